@@ -1,0 +1,129 @@
+"""Rows of the few shapes that benchmarks have -> Items."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from grmeval.benches.spec import Table
+from grmeval.errors import DataError
+from grmeval.items import Item, Message
+
+__all__ = ["as_pairs", "make_item"]
+
+
+def make_item(bench: str, table: Table, subset: str, row: Mapping[str, Any], where: str) -> Item:
+    """One row -> one Item; `where` names file and row in errors."""
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, found {type(row).__name__}")
+    if table.subset:
+        subset = _text(row, table.subset, where)
+    conversation = _conversation(_get(row, table.conversation, where), where)
+    reference, group, cluster = None, None, None
+    if table.shape == "pair":
+        responses = [_text(row, table.best, where), _text(row, table.others, where)]
+        quality: tuple[int, ...] | None = (1, 0)
+    elif table.shape == "best-of-n":
+        losers = _texts(row, table.others, where)
+        responses = [_text(row, table.best, where), *losers]
+        quality = (1, *[0] * len(losers))
+    else:
+        responses = _texts(row, "responses[]", where)
+        quality = _quality(row.get("quality"), len(responses), where)
+        reference, group, cluster = row.get("reference"), row.get("group"), row.get("cluster")
+    item = Item(
+        bench=bench,
+        subset=subset,
+        id=str(_get(row, table.id, where)),
+        conversation=conversation,
+        responses=tuple(responses),
+        quality=quality,
+        reference=reference,
+        group=group,
+        cluster=cluster or prompt_hash(conversation),
+        meta={name: row.get(name) for name in table.meta},
+    )
+    return replace(item, flags=_flags(item))
+
+
+def as_pairs(item: Item) -> list[Item]:
+    """A best-of-n item as its best against each other response: one group, all must be won."""
+    if item.n <= 2 or item.quality is None:
+        return [item]
+    best = item.quality.index(1)
+    others = [i for i in range(item.n) if item.quality[i] == 0]
+    return [
+        replace(
+            item,
+            id=f"{item.id}#{i}",
+            responses=(item.responses[best], item.responses[i]),
+            quality=(1, 0),
+            group=item.id,
+        )
+        for i in others
+    ]
+
+
+def prompt_hash(conversation: Sequence[Message]) -> str:
+    """Items with equal (role, content) turns share a cluster."""
+    return hashlib.sha256(json.dumps(conversation).encode()).hexdigest()[:16]
+
+
+def _flags(item: Item) -> tuple[str, ...]:
+    """What is odd: an empty response, or two responses of unlike quality with one text."""
+    flags = []
+    if any(not text.strip() for text in item.responses):
+        flags.append("empty_response")
+    if item.quality is not None:
+        best = {t for t, q in zip(item.responses, item.quality, strict=True) if q == 1}
+        rest = {t for t, q in zip(item.responses, item.quality, strict=True) if q == 0}
+        if best & rest:
+            flags.append("identical_pair" if item.n == 2 else "best_is_also_loser")
+    return tuple(flags)
+
+
+def _get(row: Any, path: str, where: str) -> Any:
+    value = row
+    for name in path.split("."):
+        if not isinstance(value, dict) or name not in value:
+            names = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
+            raise DataError(f"{where}: no column {path!r}; found: {names}")
+        value = value[name]
+    return value
+
+
+def _text(row: Any, path: str, where: str) -> str:
+    value = _get(row, path, where)
+    if not isinstance(value, str):
+        raise DataError(f"{where}: column {path!r}: expected text, found {type(value).__name__}")
+    return value
+
+
+def _texts(row: Any, path: str, where: str) -> list[str]:
+    name, _, inner = path.partition("[]")
+    values = _get(row, name, where)
+    if not isinstance(values, list) or not values:
+        raise DataError(f"{where}: column {name!r}: expected a list of one or more")
+    if inner:
+        return [_text(value, inner.removeprefix("."), where) for value in values]
+    return [_text({name: value}, name, where) for value in values]
+
+
+def _conversation(turns: Any, where: str) -> tuple[Message, ...]:
+    if isinstance(turns, str):
+        return (Message("user", turns),)
+    if not isinstance(turns, list) or not turns:
+        raise DataError(f"{where}: the conversation is not a list of turns")
+    messages = tuple(Message(_text(t, "role", where), _text(t, "content", where)) for t in turns)
+    if messages[-1].role != "user":
+        raise DataError(f"{where}: the last turn is {messages[-1].role!r}, expected 'user'")
+    return messages
+
+
+def _quality(value: Any, n: int, where: str) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != n or any(v not in (0, 1) for v in value):
+        raise DataError(f"{where}: column 'quality': expected {n} of 0 or 1, found {value!r}")
+    return tuple(int(v) for v in value)

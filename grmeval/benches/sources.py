@@ -1,0 +1,91 @@
+"""The files of a benchmark's copy: a folder, or an archive read in place, never unpacked."""
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+
+from grmeval.errors import DataError
+
+__all__ = ["read_files"]
+
+ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".txz", ".zip")
+
+
+def read_files(data: Path, root: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (path below `root`, content) of every regular file there, sorted by path.
+
+    `data` may be the folder `root` itself, a folder that holds it, or an archive that holds it (also
+    one level down, as archives of repositories do).
+    """
+    if not data.exists():
+        raise DataError(f"--data {data}: no such file or folder")
+    try:
+        if data.is_dir():
+            files = _folder(data, root)
+        elif data.name.endswith(".zip"):
+            files = _zip(data, root)
+        elif data.name.endswith(ARCHIVES):
+            files = _tar(data, root)
+        else:
+            files = [(data.name, data.read_bytes())]
+    except (tarfile.TarError, zipfile.BadZipFile, LZMAError, zlib.error, EOFError) as error:
+        raise DataError(f"--data {data}: damaged archive ({error}); get it again") from None
+    except OSError as error:
+        raise DataError(f"--data {data}: cannot be read: {error.strerror or error}") from None
+    if not files:
+        kinds = ", ".join(ARCHIVES)
+        inside = f" below {root}/" if root else ""
+        raise DataError(
+            f"--data {data}: no files{inside}; a folder or an archive ({kinds}) is allowed"
+        )
+    yield from sorted(files)
+
+
+def _folder(data: Path, root: str) -> list[tuple[str, bytes]]:
+    base = data / root if (data / root).is_dir() else data
+    if root and base == data and data.name != root:
+        inner = [d / root for d in sorted(data.iterdir()) if (d / root).is_dir()]
+        if not inner:
+            return []
+        base = inner[0]
+    return [
+        (p.relative_to(base).as_posix(), p.read_bytes()) for p in base.rglob("*") if p.is_file()
+    ]
+
+
+def _tar(data: Path, root: str) -> list[tuple[str, bytes]]:
+    found = []
+    with tarfile.open(data) as archive:
+        for member in archive:
+            inside = _below(member.name, root)
+            if member.isfile() and inside and (stream := archive.extractfile(member)):
+                found.append((inside, stream.read()))
+    return found
+
+
+def _zip(data: Path, root: str) -> list[tuple[str, bytes]]:
+    with zipfile.ZipFile(data) as archive:
+        names = [
+            (name, _below(name, root)) for name in archive.namelist() if not name.endswith("/")
+        ]
+        return [(inside, archive.read(name)) for name, inside in names if inside]
+
+
+def _below(name: str, root: str) -> str | None:
+    """The part of an archive path below `root`, at the top or one folder down."""
+    if not root:
+        return name
+    parts = PurePosixPath(name).parts
+    for depth in (0, 1):
+        if len(parts) > depth + 1 and parts[depth] == root:
+            return "/".join(parts[depth + 1 :])
+    return None
+
+
+def matching(files: list[tuple[str, bytes]], pattern: str) -> list[tuple[str, bytes]]:
+    """The files whose path matches a pattern (`*` crosses folders)."""
+    return [(name, content) for name, content in files if fnmatchcase(name, pattern)]

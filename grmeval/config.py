@@ -1,0 +1,151 @@
+"""One frozen configuration of a run; every field declares what it is, and its text is the CLI's help.
+
+identity    changes what a sample means: enters the run-id
+execution   how fast, where, how many: the same run-id
+scoring     how stored samples become numbers: a re-read, never a new sample
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from grmeval.errors import ConfigError, nearest
+
+__all__ = ["RunConfig", "Shard", "build", "roles"]
+
+ROLES = ("identity", "execution", "scoring")
+
+
+def _field(role: str, text: str, default: Any = None, **limits: Any) -> Any:
+    return Field(default, description=text, json_schema_extra={"role": role}, **limits)
+
+
+class Shard(BaseModel):
+    """Part `index` (1-based) of `count` parts of the items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    index: int = Field(ge=1)
+    count: int = Field(ge=1)
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read `i/n`."""
+        index, slash, count = text.partition("/")
+        if not (
+            slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)
+        ):
+            raise ConfigError(f"--shard {text!r}: expected i/n with 1 <= i <= n, such as 2/8")
+        return cls(index=int(index), count=int(count))
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.count}"
+
+
+class RunConfig(BaseModel):
+    """What one run of one benchmark was asked to do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    # what is judged
+    bench: str = _field("identity", "Benchmark: its id (see tasks/).", "sample")
+    data: Path | None = _field(
+        "identity", "Local copy of the benchmark: a folder, or its archive (.tar.xz, .tar, .zip)."
+    )
+    layout: Literal["list", "pairs"] = _field(
+        "identity",
+        "Best-of-n items: all responses in one prompt, or the best against each.",
+        "list",
+    )
+    # who judges, with which words
+    judge: Literal["pointwise"] = _field("identity", "Judge: how a model is asked.", "pointwise")
+    template: Path | None = _field("identity", "Jinja file with another prompt text.")
+    system: str | None = _field("identity", "System message put before the prompt.")
+    chat_template_kwargs: dict[str, Any] = _field(
+        "identity", "JSON object handed to the model's chat template.", {}
+    )
+    structured: bool = _field(
+        "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
+    )
+    # the model
+    engine: Literal["vllm", "fake"] = _field("identity", "Engine that answers.", "vllm")
+    model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
+    revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")
+    dtype: str = _field("identity", "Number format of the weights.", "auto")
+    max_model_len: int | None = _field(
+        "identity", "Context in tokens; by default the model's own, up to 16,384.", ge=16
+    )
+    engine_args: dict[str, Any] = _field(
+        "identity", "Engine setting as key=value; repeatable (speed-only keys keep the run-id).", {}
+    )
+    # sampling
+    temperature: float = _field("identity", "Sampling temperature; 0 is greedy.", 0.5, ge=0, le=10)
+    top_p: float = _field("identity", "Nucleus sampling mass.", 1.0, gt=0, le=1)
+    max_tokens: int = _field("identity", "Token limit of one judgement.", 1024, ge=1)
+    orders: Literal["balanced", "random"] = _field(
+        "identity", "Response orders: rotations of a seeded order, or a fresh one each.", "balanced"
+    )
+    seed: int = _field("identity", "Seed of orders, --limit and engine.", 0, ge=0, lt=2**63)
+    # how much, where, how fast
+    k: int = _field("execution", "Samples an item.", 8, ge=1, le=100_000)
+    limit: int | None = _field("execution", "Only the first N items of a stratified order.", ge=1)
+    shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
+    results: Path = _field("execution", "Folder of run folders.", Path("results"))
+    tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
+    # scoring
+    vote: tuple[str, ...] = _field("scoring", "Vote: sum, mean or majority; repeatable.", ("sum",))
+    ties: str = _field("scoring", "Ties: official, wrong, share, half or random.", "official")
+    on_invalid: str = _field(
+        "scoring",
+        "Items without a readable judgement: official, wrong, share, half or drop.",
+        "official",
+    )
+
+    @field_validator("data", "template", "results")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def greedy(self) -> bool:
+        """Temperature 0: the same prompt gives the same judgement."""
+        return self.temperature == 0
+
+    def identity(self) -> dict[str, Any]:
+        """The identity fields, as JSON values; `grmeval.runs.plan` replaces names by content."""
+        return self._role("identity")
+
+    def execution(self) -> dict[str, Any]:
+        """The execution fields, as JSON values."""
+        return self._role("execution")
+
+    def _role(self, role: str) -> dict[str, Any]:
+        return self.model_dump(mode="json", include={n for n, r in roles().items() if r == role})
+
+
+def roles() -> dict[str, str]:
+    """Field name -> identity, execution or scoring."""
+    found = {}
+    for name, info in RunConfig.model_fields.items():
+        extra = info.json_schema_extra
+        role = extra.get("role") if isinstance(extra, dict) else None
+        if role not in ROLES:
+            raise TypeError(f"RunConfig.{name} does not declare a role: one of {ROLES}")
+        found[name] = str(role)
+    return found
+
+
+def build(values: dict[str, Any]) -> RunConfig:
+    """Make a RunConfig; ConfigError names the flag, what was given and what is allowed."""
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else "configuration"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting {name!r}; {nearest(name, sorted(RunConfig.model_fields))}"
+    given = f" (given: {problem['input']!r})"
+    return f"--{name.replace('_', '-')}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}"

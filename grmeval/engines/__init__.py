@@ -1,0 +1,5 @@
+"""Engines: who answers a Request. `engine.py` is the protocol; each engine is one file."""
+
+from grmeval.engines.engine import Engine, Sampling
+
+__all__ = ["Engine", "Sampling"]

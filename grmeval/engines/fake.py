@@ -1,0 +1,208 @@
+"""A judge of known quality that ships with the package: it drives tests, demos and power studies.
+
+Every draw is a function of (seed, item, j), never of arrival order, and leaves as text that goes
+through the real parser; so every number downstream has a known truth.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grmeval.errors import ConfigError, EngineError, nearest
+from grmeval.items import Completion, Item, Key, Message, Request
+
+__all__ = ["SPEED_ONLY", "FakeEngine", "FakeSettings"]
+
+SPEED_ONLY = frozenset({"latency", "window", "die_after"})
+"""Settings that change when a sample arrives, not what it says."""
+
+Write = Callable[[Sequence[int], str], str]
+_FAILURES = (
+    "no_score",
+    "wrong_count",
+    "out_of_range",
+    "truncated",
+    "prompt_too_long",
+    "engine_error",
+)
+
+
+class FakeSettings(BaseModel):
+    """The fake judge's truth. Probabilities are per sample."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    accuracy: float = Field(0.7, ge=0, le=1)
+    """One sample ranks a best response strictly first (one response: is on the right side of 5.5).
+    Exact while order_bias and length_bias are 0."""
+    spread: float = Field(0.0, ge=0, lt=1)
+    """0: every item is equally hard. Else items differ: Beta with mean `accuracy` and this
+    intra-class correlation."""
+    ties: float = Field(0.3, ge=0, le=1)
+    """Of the samples that are not right, the part in which the top score is shared."""
+    noise: float = Field(0.5, ge=0, le=1)
+    """How far apart scores lie: 0 always one point, 1 as far as there is room."""
+    low: int = Field(1, ge=1, le=5)
+    high: int = Field(10, ge=6, le=10)
+    """Scores before bias lie in low..high, less the room that the biases below need."""
+    order_bias: int = Field(0, ge=-4, le=4)
+    """Whole points added to the response shown first."""
+    length_bias: int = Field(0, ge=-4, le=4)
+    """Whole points added to the longest response (the first of equals)."""
+    no_score: float = Field(0.0, ge=0, le=1)
+    wrong_count: float = Field(0.0, ge=0, le=1)
+    out_of_range: float = Field(0.0, ge=0, le=1)
+    truncated: float = Field(0.0, ge=0, le=1)
+    prompt_too_long: float = Field(0.0, ge=0, le=1)
+    engine_error: float = Field(0.0, ge=0, le=1)
+    chars: int = Field(200, ge=0, le=10_000_000)
+    """Length of the written analysis."""
+    latency: float = Field(0.0, ge=0)
+    """Seconds from one completion to the next."""
+    window: int = Field(32, ge=1)
+    """Samples in flight; they finish out of order inside it."""
+    die_after: int = Field(0, ge=0)
+    """The engine dies after so many samples; 0: never."""
+
+
+class FakeEngine:
+    """Built with the items, so that it knows the truth it is to hit or miss."""
+
+    context = 1_000_000
+
+    def __init__(
+        self, items: Iterable[Item], write: Write, seed: int, settings: Mapping[str, Any]
+    ) -> None:
+        """`write(scores, analysis)` is the judge's; ConfigError names a setting that does not fit."""
+        try:
+            self.settings = FakeSettings(**settings)
+        except ValidationError as error:
+            names = sorted(FakeSettings.model_fields)
+            lines = [f"--engine-arg {e['loc'][0]}: {e['msg']}" for e in error.errors()]
+            unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"]
+            hint = nearest(unknown[0], names) if unknown else f"settings: {', '.join(names)}"
+            raise ConfigError("\n".join([*lines, hint])) from None
+        failing = sum(getattr(self.settings, name) for name in _FAILURES)
+        if failing > 1:
+            raise ConfigError(f"--engine-arg: the failure rates add up to {failing:g}, more than 1")
+        self._items: dict[Key, Item] = {item.key: item for item in items}
+        self._write, self._seed = write, seed
+        self._accuracies: dict[Key, float] = {}
+        sentence = "The responses differ in what they get right. "
+        self._analysis = (sentence * (self.settings.chars // len(sentence) + 1))[
+            : self.settings.chars
+        ]
+
+    def facts(self) -> dict[str, str]:
+        """The fake has no version but the package's."""
+        return {"engine": "fake", "device": "none"}
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """A quarter of the characters, about what real tokenizers give."""
+        return sum(len(message.content) for message in messages) // 4
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """See Engine; inside a window of `window` samples the last asked finishes first."""
+        wanted = ((request, j) for request in requests for j in request.js)
+        done = 0
+        while window := list(islice(wanted, self.settings.window)):
+            for request, j in reversed(window):
+                if self.settings.die_after and done >= self.settings.die_after:
+                    raise EngineError(
+                        f"the fake engine died after {done} samples, as it was told to"
+                    )
+                if self.settings.latency:
+                    time.sleep(self.settings.latency)
+                yield self._complete(request, j)
+                done += 1
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _complete(self, request: Request, j: int) -> Completion:
+        draw = self._draws(request.key, j)
+        item = self._items[request.key]
+        prompt = self.prompt_tokens(request.messages)
+        failure = self._failure(draw())
+        if failure in ("prompt_too_long", "engine_error"):
+            finish = "error" if failure == "engine_error" else failure
+            return Completion(request, j, "", finish, prompt, 0, 0)
+        scores = self._scores(item, draw)
+        shown = [scores[i] for i in request.order]
+        shown[0] += self.settings.order_bias
+        text = self._spoil(failure, [min(10, max(1, s)) for s in shown])
+        finish = "length" if failure == "truncated" else "stop"
+        return Completion(request, j, text, finish, prompt, 0, len(text) // 4)
+
+    def _draws(self, key: Key, j: int | None) -> Callable[[], float]:
+        """Uniform draws that belong to one sample (j) or one item (None)."""
+        from hashlib import blake2b
+
+        name = f"{self._seed}\0{key.subset}\0{key.id}\0{j}".encode("utf-8", "surrogatepass")
+        words = np.frombuffer(blake2b(name, digest_size=64).digest(), dtype=np.uint64)
+        stream = iter(((words >> np.uint64(11)) / 2.0**53).tolist())
+        return lambda: next(stream)
+
+    def _failure(self, u: float) -> str | None:
+        for name in _FAILURES:
+            u -= getattr(self.settings, name)
+            if u < 0:
+                return name
+        return None
+
+    def _scores(self, item: Item, draw: Callable[[], float]) -> list[int]:
+        """Scores in item order, kept off the ends by the size of the biases."""
+        s = self.settings
+        bias = (s.order_bias, s.length_bias)
+        low = max(s.low, 1 - sum(b for b in bias if b < 0))
+        high = min(s.high, 10 - sum(b for b in bias if b > 0))
+        right = draw() < self._item_accuracy(item.key)
+        tied, place, gap, pick = draw() < s.ties, draw(), draw(), draw()
+        quality = item.quality or (1,) + (0,) * (item.n - 1)
+        if item.n == 1:
+            above = right == (quality[0] == 1)
+            lo, hi = (6, high) if above else (low, 5)
+            return [self._between(lo, hi, gap * s.noise if above else 1 - gap * s.noise)]
+        best = [i for i in range(item.n) if quality[i] == 1]
+        rest = [i for i in range(item.n) if quality[i] == 0]
+        if not best or not rest:
+            return [self._between(low, high, (place + i / item.n) % 1) for i in range(item.n)]
+        lead, follow = (best, rest) if right else (rest, best)
+        # The top score is low + 1 at least, so that everyone else has room strictly below it.
+        top = self._between(low + 1, high, place)
+        scores = [self._between(low, top - 1, 1 - gap * s.noise)] * item.n
+        first = lead[int(pick * len(lead))]
+        scores[first] = top
+        if not right and tied:
+            scores[follow[int(gap * len(follow))]] = top
+        if s.length_bias:
+            scores[max(range(item.n), key=lambda i: len(item.responses[i]))] += s.length_bias
+        return scores
+
+    def _item_accuracy(self, key: Key) -> float:
+        s = self.settings
+        if s.spread == 0 or s.accuracy in (0, 1):
+            return s.accuracy
+        if key not in self._accuracies:
+            from scipy.stats import beta
+
+            size = 1 / s.spread - 1
+            u = self._draws(key, None)()
+            self._accuracies[key] = float(beta.ppf(u, s.accuracy * size, (1 - s.accuracy) * size))
+        return self._accuracies[key]
+
+    @staticmethod
+    def _between(low: int, high: int, u: float) -> int:
+        return low + min(high - low, int(u * (high - low + 1)))
+
+    def _spoil(self, failure: str | None, shown: list[int]) -> str:
+        if failure == "wrong_count":
+            return self._write([*shown, 5], self._analysis)
+        if failure == "out_of_range":
+            return self._write([s + 10 for s in shown], self._analysis)
+        text = self._write(shown, self._analysis)
+        # A judgement cut at the token limit, or one that forgot its scores.
+        return text[: text.rfind("Scores")] if failure in ("truncated", "no_score") else text

@@ -1,0 +1,169 @@
+"""Which model: a preset, a folder or a hub id -> where it lies and what it is (its identity)."""
+
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from grmeval import resources
+from grmeval.errors import ConfigError, EngineError, nearest
+
+__all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve"]
+
+
+class Preset(BaseModel):
+    """tasks/models/<name>.toml: a model, and the settings it wants unless told otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    licence: str
+    note: str = ""
+    hub: str | None = None
+    revision: str | None = None
+    package: str | None = None
+    """A Python package that carries the weights as GGUF."""
+    defaults: dict[str, Any] = {}
+    """Fields of RunConfig."""
+
+
+class ModelRef(NamedTuple):
+    """`location`: folder or hub id to load; `revision`: commit of a hub model; `label`: its folder
+    under results/; `identity`: changes when a weight does."""
+
+    location: str
+    revision: str | None
+    label: str
+    identity: str
+
+
+def presets() -> list[str]:
+    """Names of the presets."""
+    return sorted(path.stem for path in (resources.tasks() / "models").glob("*.toml"))
+
+
+def read_preset(name: str) -> Preset | None:
+    """The preset of that name, or None."""
+    path = resources.tasks() / "models" / f"{name}.toml"
+    if name not in presets():
+        return None
+    try:
+        return Preset(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def resolve(model: str, revision: str | None) -> ModelRef:
+    """Find a model; ConfigError if there is none such, EngineError if the hub cannot be asked."""
+    preset = read_preset(model)
+    if preset and preset.package:
+        from grmeval.engines.packaged import converted
+
+        return _folder(converted(preset.package), model)
+    if preset and preset.hub:
+        return _hub(preset.hub, revision or preset.revision, model)
+    path = Path(model).expanduser()
+    if path.exists():
+        return _folder(path.absolute(), path.absolute().name)
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+        return _hub(model, revision, model.replace("/", "--"))
+    raise ConfigError(
+        f"--model {model!r}: no such folder, and no hub id (owner/name); "
+        f"presets: {nearest(model, presets())}"
+    )
+
+
+def _folder(path: Path, label: str) -> ModelRef:
+    if not path.is_dir() or not (path / "config.json").is_file():
+        raise ConfigError(f"--model {path}: not a model folder: it has no config.json")
+    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+        raise ConfigError(f"--model {path}: no weights in it (*.safetensors)")
+    return ModelRef(str(path), None, label, f"sha256:{fingerprint(path)}")
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 over every file of a model folder: names and contents.
+
+    A file's hash is remembered by size and times in the user's cache: weights are read once.
+    """
+    known_at = resources.cache_folder() / "fingerprints.json"
+    known = _read_json(known_at)
+    digest, fresh = hashlib.sha256(), dict[str, str]()
+    for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)):
+        state = file.stat()
+        times = f"{state.st_mtime_ns}:{state.st_ctime_ns}"
+        name = f"{file.resolve()}:{state.st_size}:{state.st_ino}:{times}"
+        content = known.get(name)
+        if content is None:
+            with file.open("rb") as stream:
+                content = fresh[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
+    if fresh:
+        _write_json(known_at, known | fresh)
+    return digest.hexdigest()
+
+
+def _hidden(file: Path, base: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(base).parts)
+
+
+def _read_json(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_json(path: Path, content: dict[str, str]) -> None:
+    """Best effort: without a cache the weights are hashed again next time."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def _hub(hub_id: str, revision: str | None, label: str) -> ModelRef:
+    commit = _commit(hub_id, revision)
+    return ModelRef(hub_id, commit, label, f"hub:{hub_id}@{commit}")
+
+
+def _commit(hub_id: str, revision: str | None) -> str:
+    """The commit a name stands for now: asked of the hub, or where that is out of reach, of its cache."""
+    import httpx
+    from huggingface_hub import model_info, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
+        return revision
+    try:
+        if sha := model_info(hub_id, revision=revision, timeout=10).sha:
+            return sha
+    except GatedRepoError:
+        raise ConfigError(f"--model {hub_id}: gated; accept its terms and set HF_TOKEN") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise ConfigError(f"--model {hub_id}: no such model on the hub, or it is private") from None
+    except RevisionNotFoundError:
+        raise ConfigError(f"--revision {revision!r}: {hub_id} has no such revision") from None
+    except (OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError):
+        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        if isinstance(cached, str):
+            return Path(cached).parent.name
+    wanted = f"{hub_id}@{revision}" if revision else hub_id
+    raise EngineError(
+        f"--model {wanted}: the hub is out of reach and the model is not in its cache; "
+        "download it where there is a network, or name a folder"
+    )

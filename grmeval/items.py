@@ -1,0 +1,129 @@
+"""What is judged, what is asked, and what comes back: the types that every part shares."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+__all__ = ["Completion", "Item", "Key", "Message", "Reading", "Request", "Sample"]
+
+
+class Message(NamedTuple):
+    """One turn: `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+class Key(NamedTuple):
+    """An item's name inside its benchmark; unique there."""
+
+    subset: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is judged in ONE prompt.
+
+    `quality` is the ground truth per response: (1, 0) chosen and rejected, (1, 0, 0) best of three,
+    (1,) or (0,) for one response that is right or wrong, several 1s where several are equally good,
+    None where rows are unlabelled. `group` joins items whose outcomes the official metric combines
+    into one; `cluster` joins items that share a prompt, across subsets: the sampling unit of every
+    interval. `flags` name what is odd about the row.
+    """
+
+    bench: str
+    subset: str
+    id: str
+    conversation: tuple[Message, ...]
+    responses: tuple[str, ...]
+    quality: tuple[int, ...] | None = None
+    reference: str | None = None
+    group: str | None = None
+    cluster: str = ""
+    flags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """(subset, id)."""
+        return Key(self.subset, self.id)
+
+    @property
+    def n(self) -> int:
+        """How many responses are judged together."""
+        return len(self.responses)
+
+    def content_hash(self) -> str:
+        """sha256 of everything that can change a judgement or its verdict; survives any text."""
+        content = [self.subset, self.id, self.group, self.conversation, self.responses]
+        text = json.dumps([*content, self.quality, self.reference], ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt for an engine: an item in one response order, wanted for the samples `js`.
+
+    `order[slot]` is the index of the response shown in that slot. `grammar` is a regular expression
+    that the whole output must match, or None. Real engines ignore the key; the fake one draws from it.
+    """
+
+    key: Key
+    order: tuple[int, ...]
+    js: tuple[int, ...]
+    messages: tuple[Message, ...]
+    grammar: str | None = None
+
+
+class Completion(NamedTuple):
+    """What an engine returns for one sample `j` of a request.
+
+    `finish`: stop, length (the token limit), prompt_too_long (nothing was generated) or error.
+    `cached` counts the prompt tokens that came out of the prefix cache.
+    """
+
+    request: Request
+    j: int
+    text: str
+    finish: str
+    prompt_tokens: int
+    cached_tokens: int
+    tokens: int
+
+
+class Reading(NamedTuple):
+    """A parser's answer, in SLOT order: scores, or the named reason why there are none.
+
+    `thinking` is the text before the end-of-thinking marker, kept apart and never read; `text` is the
+    rest; `form` names how the scores were written (the plain form or a named fallback).
+    """
+
+    scores: tuple[float, ...] | None
+    invalid: str | None
+    form: str | None
+    thinking: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One finished judgement, key (subset, id, j); `scores` are in the ITEM's response order."""
+
+    subset: str
+    id: str
+    j: int
+    order: tuple[int, ...]
+    scores: tuple[float, ...] | None
+    invalid: str | None
+    form: str | None
+    finish: str
+    prompt_tokens: int
+    cached_tokens: int
+    tokens: int
+    parser: int
+    launch: str
+    thinking: str
+    text: str

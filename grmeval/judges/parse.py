@@ -1,0 +1,113 @@
+"""Reads the scores of a pointwise judgement: the last `\\boxed{}`, or a short list of named fallbacks.
+
+Text from models is hostile: a judgement may quote a response that holds a box, a delimiter or an
+end-of-thinking marker. Two rules keep such quotes out. Only what stands LAST is read, since a judge
+gives its scores at the end; and a text that met the token limit is never read at all, since the last
+box it holds may be a quoted one.
+"""
+
+import re
+
+from grmeval.items import Reading
+
+__all__ = ["PARSER", "read_scores", "split_thinking"]
+
+PARSER = 1
+"""Version of the rules below; stored with every sample."""
+
+_END_OF_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]|◁/think▷")
+_START_OF_THINKING = re.compile(r"\s*(?:<think(?:ing)?>|\[THINK\]|◁think▷)")
+_BOX = re.compile(r"\\boxed\s{0,9}\{")
+_BOX_LENGTH = 400
+_SCORES_LINE = re.compile(r"^[ \t*#>]*Scores?[ \t*]*:[ \t*]*(.*)$", re.MULTILINE | re.IGNORECASE)
+_WHOLE = re.compile(r"([+-]?\d{1,9})")
+_DECIMAL = re.compile(r"([+-]?\d{1,9})(?:\.0{1,9})?")
+_OUT_OF_TEN = re.compile(r"([+-]?\d{1,9})(?:\.0{1,9})?\s*/\s*10")
+
+# How every entry of a box may be written; all but the first are fallbacks, each counted apart, as
+# are box_each (one box a response, side by side) and scores_line (a `Scores:` line without a box).
+_ENTRIES = (("boxed", _WHOLE), ("boxed_decimal", _DECIMAL), ("boxed_out_of_ten", _OUT_OF_TEN))
+
+
+def split_thinking(text: str) -> tuple[str, str]:
+    """(thinking, rest): the rest begins after the LAST end-of-thinking marker.
+
+    Thinking that was opened and never closed is all thinking.
+    """
+    ends = list(_END_OF_THINKING.finditer(text))
+    if ends:
+        return text[: ends[-1].start()], text[ends[-1].end() :]
+    if _START_OF_THINKING.match(text):
+        return text, ""
+    return "", text
+
+
+def read_scores(text: str, n: int, finish: str, low: int = 1, high: int = 10) -> Reading:
+    """n whole numbers low..high in slot order, or why not.
+
+    Reasons: prompt_too_long, engine_error, truncated (met the token limit, whatever it holds),
+    no_score (nothing to read), not_a_number, wrong_count, out_of_range.
+    """
+    thinking, rest = split_thinking(text)
+    ended = {"length": "truncated", "prompt_too_long": "prompt_too_long", "error": "engine_error"}
+    if reason := ended.get(finish):
+        return Reading(None, reason, None, thinking, rest)
+    entries, boxed = _last_entries(rest, n)
+    if entries is None:
+        return Reading(None, "no_score", None, thinking, rest)
+    values, form = _numbers(entries)
+    reason = None
+    if values is None:
+        reason = "not_a_number"
+    elif len(values) != n:
+        reason = "wrong_count"
+    elif any(not low <= value <= high for value in values):
+        reason = "out_of_range"
+    if reason or values is None:
+        return Reading(None, reason, None, thinking, rest)
+    return Reading(
+        tuple(map(float, values)), None, form if boxed == "box" else boxed, thinking, rest
+    )
+
+
+def _last_entries(rest: str, n: int) -> tuple[list[str] | None, str]:
+    """The entries of whatever gives scores last, and how they were set: box, box_each, scores_line."""
+    boxes = [(match.start(), _inside(rest, match.end())) for match in _BOX.finditer(rest)]
+    lines = list(_SCORES_LINE.finditer(rest))
+    if lines and (not boxes or boxes[-1][0] < lines[-1].start()):
+        inside = lines[-1].group(1).strip().strip("*$[]()").strip()
+        return (_split(inside) if any(c.isdigit() for c in inside) else None), "scores_line"
+    if not boxes:
+        return None, ""
+    last = _split(boxes[-1][1])
+    if n > 1 and len(last) == 1:
+        line = rest.rfind("\n", 0, boxes[-1][0])
+        side_by_side = [_split(inside) for start, inside in boxes if start > line]
+        if len(side_by_side) == n and all(len(entries) == 1 for entries in side_by_side):
+            return [entries[0] for entries in side_by_side], "box_each"
+    return last, "box"
+
+
+def _inside(text: str, start: int) -> str:
+    """A box's content up to its closing brace, nested ones included; "?" where it never closes."""
+    depth = 1
+    for at in range(start, min(len(text), start + _BOX_LENGTH)):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        if depth == 0:
+            return text[start:at]
+    return "?"
+
+
+def _split(inside: str) -> list[str]:
+    return [
+        part.strip() for part in re.split("[,;，、]", inside.replace("\\,", ",")) if part.strip()
+    ]
+
+
+def _numbers(entries: list[str]) -> tuple[list[int] | None, str | None]:
+    """All entries written in one way, as numbers; None where no way fits."""
+    for form, pattern in _ENTRIES:
+        matches = [match for entry in entries if (match := pattern.fullmatch(entry))]
+        if entries and len(matches) == len(entries):
+            return [int(match.group(1)) for match in matches], form
+    return None, None

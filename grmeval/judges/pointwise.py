@@ -1,0 +1,84 @@
+"""The pointwise GRM (arXiv 2504.02495, Eq. 7 and 9): principles, critique, one score a response."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from grmeval import resources
+from grmeval.errors import ConfigError
+from grmeval.items import Item, Message, Reading
+from grmeval.judges.parse import PARSER, read_scores
+
+__all__ = ["PointwiseJudge"]
+
+
+class PointwiseJudge:
+    """All responses in one prompt; `Specific Criteria`, `Analysis`, `Scores: \\boxed{x, x}` out."""
+
+    name = "pointwise"
+    score_range = (1, 10)
+    votes: tuple[str, ...] = ("sum", "mean", "majority")
+    parser = PARSER
+
+    def __init__(
+        self, template: Path | None = None, system: str | None = None, structured: bool = False
+    ) -> None:
+        """Read the template (the packaged one by default); ConfigError if it cannot be used."""
+        from jinja2 import StrictUndefined, TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        path = template or resources.tasks() / "templates" / "pointwise.jinja"
+        try:
+            self.template_text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--template {path}: cannot be read as UTF-8 text: {error}") from None
+        # The template is the user's, the texts put into it are strangers': they are only ever values.
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        try:
+            self._template = environment.from_string(self.template_text)
+        except TemplateError as error:
+            raise ConfigError(f"--template {path}: {error}") from None
+        self._path, self._system, self._structured = path, system, structured
+
+    def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
+        """One user turn, after the system message if there is one."""
+        from jinja2 import TemplateError
+
+        try:
+            prompt = self._template.render(
+                conversation=item.conversation,
+                responses=[item.responses[i] for i in order],
+                n=item.n,
+                reference=None,
+            )
+        except TemplateError as error:
+            names = "conversation, responses, n, reference"
+            raise ConfigError(f"--template {self._path}: {error} (variables: {names})") from None
+        user = Message("user", prompt)
+        return (user,) if self._system is None else (Message("system", self._system), user)
+
+    def grammar(self, n: int) -> str | None:
+        """The output format with bounded lines, so that a weak model reaches its scores."""
+        if not self._structured:
+            return None
+        score = "(10|[1-9])"
+        scores = ", ".join([score] * n)
+        return (
+            r"Specific Criteria: [^\n\\]{20,240}\nAnalysis: [^\n\\]{20,480}\n"
+            rf"Scores: \\boxed\{{{scores}\}}"
+        )
+
+    def read(self, text: str, n: int, finish: str) -> Reading:
+        """See `grmeval.judges.parse`."""
+        return read_scores(text, n, finish, *self.score_range)
+
+    def write(self, scores: Sequence[int], analysis: str) -> str:
+        """A judgement in the output format."""
+        boxed = ", ".join(str(score) for score in scores)
+        return f"Specific Criteria: Correctness (100 %)\nAnalysis: {analysis}\nScores: \\boxed{{{boxed}}}"
+
+    def identity(self) -> dict[str, Any]:
+        """Name, and the hash of the template's text."""
+        digest = hashlib.sha256(self.template_text.encode()).hexdigest()
+        return {"name": self.name, "template": digest[:16]}

@@ -1,0 +1,179 @@
+"""Intervals: one accuracy, plain or weighted over sections, with its uncertainty."""
+
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grmeval.measure.votes import Floats
+
+Labels = NDArray[np.integer]
+
+# Contributions of a section whose items all agree are 0 up to rounding.
+_NO_SPREAD = 1e-12
+
+
+class Estimate(NamedTuple):
+    """An accuracy in [0, 1], its confidence limits and standard error.
+
+    items: those with a positive weight. clusters: distinct prompts among them. method: "wilson" or
+    "clustered". NaN everywhere and 0 items when there is nothing to estimate from.
+    """
+
+    value: float
+    low: float
+    high: float
+    error: float
+    items: int
+    clusters: int
+    method: str
+
+
+def _score_interval(value: float, size: float, quantile: float) -> tuple[float, float]:
+    """Wilson's (1927) limits for a proportion `value` of `size` trials."""
+    square = quantile * quantile / size
+    centre = (value + square / 2) / (1 + square)
+    reach = sqrt(max(value * (1 - value), 0.0) * square + square * square / 4) / (1 + square)
+    # At the ends the limit is the end itself; rounding would leave it a hair inside.
+    low = 0.0 if value <= 0.0 else max(0.0, centre - reach)
+    high = 1.0 if value >= 1.0 else min(1.0, centre + reach)
+    return low, high
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level}")
+
+
+def wilson(right: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's (1927) score interval for `right` of `n` independent 0/1 outcomes.
+
+    None or all right still has a width. n = 0: (NaN, NaN). ValueError: right outside 0..n.
+    """
+    from scipy.special import ndtri
+
+    _check_level(level)
+    if not 0 <= right <= n:
+        raise ValueError(f"right must lie between 0 and n = {n}, not {right}")
+    if n == 0:
+        return float("nan"), float("nan")
+    return _score_interval(right / n, n, float(ndtri((1 + level) / 2)))
+
+
+def _contributions(
+    credit: Floats, weight: Floats, cluster: Labels, section: Labels, share: Floats
+) -> tuple[float, Floats]:
+    """The value, and what each cluster adds to its error through each section, [C, S].
+
+    Taylor linearisation of the weighted sum of ratios sum(credit) / sum(weight).
+    """
+    weights = np.bincount(section, weight, len(share))
+    ratio = np.bincount(section, credit, len(share)) / weights
+    residual = share[section] * (credit - ratio[section] * weight) / weights[section]
+    parts = np.zeros((int(cluster.max()) + 1, len(share)))
+    np.add.at(parts, (cluster, section), residual)
+    return float(share @ ratio), parts
+
+
+def _variance(parts: Floats, touched: NDArray[np.bool_]) -> tuple[float, float]:
+    """Cluster-robust variance of the value, and its degrees of freedom.
+
+    The sections a cluster touches are its stratum. A stratum of one cluster has no spread of its own
+    and counts uncentred, too large on average. Degrees of freedom are Satterthwaite's (1946), not
+    clusters - strata: a small section of large weight carries the variance with few clusters.
+    """
+    stratum = np.unique(touched, axis=0, return_inverse=True)[1].ravel()
+    size = np.bincount(stratum)
+    total = parts.sum(axis=1)
+    mean = np.where(size > 1, np.bincount(stratum, total) / size, 0.0)
+    squares = np.bincount(stratum, (total - mean[stratum]) ** 2)
+    free = np.maximum(size - 1, 1)
+    variances = size / free * squares
+    variance = float(variances.sum())
+    if variance == 0:
+        return 0.0, max(1.0, float(len(total) - len(size)))
+    return variance, float(variance**2 / (variances**2 / free).sum())
+
+
+def _unseen(
+    credit: Floats, weight: Floats, section: Labels, share: Floats, parts: Floats, touches: Floats
+) -> float:
+    """Variance of sections whose items all agree, which their own spread puts at 0.
+
+    A small section at 100 % is not known without error. It gets the variance p(1 - p) / C of its C
+    clusters with p = (C x + 1/2) / (C + 1), half a right and half a wrong cluster added (Jeffreys).
+    """
+    ratio = np.bincount(section, credit, len(share)) / np.bincount(section, weight, len(share))
+    shrunk = (touches * ratio + 0.5) / (touches + 1)
+    agree = np.abs(parts).max(axis=0) <= _NO_SPREAD * share
+    return float((agree * share**2 * shrunk * (1 - shrunk) / touches).sum())
+
+
+def estimate(
+    credit: Floats,
+    weight: Floats,
+    cluster: Labels,
+    section: Labels,
+    section_weights: Floats,
+    level: float = 0.95,
+) -> Estimate:
+    """Accuracy sum_s w_s (sum credit / sum weight)_s / sum_s w_s over sections that have items.
+
+    `credit` and `weight` float [I] (`outcomes.credit`; items of weight 0 are left out), `cluster`
+    int [I] (items with one prompt, also across sections), `section` int [I] in 0..S-1,
+    `section_weights` float [S].
+
+    "wilson" when there is one section, one item a cluster, and credits are 0/1 with weight 1; `error`
+    is then the binomial one, 0 at the ends. Otherwise "clustered": the linearised cluster-robust
+    error (strata: the sections a cluster touches; Kish 1965) plus `_unseen`, and the Wilson formula
+    at the effective size value (1 - value) / error^2 with a t quantile (after Korn and Graubard
+    1998): inside [0, 1], never of no width. At exactly 0 or 1 the effective size is that of Kish,
+    1 / sum(share_s^2 / C_s): for one section its clusters.
+
+    No item: NaN. One cluster: nearly (0, 1). ValueError: shapes, NaN, negative weights, a section
+    outside S, level outside (0, 1).
+    """
+    _check_level(level)
+    _check(credit, weight, cluster, section, section_weights)
+    kept = (weight > 0) & (section_weights[section] > 0)
+    if not kept.any():
+        nan = float("nan")
+        return Estimate(nan, nan, nan, nan, 0, 0, "clustered")
+    credit, weight = credit[kept], weight[kept]
+    names, cluster = np.unique(cluster[kept], return_inverse=True)
+    present, section = np.unique(section[kept], return_inverse=True)
+    items, clusters = len(credit), len(names)
+    plain = (weight == 1).all() and np.isin(credit, (0, 1)).all()
+    if plain and len(present) == 1 and clusters == items:
+        value = float(credit.mean())
+        error = sqrt(value * (1 - value) / items)
+        low, high = wilson(float(credit.sum()), items, level)
+        return Estimate(value, low, high, error, items, clusters, "wilson")
+
+    from scipy.special import stdtrit
+
+    share = section_weights[present] / section_weights[present].sum()
+    value, parts = _contributions(credit, weight, cluster, section, share)
+    touched = np.zeros(parts.shape, dtype=np.bool_)
+    touched[cluster, section] = True
+    touches = touched.sum(axis=0).astype(np.float64)
+    variance, freedom = _variance(parts, touched)
+    variance += _unseen(credit, weight, section, share, parts, touches)
+    value = min(max(value, 0.0), 1.0)
+    size = value * (1 - value) / variance if 0 < value < 1 else 1 / (share**2 / touches).sum()
+    low, high = _score_interval(value, size, float(stdtrit(freedom, (1 + level) / 2)))
+    return Estimate(value, low, high, sqrt(variance), items, clusters, "clustered")
+
+
+def _check(
+    credit: Floats, weight: Floats, cluster: Labels, section: Labels, section_weights: Floats
+) -> None:
+    if credit.ndim != 1 or not (credit.shape == weight.shape == cluster.shape == section.shape):
+        raise ValueError("credit, weight, cluster and section must have one shape [I]")
+    if np.isnan(credit).any() or np.isnan(weight).any():
+        raise ValueError("credit or weight holds NaN: leave out items that did not reach this k")
+    if (weight < 0).any() or (section_weights < 0).any():
+        raise ValueError("weights must not be negative")
+    if len(section) and not 0 <= section.min() <= section.max() < len(section_weights):
+        raise ValueError(f"section must lie in 0..{len(section_weights) - 1}")

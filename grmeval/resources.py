@@ -1,0 +1,32 @@
+"""Finds the files that ship with the package: tasks/ and results/published/."""
+
+from pathlib import Path
+
+__all__ = ["cache_folder", "published", "tasks"]
+
+_HERE = Path(__file__).parent
+
+
+def tasks() -> Path:
+    """The folder of benchmark, model and template files, in a wheel or in a checkout."""
+    return _shipped("tasks", "tasks")
+
+
+def published() -> Path:
+    """The folder of the papers' printed numbers, in a wheel or in a checkout."""
+    return _shipped("published", "results/published")
+
+
+def cache_folder() -> Path:
+    """Where converted models and fingerprints are kept: $GRMEVAL_CACHE, or the user's cache."""
+    import os
+
+    if chosen := os.environ.get("GRMEVAL_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "grmeval"
+
+
+def _shipped(in_wheel: str, in_checkout: str) -> Path:
+    installed = _HERE / in_wheel
+    return installed if installed.is_dir() else _HERE.parent / in_checkout

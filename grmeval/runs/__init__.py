@@ -1,0 +1,1 @@
+"""Runs: a folder that can be killed, resumed, extended and read again."""

@@ -1,0 +1,71 @@
+"""What the run folder asks of a disk: locks that die with their holder, JSON that is whole or absent."""
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grmeval.errors import StoreError
+
+__all__ = ["lock", "now", "sync", "write_json"]
+
+
+@contextlib.contextmanager
+def lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold an advisory lock `<path>.lock`; StoreError after `seconds` says who holds it."""
+    from filelock import FileLock, Timeout
+
+    run = path.parent.parent
+    holder = path.with_name(f"{path.name}.holder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(f"{path}.lock", timeout=seconds)
+        held.acquire()
+    except Timeout:
+        who = "another process"
+        with contextlib.suppress(OSError):
+            who = holder.read_text(encoding="utf-8").strip() or who
+        raise StoreError(f"{run}: being written by {who}; wait for it, or stop it") from None
+    except OSError as error:
+        raise StoreError(
+            f"{run}: cannot be locked: {error.strerror or error}; see --results"
+        ) from None
+    try:
+        with contextlib.suppress(OSError):
+            holder.write_text(
+                f"process {os.getpid()} on {platform.node()} since {now()}", encoding="utf-8"
+            )
+        yield
+    finally:
+        held.release()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file: after a crash there is the old one or the new one."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, sort_keys=True, ensure_ascii=False)
+            file.write("\n")
+        sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def sync(path: Path) -> None:
+    """fsync a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def now() -> str:
+    """Local time with its offset, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,146 @@
+"""Journals -> samples.parquet: sorted by (item, j), each key once, in bounded memory.
+
+The new file is written beside the old one, synced, renamed over it, and only then are the journals
+deleted: whenever the process dies, the union of what is there holds every sample.
+"""
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from grmeval.errors import StoreError
+from grmeval.runs.disk import sync
+from grmeval.runs.journal import parse_line, read_journal
+
+__all__ = ["SAMPLES", "SampleKey", "fold", "read_rows", "sample_schema", "stored_keys"]
+
+SAMPLES = "samples.parquet"
+ROW_GROUP = 8192
+
+
+class SampleKey(NamedTuple):
+    """(subset, id, j)."""
+
+    subset: str
+    id: str
+    j: int
+
+
+def sample_schema() -> Any:
+    """The columns of samples.parquet: those of `grmeval.items.Sample`."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("subset", pa.string()),
+            ("id", pa.string()),
+            ("j", pa.int32()),
+            ("order", pa.list_(pa.int16())),
+            ("scores", pa.list_(pa.float64())),
+            ("invalid", pa.string()),
+            ("form", pa.string()),
+            ("finish", pa.string()),
+            ("prompt_tokens", pa.int32()),
+            ("cached_tokens", pa.int32()),
+            ("tokens", pa.int32()),
+            ("parser", pa.int16()),
+            ("launch", pa.string()),
+            ("thinking", pa.large_string()),
+            ("text", pa.large_string()),
+        ]
+    )
+
+
+def stored_keys(folder: Path, journals: list[Path]) -> set[SampleKey]:
+    """Every (subset, id, j) that is in samples.parquet or in a journal."""
+    keys = {SampleKey(*row) for row in read_rows(folder, ["subset", "id", "j"])}
+    for journal in journals:
+        keys.update(
+            SampleKey(row["subset"], row["id"], row["j"]) for _, row in read_journal(journal)
+        )
+    return keys
+
+
+def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of samples.parquet, a row group at a time; none where it is not there yet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / SAMPLES
+    if not path.exists():
+        return
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROW_GROUP, columns=columns):
+                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{path}: damaged: {error}; restore it, or move it away to sample again"
+        ) from None
+
+
+def fold(folder: Path, journals: list[Path]) -> None:
+    """Merge journals into samples.parquet; the first row of a key wins, the parquet's before all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not journals:
+        return
+    schema, target = sample_schema(), folder / SAMPLES
+    temporary = folder / f"{SAMPLES}.tmp"
+    names = schema.names
+    old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
+    new = _sorted_journals(journals, names)
+    rows: list[tuple[Any, ...]] = []
+    last = None
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for key, row in heapq.merge(old, new, key=lambda pair: pair[0]):
+                if key == last:
+                    continue
+                last = key
+                rows.append(row)
+                if len(rows) == ROW_GROUP:
+                    writer.write_table(_table(rows, schema, pa))
+                    rows.clear()
+            writer.write_table(_table(rows, schema, pa))
+        sync(temporary)
+        temporary.replace(target)
+        sync(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{target}: cannot be written: {error.strerror or error}; the journals hold every sample: "
+            "make room and run the same command again"
+        ) from None
+    for journal in journals:
+        journal.unlink()
+
+
+def _sorted_journals(
+    journals: list[Path], names: list[str]
+) -> Iterator[tuple[SampleKey, tuple[Any, ...]]]:
+    """Rows of all journals by key: an index of offsets is sorted, texts are read as they are wanted."""
+    index = []
+    for number, journal in enumerate(journals):
+        for offset, row in read_journal(journal):
+            index.append((SampleKey(row["subset"], row["id"], row["j"]), number, offset))
+    index.sort()
+    files = [journal.open("rb") for journal in journals]
+    try:
+        for key, number, offset in index:
+            files[number].seek(offset)
+            row = parse_line(files[number].readline(), journals[number], 0)
+            yield key, tuple(row[name] for name in names)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _table(rows: list[tuple[Any, ...]], schema: Any, pa: Any) -> Any:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.names)
+    return pa.Table.from_arrays(
+        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)],
+        schema=schema,
+    )

@@ -1,0 +1,101 @@
+"""The journal: one line a finished sample, on disk before anything else learns of it.
+
+A line is written with one system call, so a killed process leaves whole lines and at most one torn
+one, which readers drop. fsync runs beside the loop once a second: after a power cut at most the last
+second's samples are asked for again.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from grmeval.errors import StoreError
+from grmeval.items import Sample
+
+__all__ = ["JournalWriter", "read_journal"]
+
+_FIELDS = tuple(field.name for field in fields(Sample) if field.name != "launch")
+SYNC_SECONDS = 1.0
+
+
+class JournalWriter:
+    """The one writer of `journal/<launch>.jsonl`."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file; StoreError if it cannot be."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be created: {error.strerror}") from None
+        self._dirty = threading.Event()
+        self._stop = threading.Event()
+        self._syncer = threading.Thread(target=self._sync, name="journal-sync", daemon=True)
+        self._syncer.start()
+
+    def write(self, sample: Sample) -> None:
+        """Append one sample; StoreError (disk full, say) leaves every earlier one readable."""
+        row = {name: getattr(sample, name) for name in _FIELDS}
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+        try:
+            written = os.write(self._file, line)
+            if written < len(line):
+                os.write(self._file, line[written:])
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: cannot be written: {error.strerror}; every sample before this one is "
+                "safe: make room and run the same command again"
+            ) from None
+        self._dirty.set()
+
+    def _sync(self) -> None:
+        while not self._stop.wait(SYNC_SECONDS):
+            if self._dirty.is_set():
+                self._dirty.clear()
+                os.fsync(self._file)
+
+    def __enter__(self) -> "JournalWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._syncer.join()
+        os.fsync(self._file)
+        os.close(self._file)
+
+
+def read_journal(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (byte offset, row) of each whole line; a torn last line is dropped.
+
+    StoreError for a damaged line that is not the last: bytes were changed after they were written.
+    """
+    with path.open("rb") as file:
+        offset = 0
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            yield offset, parse_line(line, path, number)
+            offset += len(line)
+
+
+def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """One journal line as a row, with the launch that its file names."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise StoreError(
+            f"{path}, line {number}: damaged ({error}); move the file away to sample its rows again"
+        ) from None
+    row["launch"] = path.stem
+    return row

@@ -1,0 +1,172 @@
+"""From settings to the parts of a run: which model, which items, which judge, which folder."""
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grmeval.benches import Loaded, load
+from grmeval.config import RunConfig, build
+from grmeval.engines import Engine, Sampling
+from grmeval.engines.models import ModelRef, presets, read_preset, resolve
+from grmeval.errors import ConfigError
+from grmeval.items import Item, Key, Request
+from grmeval.judges import Judge, PointwiseJudge
+from grmeval.runs.fold import SampleKey
+from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
+from grmeval.runs.store import RunFolder, items_table, run_id
+
+__all__ = ["Plan", "configure", "prepare"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a launch needs, before anything is loaded or written."""
+
+    config: RunConfig
+    loaded: Loaded
+    ranks: Mapping[Key, int]
+    judge: Judge
+    model: ModelRef
+    identity: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """results/<bench>/<model>/<run-id>."""
+        config = self.config
+        return config.results / config.bench / self.model.label / run_id(self.identity)
+
+    def folder(self) -> RunFolder:
+        """Open the run, or make it."""
+        spec, items = self.loaded.spec, self.loaded.items
+        sections = [spec.section_of(item.subset) for item in items]
+        table = items_table(items, sections, [self.ranks[item.key] for item in items])
+        facts = spec.model_dump(mode="json") | {"missing": self.loaded.missing}
+        return RunFolder.create(self.path, self.identity, facts, table)
+
+    def items(self) -> list[Item]:
+        """The items of this launch: inside --limit and --shard, by rank."""
+        limit, shard = self.config.limit, self.config.shard
+        chosen = [
+            (self.ranks[item.key], item.key, item)
+            for item in self.loaded.items
+            if (limit is None or self.ranks[item.key] < limit)
+            and (shard is None or self.ranks[item.key] % shard.count == shard.index - 1)
+        ]
+        return [item for _, _, item in sorted(chosen, key=lambda row: row[:2])]
+
+    def missing(self, done: Collection[SampleKey]) -> list[tuple[Item, tuple[int, ...]]]:
+        """Items and the samples j < k of each that are not there yet."""
+        found = []
+        for item in self.items():
+            js = tuple(j for j in range(self.config.k) if SampleKey(*item.key, j) not in done)
+            if js:
+                found.append((item, js))
+        return found
+
+    def requests(self, missing: list[tuple[Item, tuple[int, ...]]]) -> Iterator[Request]:
+        """One request an item and response order, made as the engine asks for it."""
+        config, judge = self.config, self.judge
+        for item, js in missing:
+            by_order: dict[tuple[int, ...], list[int]] = {}
+            for j in js:
+                order = response_order(config.orders, config.seed, item.key, item.n, j)
+                by_order.setdefault(order, []).append(j)
+            for order, together in by_order.items():
+                messages = judge.messages(item, order)
+                yield Request(item.key, order, tuple(together), messages, judge.grammar(item.n))
+
+    def engine(self, seed: int) -> Engine:
+        """Load the engine; `seed` is the launch's."""
+        config = self.config
+        if config.engine == "fake":
+            from grmeval.engines.fake import FakeEngine
+
+            # The fake draws by (seed, item, j): the run's seed, so that launches agree.
+            return FakeEngine(self.loaded.items, self.judge.write, config.seed, config.engine_args)
+        from grmeval.engines.vllm import VllmEngine
+
+        return VllmEngine(
+            self.model.location,
+            self.model.revision,
+            Sampling(config.temperature, config.top_p, config.max_tokens),
+            seed=seed,
+            dtype=config.dtype,
+            max_model_len=config.max_model_len,
+            tensor_parallel=config.tensor_parallel,
+            chat_template_kwargs=config.chat_template_kwargs,
+            arguments=config.engine_args,
+        )
+
+
+def configure(given: Mapping[str, Any]) -> RunConfig:
+    """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
+    values = {name: value for name, value in given.items() if value is not None}
+    if values.get("engine") != "fake":
+        values["model"] = values.get("model") or _default_model(values.get("bench", "sample"))
+        if preset := read_preset(values["model"]):
+            values = dict(preset.defaults) | values
+    if values.get("temperature") == 0:
+        values.setdefault("k", 1)
+    return build(values)
+
+
+def prepare(config: RunConfig) -> Plan:
+    """Load the items, resolve the model, name the folder; nothing is written and no model is loaded."""
+    judge = PointwiseJudge(config.template, config.system, config.structured)
+    for vote in config.vote:
+        if vote not in judge.votes:
+            raise ConfigError(
+                f"--vote {vote!r}: judge {judge.name} allows {', '.join(judge.votes)}"
+            )
+    loaded = load(config.bench, config.data, config.layout)
+    if config.greedy:
+        _check_greedy(config, loaded)
+    if config.engine == "fake":
+        model = ModelRef("fake", None, config.model or "fake", "fake")
+    else:
+        model = resolve(config.model or "", config.revision)
+    ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
+    by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
+    return Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
+
+
+def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:
+    """The identity fields, with names of files and models replaced by what is in them."""
+    if config.engine == "fake":
+        from grmeval.engines.fake import SPEED_ONLY
+    else:
+        from grmeval.engines.vllm import SPEED_ONLY
+    identity = config.identity()
+    del identity["revision"], identity["template"]
+    return identity | {
+        "data": loaded.content_hash,
+        "judge": judge.identity(),
+        "model": model.identity,
+        "engine_args": {k: v for k, v in config.engine_args.items() if k not in SPEED_ONLY},
+    }
+
+
+def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
+    most = max(distinct_orders(config.orders, item.n) for item in loaded.items)
+    if config.k > most:
+        raise ConfigError(
+            f"--k {config.k} with --greedy: an item has at most {most} distinct prompts (orders), so "
+            f"further samples would repeat; use --k {most} or less, or --temperature above 0"
+        )
+
+
+def _default_model(bench: str) -> str:
+    if chosen := os.environ.get("GRMEVAL_MODEL"):
+        return chosen
+    if shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists():
+        return "deepseek-grm-16b"
+    if bench == "sample":
+        return "demo"
+    raise ConfigError(
+        f"--bench {bench}: which model? There is no NVIDIA GPU here, so nothing is assumed. "
+        f"--model NAME takes a preset ({', '.join(presets())}), a folder, or a hub id; "
+        "--model demo is a small packaged model for a CPU, --engine fake a simulated judge"
+    )

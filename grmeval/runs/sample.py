@@ -1,0 +1,184 @@
+"""The loop: requests out, completions in, each judgement on disk before anyone hears of it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from grmeval.items import Completion, Item, Sample
+from grmeval.judges import Judge
+from grmeval.runs.disk import now
+from grmeval.runs.plan import Plan
+from grmeval.runs.store import RunFolder
+
+__all__ = ["Estimate", "Progress", "extend", "make_sample"]
+
+ESTIMATE_FROM = 64
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is about to be asked: distinct prompts, samples, and tokens (upper bound of generated)."""
+
+    items: int
+    prompts: int
+    samples: int
+    have: int
+    prompt_tokens: int
+    max_new_tokens: int
+
+
+class Progress(Protocol):
+    """Who watches a launch; the command line draws it."""
+
+    def loading(self, plan: Plan) -> None:
+        """An engine is about to be loaded."""
+        ...
+
+    def begin(self, estimate: Estimate) -> None:
+        """The first request is about to be made."""
+        ...
+
+    def advance(self, sample: Sample) -> None:
+        """A sample is on disk."""
+        ...
+
+    def end(self) -> None:
+        """No more samples come, for whatever reason."""
+        ...
+
+
+def extend(plan: Plan, progress: Progress) -> RunFolder:
+    """Bring a run to the k and the items that the plan asks for, sampling exactly what is missing.
+
+    Whatever ends this (a kill, Ctrl-C, a dead engine), the next call goes on from there. Where
+    nothing is missing no model is loaded.
+    """
+    folder = plan.folder()
+    shard = plan.config.shard
+    with folder.writer(shard):
+        folder.fold(shard)
+        done = folder.done()
+        missing = plan.missing(done)
+        folder.update(
+            asked={"k": plan.config.k, "limit": plan.config.limit}, config=_recorded(plan)
+        )
+        if missing:
+            _launch(plan, folder, missing, len(done), progress)
+            folder.fold(shard)
+    return folder
+
+
+def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
+    """A completion, read by the judge's parser, its scores mapped back to the item's response order."""
+    request = completion.request
+    # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
+    text = completion.text.encode("utf-8", "replace").decode("utf-8")
+    reading = judge.read(text, len(request.order), completion.finish)
+    scores = None
+    if reading.scores is not None:
+        by_slot = dict(zip(request.order, reading.scores, strict=True))
+        scores = tuple(by_slot[i] for i in range(len(by_slot)))
+    return Sample(
+        subset=request.key.subset,
+        id=request.key.id,
+        j=completion.j,
+        order=request.order,
+        scores=scores,
+        invalid=reading.invalid,
+        form=reading.form,
+        finish=completion.finish,
+        prompt_tokens=completion.prompt_tokens,
+        cached_tokens=completion.cached_tokens,
+        tokens=completion.tokens,
+        parser=judge.parser,
+        launch=launch,
+        thinking=reading.thinking,
+        text=reading.text,
+    )
+
+
+def _launch(
+    plan: Plan,
+    folder: RunFolder,
+    missing: list[tuple[Item, tuple[int, ...]]],
+    have: int,
+    progress: Progress,
+) -> None:
+    progress.loading(plan)
+    started = time.perf_counter()
+    with folder.launch(plan.config.shard, plan.config.seed, {"commit": _commit()}) as launch:
+        engine = plan.engine(launch.engine_seed)
+        loaded = time.perf_counter()
+        count, tokens, prompt_tokens = 0, 0, 0
+        try:
+            progress.begin(_estimate(plan, missing, have, engine.prompt_tokens))
+            for completion in engine.generate(plan.requests(missing)):
+                sample = make_sample(plan.judge, completion, launch.name)
+                launch.journal.write(sample)
+                progress.advance(sample)
+                count += 1
+                tokens += sample.tokens
+                prompt_tokens += sample.prompt_tokens
+        finally:
+            progress.end()
+            folder.describe_launch(
+                launch.name,
+                ended=now(),
+                engine=engine.facts(),
+                load_seconds=round(loaded - started, 3),
+                sample_seconds=round(time.perf_counter() - loaded, 3),
+                samples=count,
+                tokens=tokens,
+                prompt_tokens=prompt_tokens,
+            )
+            engine.close()
+
+
+def _estimate(
+    plan: Plan, missing: list[tuple[Item, tuple[int, ...]]], have: int, prompt_tokens: Any
+) -> Estimate:
+    """Prompt tokens are extrapolated from a few requests, evenly spread over the items."""
+    samples = sum(len(js) for _, js in missing)
+    spread = missing[:: max(1, len(missing) // ESTIMATE_FROM)]
+    lengths = [prompt_tokens(request.messages) for request in _first_of_each(plan, spread)]
+    prompts = sum(min(len(js), item.n) for item, js in missing)
+    if plan.config.orders == "random":
+        prompts = samples
+    mean = sum(lengths) / len(lengths)
+    return Estimate(
+        len(missing),
+        prompts,
+        samples,
+        have,
+        round(mean * prompts),
+        samples * plan.config.max_tokens,
+    )
+
+
+def _first_of_each(plan: Plan, items: list[tuple[Item, tuple[int, ...]]]) -> Iterable[Any]:
+    for item, js in items:
+        yield from islice(plan.requests([(item, js[:1])]), 1)
+
+
+def _recorded(plan: Plan) -> dict[str, Any]:
+    return plan.config.execution() | {"model": plan.config.model, "label": plan.model.label}
+
+
+def _commit() -> str | None:
+    """The git commit of grmeval's own checkout, where it runs from one."""
+    import subprocess
+    from pathlib import Path
+
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return (
+            subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+            or None
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None

@@ -1,0 +1,257 @@
+"""The run folder: results/<bench>/<model>/<run-id>/, made once, extended by launches, read by all.
+
+run.json          identity, what was last asked, launches, totals
+items.parquet     one row an item: labels, hashes, lengths; no texts
+journal/          <launch>.jsonl, one writer each
+samples.parquet   the journals folded
+locks/            who writes: `all`, or one shard
+"""
+
+import contextlib
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grmeval import __version__
+from grmeval.config import Shard
+from grmeval.errors import StoreError
+from grmeval.items import Item, Sample
+from grmeval.runs.disk import lock, now, sync, write_json
+from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys
+from grmeval.runs.journal import JournalWriter
+
+__all__ = ["FORMAT", "Launch", "RunFolder", "run_id"]
+
+FORMAT = 1
+"""Version of the folder's layout; a folder of a newer one is refused."""
+
+LOCK_SECONDS = 60.0
+
+
+def run_id(identity: Mapping[str, Any]) -> str:
+    """12 hex digits of the hash over all identity fields."""
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One process that writes samples: its name, its engine's seed, its journal."""
+
+    name: str
+    engine_seed: int
+    journal: JournalWriter
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing run; StoreError if there is none, or it is newer than this grmeval."""
+        self.path = path
+        self.record = self._read_record()
+
+    # ------------------------------------------------------------------ making and opening
+
+    @classmethod
+    def create(
+        cls, path: Path, identity: Mapping[str, Any], spec: Mapping[str, Any], items: Any
+    ) -> "RunFolder":
+        """Open the run at `path`, or make it: `items` is the table of `items_table`."""
+        import pyarrow.parquet as pq
+
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with lock(path / "locks" / "store", LOCK_SECONDS):
+                if not (path / "run.json").exists():
+                    temporary = path / "items.parquet.tmp"
+                    pq.write_table(items, temporary, compression="zstd")
+                    sync(temporary)
+                    temporary.replace(path / "items.parquet")
+                    record = {"format": FORMAT, "identity": identity, "spec": spec, "launches": []}
+                    write_json(path / "run.json", record)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be made: {error.strerror or error}; see --results"
+            ) from None
+        folder = cls(path)
+        if folder.record["identity"] != json.loads(json.dumps(identity)):
+            raise StoreError(f"{path}: holds another run's identity; move the folder away")
+        return folder
+
+    def _read_record(self) -> dict[str, Any]:
+        path = self.path / "run.json"
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            version = record["format"]
+        except FileNotFoundError:
+            raise StoreError(f"{self.path}: not a run folder: it has no run.json") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from None
+        if version > FORMAT:
+            raise StoreError(
+                f"{path}: written in format {version} by a newer grmeval; this one reads up to {FORMAT}"
+            )
+        return record
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of run.json, whatever other writers changed meanwhile."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            self.record = self._read_record() | changes
+            write_json(self.path / "run.json", self.record)
+
+    # ------------------------------------------------------------------ reading
+
+    def items(self) -> Any:
+        """items.parquet as an Arrow table."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.read_table(self.path / "items.parquet")
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{self.path / 'items.parquet'}: damaged: {error}") from None
+
+    def journals(self) -> list[Path]:
+        """Journals that are not folded yet, oldest launch first."""
+        return sorted((self.path / "journal").glob("*.jsonl"))
+
+    def done(self) -> set[SampleKey]:
+        """Keys of every sample there is."""
+        return stored_keys(self.path, self.journals())
+
+    # ------------------------------------------------------------------ writing
+
+    @contextlib.contextmanager
+    def writer(self, shard: Shard | None) -> Iterator[None]:
+        """Hold the right to write this shard (or all); StoreError names who holds it."""
+        mine = str(shard) if shard else "all"
+        locks = self.path / "locks"
+        with contextlib.ExitStack() as held:
+            with lock(locks / "store", LOCK_SECONDS):
+                # Shards of one count are disjoint; any other two writers may want the same item.
+                for other in sorted(locks.glob("write-*.lock")):
+                    name = other.stem.removeprefix("write-")
+                    apart = shard and name.endswith(f"-of-{shard.count}")
+                    if name != mine and not apart:
+                        with lock(locks / f"write-{name}", 0.0):
+                            pass
+                held.enter_context(lock(locks / f"write-{mine}", 0.0))
+            yield
+
+    @contextlib.contextmanager
+    def launch(self, shard: Shard | None, seed: int, facts: Mapping[str, Any]) -> Iterator[Launch]:
+        """Register a launch and open its journal; `facts` go into its record. Inside `writer`."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            self.record = self._read_record()
+            launches = self.record["launches"]
+            name = f"{len(launches):04d}" + (f"-{shard}" if shard else "")
+            engine_seed = _engine_seed(seed, name)
+            launches.append(
+                {
+                    "name": name,
+                    "engine_seed": engine_seed,
+                    "started": now(),
+                    "grmeval": __version__,
+                    "python": platform.python_version(),
+                    **facts,
+                }
+            )
+            write_json(self.path / "run.json", self.record)
+        with JournalWriter(self.path / "journal" / f"{name}.jsonl") as journal:
+            yield Launch(name, engine_seed, journal)
+
+    def describe_launch(self, name: str, **facts: Any) -> None:
+        """Add what is known only later (engine, timings, counts) to a launch's record."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            self.record = self._read_record()
+            for launch in self.record["launches"]:
+                if launch["name"] == name:
+                    launch.update(facts)
+            write_json(self.path / "run.json", self.record)
+
+    def fold(self, shard: Shard | None) -> None:
+        """Fold the journals that only this writer can be writing: its shard's, or all."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            mine = [j for j in self.journals() if shard is None or j.stem.endswith(f"-{shard}")]
+            fold(self.path, mine)
+
+    def merge(self, other: "RunFolder") -> int:
+        """Take over another folder's samples of the same run; gives how many were new.
+
+        Its launches are numbered on from this folder's, so that each sample still names its own.
+        """
+        if other.record["identity"] != self.record["identity"]:
+            raise StoreError(f"{other.path}: another run than {self.path}: their identities differ")
+        with self.writer(None), other.writer(None):
+            self.fold(None)
+            other.fold(None)
+            have = self.done()
+            names = list(sample_schema().names)
+            new = [row for row in read_rows(other.path, names) if SampleKey(*row[:3]) not in have]
+            samples = [Sample(**dict(zip(names, row, strict=True))) for row in new]
+            renamed = self._adopt(other, sorted({sample.launch for sample in samples}))
+            with contextlib.ExitStack() as open_journals:
+                journals = {
+                    old: open_journals.enter_context(
+                        JournalWriter(self.path / "journal" / f"{name}.jsonl")
+                    )
+                    for old, name in renamed.items()
+                }
+                for sample in samples:
+                    journals[sample.launch].write(sample)
+            self.fold(None)
+        return len(samples)
+
+    def _adopt(self, other: "RunFolder", launches: list[str]) -> dict[str, str]:
+        """Register another folder's launches here; gives old name -> new name."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            self.record = self._read_record()
+            renamed = {}
+            for launch in other.record["launches"]:
+                if launch["name"] in launches:
+                    number, _, shard = launch["name"].partition("-")
+                    name = f"{len(self.record['launches']):04d}" + (f"-{shard}" if shard else "")
+                    renamed[launch["name"]] = name
+                    self.record["launches"].append(launch | {"name": name, "merged": number})
+            write_json(self.path / "run.json", self.record)
+        return renamed
+
+
+def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[int]) -> Any:
+    """items.parquet: one row an item, sorted by (subset, id), without texts."""
+    import pyarrow as pa
+
+    rows = sorted(zip(items, sections, ranks, strict=True), key=lambda row: row[0].key)
+    return pa.table(
+        {
+            "subset": pa.array([i.subset for i, _, _ in rows], pa.string()),
+            "id": pa.array([i.id for i, _, _ in rows], pa.string()),
+            "section": pa.array([s for _, s, _ in rows], pa.int16()),
+            "rank": pa.array([r for _, _, r in rows], pa.int32()),
+            "n": pa.array([i.n for i, _, _ in rows], pa.int16()),
+            "quality": pa.array([i.quality for i, _, _ in rows], pa.list_(pa.int8())),
+            "group": pa.array([i.group for i, _, _ in rows], pa.string()),
+            "cluster": pa.array([i.cluster for i, _, _ in rows], pa.string()),
+            "flags": pa.array([i.flags for i, _, _ in rows], pa.list_(pa.string())),
+            "meta": pa.array(
+                [json.dumps(dict(i.meta), sort_keys=True) for i, _, _ in rows], pa.string()
+            ),
+            "prompt_chars": pa.array(
+                [sum(len(m.content) for m in i.conversation) for i, _, _ in rows]
+            ),
+            "response_chars": pa.array(
+                [[len(r) for r in i.responses] for i, _, _ in rows], pa.list_(pa.int64())
+            ),
+            "content_hash": pa.array([i.content_hash() for i, _, _ in rows], pa.string()),
+        }
+    )
+
+
+def _engine_seed(seed: int, launch: str) -> int:
+    # 32 bits: what every engine accepts.
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{launch}".encode()).digest()[:4], "big")

@@ -1,0 +1,197 @@
+"""Intervals: Wilson against scipy, the clustered error by hand, and coverage by simulation."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest
+
+from grmeval.measure import estimate, wilson
+
+ONE = np.ones(1)
+
+
+def single(credit, cluster=None, weight=None, level=0.95):
+    credit = np.asarray(credit, dtype=float)
+    cluster = np.arange(len(credit)) if cluster is None else np.asarray(cluster)
+    weight = np.ones(len(credit)) if weight is None else np.asarray(weight, dtype=float)
+    return estimate(credit, weight, cluster, np.zeros(len(credit), int), ONE, level)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (27, 28), (28, 28), (700, 1000)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+def test_wilson_agrees_with_scipy(right, n, level):
+    expected = binomtest(right, n).proportion_ci(level, method="wilson")
+    assert wilson(right, n, level) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_wilson_ends_are_exact_and_no_trial_says_nothing():
+    assert wilson(0, 5)[0] == 0.0
+    assert wilson(5, 5)[1] == 1.0
+    assert np.isnan(wilson(0, 0)).all()
+
+
+@pytest.mark.parametrize(("right", "n", "level"), [(-1, 5, 0.95), (6, 5, 0.95), (1, 5, 1.0)])
+def test_wilson_refuses_impossible_counts(right, n, level):
+    with pytest.raises(ValueError, match="must lie between"):
+        wilson(right, n, level)
+
+
+def test_independent_right_and_wrong_items_get_wilson():
+    found = single([1, 1, 0, 1])
+    assert (found.value, found.items, found.clusters, found.method) == (0.75, 4, 4, "wilson")
+    assert (found.low, found.high) == wilson(3, 4)
+    assert found.error == pytest.approx((0.75 * 0.25 / 4) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        single([1, 0, 0.5]),
+        single([1, 0, 1], cluster=[7, 7, 9]),
+        single([1, 0, 1], weight=[1, 1, 0.5]),
+        estimate(np.array([1.0, 0]), np.ones(2), np.arange(2), np.arange(2), np.ones(2)),
+    ],
+)
+def test_anything_else_is_clustered(found):
+    assert found.method == "clustered"
+    assert 0 <= found.low < found.value < found.high <= 1
+
+
+def test_one_section_has_the_textbook_clustered_error():
+    rng = np.random.default_rng(3)
+    credit, cluster = rng.random(50), rng.integers(0, 12, 50)
+    found = single(credit, cluster)
+    sums = [(credit[cluster == c] - credit.mean()).sum() for c in np.unique(cluster)]
+    expected = (len(sums) / (len(sums) - 1) * np.square(sums).sum()) ** 0.5 / 50
+    assert found.error == pytest.approx(expected)
+    assert (found.items, found.clusters) == (50, len(sums))
+
+
+def test_sections_without_shared_prompts_add_their_variances():
+    rng = np.random.default_rng(4)
+    section = np.repeat([0, 1], [40, 10])
+    credit = (rng.random(50) < 0.6).astype(float)
+    found = estimate(credit, np.ones(50), np.arange(50), section, np.array([3.0, 1.0]))
+    first, second = credit[:40], credit[40:]
+    assert found.value == pytest.approx(0.75 * first.mean() + 0.25 * second.mean())
+    expected = 0.75**2 * first.var(ddof=1) / 40 + 0.25**2 * second.var(ddof=1) / 10
+    assert found.error**2 == pytest.approx(expected)
+
+
+def test_a_prompt_shared_by_two_sections_is_one_cluster():
+    rng = np.random.default_rng(5)
+    half = (rng.random(30) < 0.7).astype(float)
+    credit, section = np.tile(half, 2), np.repeat([0, 1], 30)
+    shared = estimate(credit, np.ones(60), np.tile(np.arange(30), 2), section, np.ones(2))
+    apart = estimate(credit, np.ones(60), np.arange(60), section, np.ones(2))
+    assert (shared.clusters, apart.clusters) == (30, 60)
+    assert shared.error == pytest.approx(apart.error * 2**0.5)
+
+
+def test_dropped_items_leave_the_ratio_and_the_counts():
+    found = single([1, 0, 0.4, 0], weight=[1, 1, 0.5, 0])
+    assert found.value == pytest.approx(1.4 / 2.5)
+    assert (found.items, found.clusters) == (3, 3)
+
+
+def test_a_section_without_items_has_no_say():
+    found = estimate(
+        np.array([1.0, 0.0, 1.0]), np.ones(3), np.arange(3), np.array([2, 2, 2]), np.ones(4)
+    )
+    assert (found.value, found.method) == (pytest.approx(2 / 3), "wilson")
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_all_alike_still_has_a_width(value):
+    clusters = np.repeat(np.arange(14), 2)
+    one = single(np.full(28, value), clusters)
+    assert one.value == value
+    assert one.high - one.low > wilson(14, 14)[1] - wilson(14, 14)[0]
+    two = estimate(np.full(28, value), np.ones(28), np.arange(28), clusters % 2, np.ones(2))
+    assert two.high - two.low > 0.1
+
+
+def test_a_small_section_that_is_all_right_is_not_known_exactly():
+    rng = np.random.default_rng(6)
+    large = (rng.random(1000) < 0.9).astype(float)
+    credit, section = np.append(large, np.ones(28)), np.repeat([0, 1], [1000, 28])
+    found = estimate(credit, np.ones(1028), np.arange(1028), section, np.ones(2))
+    assert found.error > 2 * large.std() / 1000**0.5 / 2
+
+
+def test_equal_fractions_count_as_one_trial_a_cluster():
+    found = single(np.full(20, 0.5))
+    assert found.value == 0.5
+    assert found.error == pytest.approx((0.25 / 20) ** 0.5)
+
+
+def test_one_cluster_says_next_to_nothing():
+    found = single([1, 0, 1], cluster=[4, 4, 4])
+    assert found.low < 0.02
+    assert found.high > 0.98
+
+
+def test_no_item_is_not_a_number():
+    found = single([])
+    assert (found.items, found.clusters) == (0, 0)
+    assert np.isnan([found.value, found.low, found.high, found.error]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"credit": np.array([1.0, np.nan])}, "NaN"),
+        ({"weight": np.array([1.0, -1.0])}, "negative"),
+        ({"section": np.array([0, 1])}, r"0\.\.0"),
+        ({"cluster": np.array([0])}, "one shape"),
+        ({"level": 95.0}, "level"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    given = {
+        "credit": np.ones(2),
+        "weight": np.ones(2),
+        "cluster": np.arange(2),
+        "section": np.zeros(2, int),
+        "section_weights": ONE,
+    }
+    with pytest.raises(ValueError, match=message):
+        estimate(**{**given, **change})
+
+
+REPLICATES = 800
+
+
+def prompts_of_several_items(rng):
+    sizes = rng.integers(1, 6, 80)
+    skill = rng.beta(2.8, 1.2, 80)
+    cluster = np.repeat(np.arange(80), sizes)
+    credit = (rng.random(len(cluster)) < skill[cluster]).astype(float)
+    section = np.arange(len(cluster)) % 3
+    return estimate(credit, np.ones(len(credit)), cluster, section, np.ones(3)), 0.7
+
+
+def two_sections_of_unequal_weight(rng):
+    section = np.repeat([0, 1], [150, 60])
+    credit = (rng.random(210) < np.array([0.7, 0.5])[section]).astype(float)
+    found = estimate(credit, np.ones(210), np.arange(210), section, np.array([3.0, 1.0]))
+    return found, 0.65
+
+
+@pytest.mark.parametrize("draw", [prompts_of_several_items, two_sections_of_unequal_weight])
+def test_coverage_is_nominal(draw):
+    rng = np.random.default_rng(7)
+    drawn = [draw(rng) for _ in range(REPLICATES)]
+    covered = sum(found.low <= truth <= found.high for found, truth in drawn)
+    least, most = binom.interval(0.999, REPLICATES, 0.95)
+    assert least <= covered <= most
+
+
+def test_small_sections_near_the_end_do_not_break_the_interval():
+    rng = np.random.default_rng(8)
+    section = np.repeat([0, 1], [1000, 28])
+    covered = 0
+    for _ in range(REPLICATES):
+        credit = (rng.random(1028) < np.array([0.9, 0.97])[section]).astype(float)
+        found = estimate(credit, np.ones(1028), np.arange(1028), section, np.ones(2))
+        covered += found.low <= 0.935 <= found.high
+    assert covered >= binom.interval(0.999, REPLICATES, 0.95)[0]
