@@ -79,9 +79,9 @@ def _contributions(
 def _variance(parts: Floats, touched: NDArray[np.bool_]) -> tuple[float, float]:
     """Cluster-robust variance of the value, and its degrees of freedom.
 
-    The sections a cluster touches are its stratum. A stratum of one cluster has no spread of its own
-    and counts uncentred, too large on average. Degrees of freedom are Satterthwaite's (1946), not
-    clusters - strata: a small section of large weight carries the variance with few clusters.
+    The sections a cluster touches are its stratum. A stratum of one cluster has no spread of its
+    own and counts uncentred, too large on average. Degrees of freedom are Satterthwaite's (1946),
+    not clusters - strata: a small section of large weight can carry the variance alone.
     """
     stratum = np.unique(touched, axis=0, return_inverse=True)[1].ravel()
     size = np.bincount(stratum)
@@ -124,12 +124,12 @@ def estimate(
     int [I] (items with one prompt, also across sections), `section` int [I] in 0..S-1,
     `section_weights` float [S].
 
-    "wilson" when there is one section, one item a cluster, and credits are 0/1 with weight 1; `error`
-    is then the binomial one, 0 at the ends. Otherwise "clustered": the linearised cluster-robust
-    error (strata: the sections a cluster touches; Kish 1965) plus `_unseen`, and the Wilson formula
-    at the effective size value (1 - value) / error^2 with a t quantile (after Korn and Graubard
-    1998): inside [0, 1], never of no width. At exactly 0 or 1 the effective size is that of Kish,
-    1 / sum(share_s^2 / C_s): for one section its clusters.
+    "wilson" when there is one section, one item a cluster, and credits are 0/1 with weight 1;
+    `error` is then the binomial one, 0 at the ends. Otherwise "clustered": the linearised
+    cluster-robust error (strata: the sections a cluster touches) plus `_unseen`, and the Wilson
+    formula at the effective size value (1 - value) / error^2 with a t quantile (after Korn and
+    Graubard 1998): inside [0, 1], never of no width. At exactly 0 or 1 the effective size is
+    Kish's (1965), 1 / sum(share_s^2 / C_s): for one section its clusters.
 
     No item: NaN. One cluster: nearly (0, 1). ValueError: shapes, NaN, negative weights, a section
     outside S, level outside (0, 1).

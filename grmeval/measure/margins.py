@@ -7,6 +7,7 @@ total. Counts are float64: exact up to 2^53 (C(56, 28)), beyond that every term 
 relative error stays near 1e-16 a step, where int64 would overflow at N = 67.
 """
 
+from itertools import pairwise
 from math import comb, prod
 
 import numpy as np
@@ -30,8 +31,8 @@ def margins(
 ) -> Margins | None:
     """Integer margins [I, N] whose sum decides the vote, or None where there is no such number.
 
-    `scores` [I, N, n], `valid` [I, N], `best` [I, n]. A pair's margin is positive when it speaks for
-    the best response and 0 when both or neither are best.
+    `scores` [I, N, n], `valid` [I, N], `best` [I, n]. A pair's margin is positive when it speaks
+    for the best response and 0 when both or neither are best.
     """
     responses = scores.shape[2]
     if responses > 2 or vote not in ("sum", "mean", "majority"):
@@ -64,7 +65,7 @@ def affordable(margins: Margins, counts: Counts, takes: list[Counts]) -> bool:
 
 
 def _table(margins: Margins, most: int, reach: int) -> Floats:
-    """Counts [I, most + 1, 2 * reach * most + 1] of the j-subsets with total t; t = 0 is central."""
+    """Counts [I, most + 1, 2 * reach * most + 1] of the j-subsets with total t; 0 is central."""
     items, samples = margins.shape
     width = 2 * reach * most + 1
     # A border of `reach` zeros, so that a row moved by a margin is a window onto the same memory.
@@ -92,7 +93,7 @@ def _signs(margins: Margins, counts: Counts, plans: list[list[Counts]], reach: i
         for taken, *other in takes:
             opposite = two[:, sum(other)]
             below = np.cumsum(opposite, axis=1) - opposite
-            subsets = comb(first, taken) * comb(second, sum(other)) * len(takes)
+            subsets = float(comb(first, taken) * comb(second, sum(other)) * len(takes))
             signs[0, :, column] += np.einsum("it,it->i", one[:, taken], below) / subsets
             signs[1, :, column] += np.einsum("it,it->i", one[:, taken], opposite) / subsets
     return signs
@@ -101,7 +102,7 @@ def _signs(margins: Margins, counts: Counts, plans: list[list[Counts]], reach: i
 def _void(valid: Bools, counts: Counts, plans: list[list[Counts]]) -> Floats:
     """P(no sample of the subset is readable), [I, K]: C(invalid, k) / C(N, k) in each rotation."""
     edges = np.cumsum((0, *counts))
-    invalid = [(~valid[:, a:b]).sum(axis=1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    invalid = [(~valid[:, a:b]).sum(axis=1) for a, b in pairwise(edges)]
     void = np.zeros((len(valid), len(plans)))
     for column, takes in enumerate(plans):
         for take in takes:
@@ -123,12 +124,11 @@ def margin_outcomes(
 ) -> Outcomes:
     """Exact outcomes [I, K] of items that share `counts`, with samples held order by order.
 
-    `margins` and `valid` [I, N], `best` [I, n], `plans`: for each k its `admissible` takes, at least
-    one. All invalid: void 1. All margins 0: a tie (a pair) or judged right (a single response, sum).
+    `margins` and `valid` [I, N], `best` [I, n], `plans`: for each k its `admissible` takes, at
+    least one. All invalid: void 1. All margins 0: a tie (a pair), judged right (a single, sum).
     """
     most = max(max(take) for takes in plans for take in takes)
     reach = int(np.abs(margins).max(initial=0))
-    # Two tables, a moved copy of one, and the products.
     chunk = max(1, _CHUNK_BYTES // _item_bytes(reach, most))
     signs = np.concatenate(
         [

@@ -8,8 +8,8 @@ from grmeval.measure.votes import Bools, Floats
 def roc_auc(score: Floats, positive: Bools) -> float:
     """Probability that a positive outscores a negative, ties counting half (Mann and Whitney).
 
-    `score` float [I], `positive` bool [I]. All scores equal: 0.5. One class absent, or no item: NaN.
-    ValueError: shapes differ, or a score is NaN (what a missing score means is the caller's choice).
+    `score` float [I], `positive` bool [I]. All scores equal: 0.5. One class absent, or no item:
+    NaN. ValueError: shapes differ, or a score is NaN (the caller says what a missing one means).
     """
     if score.ndim != 1 or score.shape != positive.shape:
         raise ValueError(

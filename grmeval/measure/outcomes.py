@@ -14,7 +14,7 @@ _SAME = 1e-9
 
 
 class Outcomes(NamedTuple):
-    """Probabilities over the subsets (0 or 1 for one vote), float arrays of one shape, [I] or [I, K].
+    """Probabilities over subsets (0 or 1 for one vote), float arrays of one shape, [I] or [I, K].
 
     win: the vote is right outright. tie: the top is shared by best and not-best responses. share:
     expected (best winners / winners) inside those ties, so tie / 2 for a pair. void: no sample was
@@ -30,8 +30,9 @@ class Outcomes(NamedTuple):
 def judge_totals(totals: Floats, best: Bools) -> Outcomes:
     """Outcomes [...] of totals [..., n], n >= 2; best [..., n] or broadcastable.
 
-    Right outright when every response at the maximum is best, so n equal totals are a tie unless all
-    responses are best (right) or none is (wrong). A row that holds NaN is void. ValueError: n < 2.
+    Right outright when every response at the maximum is best, so n equal totals are a tie unless
+    all responses are best (right) or none is (wrong). A row that holds NaN is void.
+    ValueError: n < 2.
     """
     if totals.shape[-1] < 2:
         raise ValueError("judge_totals compares two or more responses; use judge_single for one")
@@ -52,9 +53,9 @@ def judge_totals(totals: Floats, best: Bools) -> Outcomes:
 def judge_single(totals: Floats, good: Bools, vote: str, threshold: float) -> Outcomes:
     """Outcomes [...] of one-response totals [..., 1]; good [...] or broadcastable is the truth.
 
-    Judged right when the mean is at least `threshold`; under majority when strictly more samples are
-    at or above it than below. A win is a judgement that agrees with `good`; there are no ties. A NaN
-    total is void. ValueError: more than one response.
+    Judged right when the mean is at least `threshold`; under majority when strictly more samples
+    are at or above it than below. A win is a judgement that agrees with `good`; there are no ties.
+    A NaN total is void. ValueError: more than one response.
     """
     if totals.shape[-1] != 1:
         raise ValueError(f"judge_single takes totals [..., 1], not {totals.shape}")

@@ -8,7 +8,16 @@ import numpy as np
 
 from grmeval.measure.margins import affordable, margin_outcomes, margins
 from grmeval.measure.outcomes import Outcomes, judge_single, judge_totals
-from grmeval.measure.subsets import Counts, admissible, alike, dealt, every, how_many, shuffled
+from grmeval.measure.subsets import (
+    Counts,
+    Ints,
+    admissible,
+    alike,
+    dealt,
+    every,
+    how_many,
+    shuffled,
+)
 from grmeval.measure.votes import VOTES, Bools, Floats, subset_totals
 
 _BATCH = 256
@@ -19,8 +28,8 @@ class Curve(NamedTuple):
     """Outcomes of I items at K sample counts.
 
     outcomes: arrays [I, K], NaN where not reached. exact: bool [K], no item needed Monte Carlo.
-    noise: [I, K], the Monte Carlo standard error of win, 0 where exact; items that share counts also
-    share their permutations, yet as their samples are independent so, on average, is the noise.
+    noise: [I, K], the Monte Carlo standard error of win, 0 where exact; items with equal counts
+    share permutations, yet their samples are independent and so, on average, is their noise.
     reached: bool [I, K], False where an item has fewer than k samples or no admissible subset.
     """
 
@@ -41,8 +50,10 @@ class _Group:
     vote: str
     threshold: float
 
-    def average(self, chosen: Floats, weight: Floats) -> Floats:
-        """Weighted outcomes [4, G] over the subsets `chosen` [S, N]."""
+    def average(self, chosen: Floats, start: Ints) -> Floats:
+        """Outcomes [4, G] over the subsets `chosen` [S, N]: the mean of the means of each start."""
+        member = (start == np.arange(start.max() + 1)[:, None]).astype(np.float64)
+        sizes = member.sum(axis=1, keepdims=True)
         averages = np.empty((4, len(self.scores)))
         chunk = max(1, _CHUNK_TOTALS // (len(chosen) * self.best.shape[1]))
         for at in range(0, len(self.scores), chunk):
@@ -54,7 +65,7 @@ class _Group:
                 judged = judge_single(summed, self.best[part, 0], self.vote, self.threshold)
             else:
                 judged = judge_totals(summed, self.best[part])
-            averages[:, part] = [weight @ outcome for outcome in judged]
+            averages[:, part] = [(member @ one / sizes).mean(axis=0) for one in judged]
         return averages
 
     def sampled(
@@ -146,14 +157,14 @@ def vote_curve(
         )
         plans = {column: admissible(counts, k) for column, k in enumerate(ks)}
         plans = {column: takes for column, takes in plans.items() if takes}
-        drawn_at = _exact(group, plans, enumerate_at_most)
-        for column, averages in drawn_at.items():
+        found = _exact(group, plans, enumerate_at_most)
+        for column, averages in found.items():
             cells[:, members, column] = averages
-        left = [column for column in plans if column not in drawn_at]
+        left = [column for column in plans if column not in found]
         if left:
-            at = np.ix_(members, left)
-            averages, noise[at] = group.sampled([plans[c] for c in left], permutations, rng)
-            cells[:, at[0], at[1]] = averages
+            averages, errors = group.sampled([plans[c] for c in left], permutations, rng)
+            for at, column in enumerate(left):
+                cells[:, members, column], noise[members, column] = averages[..., at], errors[:, at]
             exact[left] = False
     return Curve(Outcomes(*cells), exact, noise, ~np.isnan(cells[0]))
 

@@ -51,12 +51,6 @@ def how_many(counts: Counts, takes: list[Counts]) -> int:
     return sum(prod(map(comb, counts, take)) for take in takes)
 
 
-def _same_mass(start: Ints) -> Floats:
-    # Every start weighs the same, and so does every subset inside one.
-    sizes = np.bincount(start)
-    return 1.0 / (np.count_nonzero(sizes) * sizes[start])
-
-
 def _combinations(count: int, take: int) -> Floats:
     picks = np.array(list(combinations(range(count), take)), dtype=np.intp).reshape(
         comb(count, take), take
@@ -66,8 +60,8 @@ def _combinations(count: int, take: int) -> Floats:
     return chosen
 
 
-def every(counts: Counts, takes: list[Counts]) -> tuple[Floats, Floats]:
-    """All admissible subsets: (chosen [S, N] of 0.0 and 1.0, weight [S] with sum 1)."""
+def every(counts: Counts, takes: list[Counts]) -> tuple[Floats, Ints]:
+    """All admissible subsets: (chosen [S, N] of 0.0 and 1.0, start [S] in 0..len(takes)-1)."""
     blocks: list[Floats] = []
     for take in takes:
         block = np.zeros((1, 0))
@@ -75,8 +69,7 @@ def every(counts: Counts, takes: list[Counts]) -> tuple[Floats, Floats]:
             more = _combinations(count, taken)
             block = np.hstack([np.repeat(block, len(more), axis=0), np.tile(more, (len(block), 1))])
         blocks.append(block)
-    start = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
-    return np.vstack(blocks), _same_mass(start)
+    return np.vstack(blocks), np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
 
 
 def shuffled(counts: Counts, permutations: int, rng: np.random.Generator) -> Ints:
@@ -87,12 +80,12 @@ def shuffled(counts: Counts, permutations: int, rng: np.random.Generator) -> Int
     return np.hstack(ranks)
 
 
-def dealt(ranks: Ints, counts: Counts, takes: list[Counts]) -> tuple[Floats, Floats]:
-    """The first k samples of each shuffle, dealt round from a start: (chosen [P, N], weight [P]).
+def dealt(ranks: Ints, counts: Counts, takes: list[Counts]) -> tuple[Floats, Ints]:
+    """The first k samples of each shuffle, dealt round from a start: (chosen [P, N], start [P]).
 
     The starts take turns instead of being drawn, which removes their share of the noise: with order
     bias it would be common to all items. The same ranks at two k give nested subsets.
     """
     start = np.arange(len(ranks)) % len(takes)
     wanted = np.repeat(np.array(takes)[start], counts, axis=1)
-    return (ranks < wanted).astype(np.float64), _same_mass(start)
+    return (ranks < wanted).astype(np.float64), start

@@ -8,18 +8,23 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# (scores [I, N, n] with 0 where invalid, valid [I, N], chosen [S, N], threshold) -> totals [S, I, n]
+# (scores [I, N, n], 0 where invalid; valid [I, N]; chosen [S, N]; threshold) -> totals [S, I, n]
 Rule = Callable[[Floats, Bools, Floats, float], Floats]
 
 
 def _added(ballots: Floats, chosen: Floats) -> Floats:
     # One matrix product a response: the axis of n, two to ten long, must not be the inner one.
-    return np.moveaxis(np.matmul(chosen, ballots.transpose(2, 1, 0)), 0, -1)
+    summed = np.empty((ballots.shape[2], len(chosen), len(ballots)))
+    np.matmul(chosen, ballots.transpose(2, 1, 0), out=summed)
+    return summed.transpose(1, 2, 0)
+
+
+def _readable(valid: Bools, chosen: Floats) -> Floats:
+    return _added(valid[..., None].astype(np.float64), chosen)
 
 
 def _mean(scores: Floats, valid: Bools, chosen: Floats, threshold: float) -> Floats:
-    readable = np.matmul(chosen, valid.T.astype(np.float64))
-    return _added(scores, chosen) / np.maximum(readable, 1.0)[..., None]
+    return _added(scores, chosen) / np.maximum(_readable(valid, chosen), 1.0)
 
 
 def _sum(scores: Floats, valid: Bools, chosen: Floats, threshold: float) -> Floats:
@@ -48,8 +53,8 @@ def subset_totals(
 ) -> Floats:
     """Totals [S, I, n] of S subsets of the samples, the same subsets for every item.
 
-    `scores` [I, N, n] and `valid` [I, N] as in `totals`; `chosen` [S, N] is 1.0 where a subset holds
-    the sample, else 0.0. An item none of whose chosen samples is valid has NaN totals.
+    `scores` [I, N, n] and `valid` [I, N] as in `totals`; `chosen` [S, N] is 1.0 where a subset
+    holds the sample, else 0.0. An item none of whose chosen samples is valid has NaN totals.
     """
     if vote not in _RULES:
         raise ValueError(f"unknown vote {vote!r}: choose one of {', '.join(VOTES)}")
@@ -63,7 +68,7 @@ def subset_totals(
     if not np.isfinite(filled).all():
         raise ValueError("a valid sample needs a finite score for every response")
     summed = _RULES[vote](filled, valid, chosen, threshold)
-    summed[np.matmul(chosen, valid.T.astype(np.float64)) == 0] = np.nan
+    summed[_readable(valid, chosen)[..., 0] == 0] = np.nan
     return summed
 
 
@@ -81,4 +86,6 @@ def totals(vote: str, scores: Floats, valid: Bools, *, threshold: float = 5.5) -
     With one sample sum and mean are that sample's scores. ValueError: unknown vote, wrong shapes, a
     NaN score in a valid sample.
     """
-    return subset_totals(vote, scores, valid, np.ones((1, valid.shape[1])), threshold=threshold)[0]
+    everything = np.ones((1, valid.shape[1]))
+    summed: Floats = subset_totals(vote, scores, valid, everything, threshold=threshold)[0]
+    return summed

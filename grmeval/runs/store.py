@@ -24,7 +24,7 @@ from grmeval.runs.disk import lock, now, sync, write_json
 from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys
 from grmeval.runs.journal import JournalWriter
 
-__all__ = ["FORMAT", "Launch", "RunFolder", "run_id"]
+__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "latest", "run_id"]
 
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
@@ -255,3 +255,11 @@ def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[
 def _engine_seed(seed: int, launch: str) -> int:
     # 32 bits: what every engine accepts.
     return int.from_bytes(hashlib.sha256(f"{seed}\0{launch}".encode()).digest()[:4], "big")
+
+
+def latest(results: Path) -> Path:
+    """The run folder below `results` that was asked for last; StoreError if there is none."""
+    records = list(results.glob("*/*/*/run.json"))
+    if not records:
+        raise StoreError(f"--results {results}: no run folder in it; `grmeval run` makes one")
+    return max(records, key=lambda path: path.stat().st_mtime).parent

@@ -1,15 +1,20 @@
 """Intervals: Wilson against scipy, the clustered error by hand, and coverage by simulation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from grmeval.measure import estimate, wilson
+from grmeval.measure import Estimate, estimate, wilson
+
+Draw = Callable[[np.random.Generator], tuple[Estimate, float]]
 
 ONE = np.ones(1)
 
 
-def single(credit, cluster=None, weight=None, level=0.95):
+def single(credit: Any, cluster: Any = None, weight: Any = None, level: float = 0.95) -> Estimate:
     credit = np.asarray(credit, dtype=float)
     cluster = np.arange(len(credit)) if cluster is None else np.asarray(cluster)
     weight = np.ones(len(credit)) if weight is None else np.asarray(weight, dtype=float)
@@ -18,24 +23,24 @@ def single(credit, cluster=None, weight=None, level=0.95):
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (27, 28), (28, 28), (700, 1000)])
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
-def test_wilson_agrees_with_scipy(right, n, level):
+def test_wilson_agrees_with_scipy(right: int, n: int, level: float) -> None:
     expected = binomtest(right, n).proportion_ci(level, method="wilson")
     assert wilson(right, n, level) == pytest.approx(tuple(expected), abs=1e-12)
 
 
-def test_wilson_ends_are_exact_and_no_trial_says_nothing():
+def test_wilson_ends_are_exact_and_no_trial_says_nothing() -> None:
     assert wilson(0, 5)[0] == 0.0
     assert wilson(5, 5)[1] == 1.0
     assert np.isnan(wilson(0, 0)).all()
 
 
 @pytest.mark.parametrize(("right", "n", "level"), [(-1, 5, 0.95), (6, 5, 0.95), (1, 5, 1.0)])
-def test_wilson_refuses_impossible_counts(right, n, level):
+def test_wilson_refuses_impossible_counts(right: int, n: int, level: float) -> None:
     with pytest.raises(ValueError, match="must lie between"):
         wilson(right, n, level)
 
 
-def test_independent_right_and_wrong_items_get_wilson():
+def test_independent_right_and_wrong_items_get_wilson() -> None:
     found = single([1, 1, 0, 1])
     assert (found.value, found.items, found.clusters, found.method) == (0.75, 4, 4, "wilson")
     assert (found.low, found.high) == wilson(3, 4)
@@ -51,12 +56,12 @@ def test_independent_right_and_wrong_items_get_wilson():
         estimate(np.array([1.0, 0]), np.ones(2), np.arange(2), np.arange(2), np.ones(2)),
     ],
 )
-def test_anything_else_is_clustered(found):
+def test_anything_else_is_clustered(found: Estimate) -> None:
     assert found.method == "clustered"
     assert 0 <= found.low < found.value < found.high <= 1
 
 
-def test_one_section_has_the_textbook_clustered_error():
+def test_one_section_has_the_textbook_clustered_error() -> None:
     rng = np.random.default_rng(3)
     credit, cluster = rng.random(50), rng.integers(0, 12, 50)
     found = single(credit, cluster)
@@ -66,7 +71,7 @@ def test_one_section_has_the_textbook_clustered_error():
     assert (found.items, found.clusters) == (50, len(sums))
 
 
-def test_sections_without_shared_prompts_add_their_variances():
+def test_sections_without_shared_prompts_add_their_variances() -> None:
     rng = np.random.default_rng(4)
     section = np.repeat([0, 1], [40, 10])
     credit = (rng.random(50) < 0.6).astype(float)
@@ -77,7 +82,7 @@ def test_sections_without_shared_prompts_add_their_variances():
     assert found.error**2 == pytest.approx(expected)
 
 
-def test_a_prompt_shared_by_two_sections_is_one_cluster():
+def test_a_prompt_shared_by_two_sections_is_one_cluster() -> None:
     rng = np.random.default_rng(5)
     half = (rng.random(30) < 0.7).astype(float)
     credit, section = np.tile(half, 2), np.repeat([0, 1], 30)
@@ -87,21 +92,47 @@ def test_a_prompt_shared_by_two_sections_is_one_cluster():
     assert shared.error == pytest.approx(apart.error * 2**0.5)
 
 
-def test_dropped_items_leave_the_ratio_and_the_counts():
+def test_the_clustered_error_follows_its_formula_one_cluster_at_a_time() -> None:
+    rng = np.random.default_rng(9)
+    credit, weight = rng.random(60), rng.choice([0.5, 1.0], 60)
+    cluster, section = np.repeat(np.arange(30), 2), rng.integers(0, 2, 60)
+    section[cluster == 0] = 2
+    share = np.array([0.5, 0.3, 0.2])
+    found = estimate(credit * weight, weight, cluster, section, share * 10)
+
+    strata: dict[frozenset[int], list[float]] = {}
+    for name in range(30):
+        linear = 0.0
+        for i in np.flatnonzero(cluster == name):
+            same = section == section[i]
+            ratio = (credit * weight)[same].sum() / weight[same].sum()
+            linear += share[section[i]] * weight[i] * (credit[i] - ratio) / weight[same].sum()
+        strata.setdefault(frozenset(section[cluster == name].tolist()), []).append(linear)
+    assert sorted(map(len, strata.values()))[0] == 1
+    several = [np.array(linear) for linear in strata.values() if len(linear) > 1]
+    variance = sum(len(linear) * linear.var(ddof=1) for linear in several)
+    # Section 2 is one cluster: seen as a proportion of one trial, half a trial added each way.
+    alone = np.average(credit[section == 2], weights=weight[section == 2])
+    shrunk = (alone + 0.5) / 2
+    assert found.error**2 == pytest.approx(variance + share[2] ** 2 * shrunk * (1 - shrunk))
+
+
+def test_dropped_items_leave_the_ratio_and_the_counts() -> None:
     found = single([1, 0, 0.4, 0], weight=[1, 1, 0.5, 0])
     assert found.value == pytest.approx(1.4 / 2.5)
     assert (found.items, found.clusters) == (3, 3)
 
 
-def test_a_section_without_items_has_no_say():
+def test_a_section_without_items_has_no_say() -> None:
     found = estimate(
         np.array([1.0, 0.0, 1.0]), np.ones(3), np.arange(3), np.array([2, 2, 2]), np.ones(4)
     )
-    assert (found.value, found.method) == (pytest.approx(2 / 3), "wilson")
+    assert found.value == pytest.approx(2 / 3)
+    assert found.method == "wilson"
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_alike_still_has_a_width(value):
+def test_all_alike_still_has_a_width(value: float) -> None:
     clusters = np.repeat(np.arange(14), 2)
     one = single(np.full(28, value), clusters)
     assert one.value == value
@@ -110,7 +141,7 @@ def test_all_alike_still_has_a_width(value):
     assert two.high - two.low > 0.1
 
 
-def test_a_small_section_that_is_all_right_is_not_known_exactly():
+def test_a_small_section_that_is_all_right_is_not_known_exactly() -> None:
     rng = np.random.default_rng(6)
     large = (rng.random(1000) < 0.9).astype(float)
     credit, section = np.append(large, np.ones(28)), np.repeat([0, 1], [1000, 28])
@@ -118,19 +149,19 @@ def test_a_small_section_that_is_all_right_is_not_known_exactly():
     assert found.error > 2 * large.std() / 1000**0.5 / 2
 
 
-def test_equal_fractions_count_as_one_trial_a_cluster():
+def test_equal_fractions_count_as_one_trial_a_cluster() -> None:
     found = single(np.full(20, 0.5))
     assert found.value == 0.5
     assert found.error == pytest.approx((0.25 / 20) ** 0.5)
 
 
-def test_one_cluster_says_next_to_nothing():
+def test_one_cluster_says_next_to_nothing() -> None:
     found = single([1, 0, 1], cluster=[4, 4, 4])
     assert found.low < 0.02
     assert found.high > 0.98
 
 
-def test_no_item_is_not_a_number():
+def test_no_item_is_not_a_number() -> None:
     found = single([])
     assert (found.items, found.clusters) == (0, 0)
     assert np.isnan([found.value, found.low, found.high, found.error]).all()
@@ -146,7 +177,7 @@ def test_no_item_is_not_a_number():
         ({"level": 95.0}, "level"),
     ],
 )
-def test_bad_input_is_refused(change, message):
+def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:
     given = {
         "credit": np.ones(2),
         "weight": np.ones(2),
@@ -161,7 +192,7 @@ def test_bad_input_is_refused(change, message):
 REPLICATES = 800
 
 
-def prompts_of_several_items(rng):
+def prompts_of_several_items(rng: np.random.Generator) -> tuple[Estimate, float]:
     sizes = rng.integers(1, 6, 80)
     skill = rng.beta(2.8, 1.2, 80)
     cluster = np.repeat(np.arange(80), sizes)
@@ -170,7 +201,7 @@ def prompts_of_several_items(rng):
     return estimate(credit, np.ones(len(credit)), cluster, section, np.ones(3)), 0.7
 
 
-def two_sections_of_unequal_weight(rng):
+def two_sections_of_unequal_weight(rng: np.random.Generator) -> tuple[Estimate, float]:
     section = np.repeat([0, 1], [150, 60])
     credit = (rng.random(210) < np.array([0.7, 0.5])[section]).astype(float)
     found = estimate(credit, np.ones(210), np.arange(210), section, np.array([3.0, 1.0]))
@@ -178,7 +209,7 @@ def two_sections_of_unequal_weight(rng):
 
 
 @pytest.mark.parametrize("draw", [prompts_of_several_items, two_sections_of_unequal_weight])
-def test_coverage_is_nominal(draw):
+def test_coverage_is_nominal(draw: Draw) -> None:
     rng = np.random.default_rng(7)
     drawn = [draw(rng) for _ in range(REPLICATES)]
     covered = sum(found.low <= truth <= found.high for found, truth in drawn)
@@ -186,7 +217,7 @@ def test_coverage_is_nominal(draw):
     assert least <= covered <= most
 
 
-def test_small_sections_near_the_end_do_not_break_the_interval():
+def test_small_sections_near_the_end_do_not_break_the_interval() -> None:
     rng = np.random.default_rng(8)
     section = np.repeat([0, 1], [1000, 28])
     covered = 0

@@ -1,5 +1,7 @@
 """Outcomes and credit: tables worked by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -25,12 +27,12 @@ NAN = float("nan")
         ([0.1 + 0.2, 0.3], [0, 1], (0, 1, 1 / 2, 0)),
     ],
 )
-def test_a_verdict_by_hand(totals, best, expected):
+def test_a_verdict_by_hand(totals: list[float], best: list[int], expected: Any) -> None:
     outcome = judge_totals(np.array([totals], float), np.array([best], bool))
     assert [part.tolist() for part in outcome] == [[part] for part in expected]
 
 
-def test_best_is_broadcast_over_leading_axes():
+def test_best_is_broadcast_over_leading_axes() -> None:
     totals = np.array([[[3.0, 2.0], [2.0, 3.0]], [[2.0, 3.0], [1.0, 1.0]]])
     outcome = judge_totals(totals, np.array([[True, False], [False, True]]))
     assert outcome.win.tolist() == [[1, 1], [0, 0]]
@@ -51,12 +53,12 @@ def test_best_is_broadcast_over_leading_axes():
         (NAN, False, "majority", (0, 0, 0, 1)),
     ],
 )
-def test_one_response_by_hand(total, good, vote, expected):
+def test_one_response_by_hand(total: float, good: bool, vote: str, expected: Any) -> None:
     outcome = judge_single(np.array([[total]]), np.array([good]), vote, 5.5)
     assert tuple(float(part[0]) for part in outcome) == expected
 
 
-def test_each_judge_refuses_the_other_shape():
+def test_each_judge_refuses_the_other_shape() -> None:
     with pytest.raises(ValueError, match="judge_single"):
         judge_totals(np.ones((2, 1)), np.ones((2, 1), bool))
     with pytest.raises(ValueError, match=r"\[\.\.\., 1\]"):
@@ -78,14 +80,14 @@ MIXED = Outcomes(*(np.array([[value]]) for value in (0.4, 0.2, 0.05, 0.1)))
         ("share", "drop", 0.45, 0.9),
     ],
 )
-def test_credit_by_hand(ties, on_invalid, expected, weight):
+def test_credit_by_hand(ties: str, on_invalid: str, expected: Any, weight: float) -> None:
     paid, weighed = credit(MIXED, ties=ties, on_invalid=on_invalid, chance=np.array([1 / 3]))
     assert_allclose(paid, [[expected]])
     assert_allclose(weighed, [[weight]])
 
 
 @pytest.mark.parametrize(("uniform", "expected"), [(0.0, 0.6), (0.24, 0.6), (0.26, 0.4)])
-def test_a_random_tie_pays_all_or_nothing(uniform, expected):
+def test_a_random_tie_pays_all_or_nothing(uniform: float, expected: Any) -> None:
     paid, _ = credit(
         MIXED,
         ties="random",
@@ -96,7 +98,7 @@ def test_a_random_tie_pays_all_or_nothing(uniform, expected):
     assert_allclose(paid, [[expected]])
 
 
-def test_a_random_pick_is_worth_its_share_on_average():
+def test_a_random_pick_is_worth_its_share_on_average() -> None:
     rng = np.random.default_rng(2)
     tied = judge_totals(np.ones((20_000, 3)), np.array([True, False, False]))
     shared, _ = credit(tied, ties="share", on_invalid="wrong", chance=np.array([1 / 3]))
@@ -111,7 +113,7 @@ def test_a_random_pick_is_worth_its_share_on_average():
     assert abs(picked.mean() - shared.mean()) < 4 * (2 / 9 / 20_000) ** 0.5
 
 
-def test_chance_and_uniform_are_per_item_on_a_curve():
+def test_chance_and_uniform_are_per_item_on_a_curve() -> None:
     cells = np.full((2, 3), 0.5)
     outcomes = Outcomes(0 * cells, cells, cells / 2, cells)
     paid, _ = credit(
@@ -124,7 +126,7 @@ def test_chance_and_uniform_are_per_item_on_a_curve():
     assert_allclose(paid, [[0.25] * 3, [1.0] * 3])
 
 
-def test_a_cell_that_was_not_reached_stays_unknown():
+def test_a_cell_that_was_not_reached_stays_unknown() -> None:
     blank = Outcomes(*(np.array([NAN]) for _ in range(4)))
     for ties in ("wrong", "share", "half", "random"):
         paid, _ = credit(
@@ -141,6 +143,6 @@ def test_a_cell_that_was_not_reached_stays_unknown():
         ("random", "wrong", "uniform"),
     ],
 )
-def test_an_unknown_rule_names_the_allowed_ones(ties, on_invalid, message):
+def test_an_unknown_rule_names_the_allowed_ones(ties: str, on_invalid: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         credit(MIXED, ties=ties, on_invalid=on_invalid, chance=np.array([0.5]))

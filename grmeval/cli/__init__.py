@@ -1,0 +1,82 @@
+"""The command line: one thin module a command; errors become exit codes here and nowhere else."""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from grmeval.errors import GrmevalError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Runs a command; what it raises on purpose becomes a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GrmevalError as error:
+            if "--debug" in sys.argv:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            print(
+                "interrupted: what is finished is kept; the same command goes on", file=sys.stderr
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Benchmark generative reward models: k sampled judgements, votes, error bars, curves over k.",
+    epilog="Exit codes: 0 ok, 1 bug, 2 usage or bad input, 3 samples missing or infrastructure, "
+    "130 interrupted (resumable).",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from grmeval import __version__
+
+        print(f"grmeval {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print it."
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The `grmeval` command."""
+    from grmeval.cli import merge, run, scale_curve, score  # noqa: F401  (each adds its command)
+
+    _stop_like_ctrl_c()
+    try:
+        app(prog_name="grmeval")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"bug in grmeval: {type(error).__name__}: {error}", file=sys.stderr)
+        print("run again with `grmeval --debug …` and report the traceback", file=sys.stderr)
+        sys.exit(1)
+
+
+def _stop_like_ctrl_c() -> None:
+    """Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,0 +1,52 @@
+"""Options that commands share: a field of RunConfig gives its option's help text."""
+
+import json
+from typing import Any
+
+import typer
+
+from grmeval.config import RunConfig
+from grmeval.errors import ConfigError
+
+__all__ = ["json_object", "key_values", "option"]
+
+
+def option(field: str, *names: str, **more: Any) -> Any:
+    """A Typer option for a field of RunConfig; unset means the preset's or the field's default."""
+    info = RunConfig.model_fields[field]
+    text = info.description or ""
+    if info.default not in (None, False, {}) and "show_default" not in more:
+        default = info.default[0] if isinstance(info.default, tuple) else info.default
+        text += f" [default: {default}]"
+    return typer.Option(*names, help=text, show_default=False, **more)
+
+
+def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
+    """`key=value` pairs; a value is JSON where it can be, else text."""
+    if not pairs:
+        return None
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{flag} {pair!r}: expected key=value")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
+
+
+def json_object(text: str | None, flag: str) -> dict[str, Any] | None:
+    """A JSON object given on the command line."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag} {text!r}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f'{flag} {text!r}: expected a JSON object such as {{"enable_thinking": false}}'
+        )
+    return value

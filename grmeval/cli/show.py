@@ -1,0 +1,49 @@
+"""Puts a result on standard output and its files into a folder."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grmeval.score import Accuracy, Scaling
+
+__all__ = ["consoles", "show_accuracy", "show_scaling"]
+
+
+def consoles() -> "tuple[Console, Console]":
+    """(standard output, standard error); piped output keeps its width and has no colour."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 100
+    return Console(width=width, highlight=False), Console(stderr=True, highlight=False)
+
+
+def show_accuracy(result: "Accuracy", folder: Path, as_json: bool) -> None:
+    """Print an accuracy table and write its files."""
+    from grmeval.report.tables import accuracy_table, write_accuracy
+
+    paths = write_accuracy(folder, result)
+    if as_json:
+        sys.stdout.write((folder / "accuracy.json").read_text(encoding="utf-8"))
+        return
+    out, err = consoles()
+    out.print(accuracy_table(result))
+    err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
+
+
+def show_scaling(result: "Scaling", folder: Path, as_json: bool) -> None:
+    """Print a curve's table and write its files and figures."""
+    from grmeval.report.plots import write_curve
+    from grmeval.report.tables import curve_table, write_scaling
+
+    paths = [*write_scaling(folder, result), *write_curve(folder, result)]
+    if as_json:
+        sys.stdout.write((folder / "scaling.json").read_text(encoding="utf-8"))
+        return
+    out, err = consoles()
+    out.print(curve_table(result))
+    for path in paths:
+        if path.suffix in (".svg", ".png"):
+            err.print(f"figure: {path}", soft_wrap=True)

@@ -1,0 +1,201 @@
+"""Result objects -> tables: rich for people, CSV, Markdown and JSON for files."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from grmeval.report.files import write_text, write_with
+from grmeval.score import Accuracy, CurveRow, Row, Scaling
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["accuracy_table", "curve_table", "write_accuracy", "write_scaling"]
+
+MOST_ROWS = 40
+
+
+class _Column(NamedTuple):
+    title: str
+    cell: Callable[[Any], str]
+    left: bool = False
+
+
+def accuracy_table(result: Accuracy) -> "Table":
+    """The table that `run` and `score` show; a benchmark of many subsets shows its sections."""
+    shown = [row for row in result.rows if row.level != "subset"]
+    if len(result.rows) <= MOST_ROWS:
+        shown = list(result.rows)
+    hidden = len(result.rows) - len(shown)
+    notes = [*result.footer, *([f"{hidden} subsets are in accuracy.csv"] if hidden else [])]
+    return _rich(result.title, _accuracy_columns(result.rows), shown, notes)
+
+
+def curve_table(result: Scaling) -> "Table":
+    """The overall curve of each vote; sections are in the files."""
+    shown = [row for row in result.rows if row.level == "overall"]
+    return _rich(result.title, _curve_columns(), shown, result.footer)
+
+
+def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
+    """accuracy.csv, .md, .json and verdicts.parquet."""
+    import pyarrow.parquet as pq
+
+    paths = _write(
+        folder / "accuracy",
+        result.title,
+        _accuracy_columns(result.rows),
+        result.rows,
+        result.footer,
+    )
+    verdicts = write_with(
+        folder / "verdicts.parquet",
+        lambda path: pq.write_table(result.verdicts, path, compression="zstd"),
+    )
+    return [*paths, verdicts]
+
+
+def write_scaling(folder: Path, result: Scaling) -> list[Path]:
+    """scaling.csv, .md and .json."""
+    return _write(folder / "scaling", result.title, _curve_columns(), result.rows, result.footer)
+
+
+def _accuracy_columns(rows: Sequence[Row]) -> list[_Column]:
+    columns = [
+        _Column("", lambda row: _indented(row.level, row.name), left=True),
+        _Column("acc %", lambda row: _percent(row.accuracy)),
+        _Column("95 %", lambda row: _interval(row.low, row.high)),
+        _Column("items", lambda row: _of(row.items, row.expected)),
+        _Column("tied", lambda row: f"{row.tied:.4g}"),
+        _Column("invalid", lambda row: _share(row.invalid, row.samples)),
+        _Column("trunc", lambda row: _share(row.truncated, row.samples)),
+    ]
+    if any(row.prompt_too_long for row in rows):
+        columns.append(_Column("long", lambda row: _share(row.prompt_too_long, row.samples)))
+    if any(row.missing for row in rows):
+        columns.append(_Column("missing", lambda row: str(row.missing)))
+    if any(row.auc is not None for row in rows):
+        columns.append(_Column("AUC", lambda row: "" if row.auc is None else f"{row.auc:.2f}"))
+    if len({row.vote for row in rows}) > 1:
+        columns.insert(1, _Column("vote", lambda row: row.vote, left=True))
+    return columns
+
+
+def _curve_columns() -> list[_Column]:
+    return [
+        _Column("vote", lambda row: row.vote, left=True),
+        _Column("", lambda row: row.name, left=True),
+        _Column("k", lambda row: str(row.k)),
+        _Column("acc %", lambda row: _percent(row.accuracy)),
+        _Column("95 %", lambda row: _interval(row.low, row.high)),
+        _Column("vs k=1", lambda row: _signed(row.gain)),
+        _Column("items", lambda row: f"{row.items:,}"),
+        _Column("how", lambda row: row.subsets, left=True),
+    ]
+
+
+def _rich(title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title),
+        caption=Text("\n".join(notes)),
+        box=box.SIMPLE_HEAD,
+        caption_justify="left",
+    )
+    for column in columns:
+        justify, style = ("left", "fold") if column.left else ("right", "ellipsis")
+        table.add_column(
+            column.title,
+            justify=justify,
+            overflow=style,
+            no_wrap=not column.left,  # type: ignore[arg-type]
+        )
+    for row in rows:
+        bold = (
+            "bold"
+            if getattr(row, "level", "") == "overall" and not isinstance(row, CurveRow)
+            else ""
+        )
+        table.add_row(*(Text(column.cell(row)) for column in columns), style=bold)
+    return table
+
+
+def _write(
+    stem: Path, title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]
+) -> list[Path]:
+    return [
+        write_text(stem.with_suffix(".csv"), _csv(rows)),
+        write_text(stem.with_suffix(".md"), _markdown(title, columns, rows, notes)),
+        write_text(stem.with_suffix(".json"), _json(title, rows, notes)),
+    ]
+
+
+def _csv(rows: Sequence[Any]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(asdict(rows[0])), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_plain(asdict(row), "") for row in rows)
+    return text.getvalue()
+
+
+def _json(title: str, rows: Sequence[Any], notes: Sequence[str]) -> str:
+    content = {
+        "title": title,
+        "notes": list(notes),
+        "rows": [_plain(asdict(row), None) for row in rows],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(row: dict[str, Any], absent: Any) -> dict[str, Any]:
+    """Numbers that are not there are empty cells, never NaN."""
+    return {
+        k: absent if v is None or (isinstance(v, float) and math.isnan(v)) else v
+        for k, v in row.items()
+    }
+
+
+def _markdown(title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]) -> str:
+    lines = [
+        f"# {title}",
+        "",
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join(":--" if column.left else "--:" for column in columns) + "|",
+    ]
+    for row in rows:
+        cells = (column.cell(row).replace("|", "\\|").strip() for column in columns)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _indented(level: str, name: str) -> str:
+    return {"overall": "", "section": " ", "subset": "   "}[level] + name
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _signed(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:+.1f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "-" if math.isnan(low) else f"{100 * low:.1f}-{100 * high:.1f}"
+
+
+def _share(part: int, whole: int) -> str:
+    return "-" if not whole else "0" if not part else f"{100 * part / whole:.1f} %"
+
+
+def _of(items: int, expected: int) -> str:
+    return f"{items:,}" if items == expected or not expected else f"{items:,}/{expected:,}"

@@ -1,0 +1,200 @@
+"""The accuracy table: subsets, sections, overall, each with its interval and what touched it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grmeval.measure import roc_auc
+from grmeval.runs.store import RunFolder
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.footer import footer
+from grmeval.score.rules import Rules
+from grmeval.score.verdicts import Verdicts, judge_run
+
+__all__ = ["Accuracy", "Row", "score"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. Accuracy and limits are shares in [0, 1], NaN without items.
+
+    `items`: units with a verdict; `expected`: what a complete copy of the benchmark has; `tied`:
+    expected number of verdicts that are ties; `silent`: of items without any readable judgement.
+    `samples` and the counts after it are judgements inside the k asked for; `missing` those not made.
+    """
+
+    vote: str
+    level: str
+    name: str
+    k: int
+    accuracy: float
+    low: float
+    high: float
+    error: float
+    method: str
+    items: int
+    clusters: int
+    expected: int
+    tied: float
+    silent: float
+    samples: int
+    invalid: int
+    truncated: int
+    prompt_too_long: int
+    missing: int
+    auc: float | None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """All that a report of one run prints."""
+
+    title: str
+    rows: tuple[Row, ...]
+    footer: tuple[str, ...]
+    missing: int
+    verdicts: Any
+    """Arrow table: one row a unit and vote."""
+
+
+def score(
+    folder: RunFolder,
+    *,
+    k: int | None = None,
+    limit: int | None = None,
+    votes: Sequence[str] = ("sum",),
+    ties: str = "official",
+    on_invalid: str = "official",
+) -> Accuracy:
+    """Score a run at k samples an item (default: what was last asked); no model is needed."""
+    asked = folder.record["asked"]
+    k, limit = k or asked["k"], limit or asked["limit"]
+    run = read_run(folder, k, limit)
+    rules = Rules.choose(folder.record["spec"], ties, on_invalid)
+    rows, tables, exact = [], [], True
+    for vote in votes:
+        verdicts = judge_run(run, vote, [k], rules)
+        rows += _rows(run, verdicts, vote, k)
+        tables.append(_verdict_table(run, verdicts, vote, k))
+        exact = exact and bool(verdicts.exact.all())
+    import pyarrow as pa
+
+    label = folder.record["config"]["label"]
+    return Accuracy(
+        title=f"{folder.record['spec']['title']} · {label} · k={k}",
+        rows=tuple(rows),
+        footer=footer(run, rules, k, limit, exact),
+        missing=int(np.maximum(k - run.samples, 0).sum()),
+        verdicts=pa.concat_tables(tables),
+    )
+
+
+def _rows(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> list[Row]:
+    spec = run.record["spec"]
+    unit_section, unit_subset = run.section[verdicts.first], run.subset[verdicts.first]
+    everything = np.arange(len(verdicts.first))
+    rows = [
+        _row(
+            run, verdicts, vote, k, "overall", "overall", everything, sum(spec["expected"].values())
+        )
+    ]
+    by_section = _expected_by_section(spec)
+    for number, section in enumerate(spec["sections"]):
+        units = np.flatnonzero(unit_section == number)
+        rows.append(
+            _row(
+                run,
+                verdicts,
+                vote,
+                k,
+                "section",
+                section["name"],
+                units,
+                sum(by_section[number].values()),
+            )
+        )
+        for subset in sorted(by_section[number] | dict.fromkeys(unit_subset[units], 0)):
+            inside = units[unit_subset[units] == subset]
+            expected = spec["expected"].get(subset, 0)
+            rows.append(_row(run, verdicts, vote, k, "subset", subset, inside, expected))
+    return rows
+
+
+def _row(
+    run: RunArrays,
+    verdicts: Verdicts,
+    vote: str,
+    k: int,
+    level: str,
+    name: str,
+    units: NDArray[Any],
+    expected: int,
+) -> Row:
+    found = verdicts.estimate(run, 0, units, by_section=level == "overall")
+    members = np.isin(run.unit, run.unit[verdicts.first[units]])
+    return Row(
+        vote=vote,
+        level=level,
+        name=name,
+        k=k,
+        accuracy=found.value,
+        low=found.low,
+        high=found.high,
+        error=found.error,
+        method=found.method,
+        items=found.items,
+        clusters=found.clusters,
+        expected=expected,
+        tied=float(np.nansum(verdicts.outcomes.tie[units, 0])),
+        silent=float(np.nansum(verdicts.outcomes.void[units, 0])),
+        samples=int(run.samples[members].sum()),
+        invalid=int(run.invalid[members].sum()),
+        truncated=int(run.reasons["truncated"][members].sum()),
+        prompt_too_long=int(run.reasons["prompt_too_long"][members].sum()),
+        missing=int(np.maximum(k - run.samples[members], 0).sum()),
+        auc=_auc(run, members, k),
+    )
+
+
+def _auc(run: RunArrays, members: NDArray[np.bool_], k: int) -> float | None:
+    """ROC-AUC of the mean score over one-response items (j < k), where both labels are there."""
+    for block in run.blocks:
+        if block.best.shape[1] == 1:
+            scores = block.scores[:, :k, 0]
+            chosen = members[block.items] & block.valid[:, :k].any(axis=1)
+            good = block.best[chosen, 0]
+            if chosen.any() and good.any() and not good.all():
+                return roc_auc(np.nanmean(scores[chosen], axis=1), good)
+    return None
+
+
+def _expected_by_section(spec: dict[str, Any]) -> list[dict[str, int]]:
+    from grmeval.benches import BenchSpec
+
+    known = BenchSpec(**{name: value for name, value in spec.items() if name != "missing"})
+    by_section: list[dict[str, int]] = [{} for _ in known.sections]
+    for subset, count in known.expected.items():
+        by_section[known.section_of(subset)][subset] = count
+    return by_section
+
+
+def _verdict_table(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Any:
+    import pyarrow as pa
+
+    first = verdicts.first
+    size = len(first)
+    return pa.table(
+        {
+            "subset": pa.array(run.subset[first].tolist(), pa.string()),
+            "id": pa.array(run.id[first].tolist(), pa.string()),
+            "section": [run.record["spec"]["sections"][s]["name"] for s in run.section[first]],
+            "vote": pa.array([vote] * size, pa.string()),
+            "k": pa.array([k] * size, pa.int32()),
+            "credit": verdicts.credit[:, 0],
+            "weight": verdicts.weight[:, 0],
+            **{name: mass[:, 0] for name, mass in verdicts.outcomes._asdict().items()},
+        }
+    )

@@ -1,0 +1,188 @@
+"""A run folder as arrays: items in one order, samples in blocks of items with equally many responses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grmeval.errors import DataError
+from grmeval.runs.fold import read_rows
+from grmeval.runs.journal import read_journal
+from grmeval.runs.store import RunFolder
+
+__all__ = ["Block", "RunArrays", "read_run"]
+
+COLUMNS = ["subset", "id", "j", "scores", "invalid", "tokens", "prompt_tokens", "launch", "form"]
+REASONS = ("truncated", "prompt_too_long")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Items with n responses: `items` are their places in RunArrays, scores are [I, N, n].
+
+    Scores are NaN where `valid` [I, N] is False; `drawn` [I, N] says which samples exist.
+    """
+
+    items: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
+    best: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RunArrays:
+    """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
+
+    `reasons` counts an item's samples j < k by why they are invalid; `forms` those that a fallback
+    read. `unit` numbers what gets a verdict: an item, or a group of items.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    subset: NDArray[Any]
+    id: NDArray[Any]
+    section: NDArray[np.int64]
+    n: NDArray[np.int64]
+    cluster: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    flagged: NDArray[np.bool_]
+    blocks: tuple[Block, ...]
+    samples: NDArray[np.int64]
+    invalid: NDArray[np.int64]
+    reasons: dict[str, NDArray[np.int64]]
+    forms: dict[str, int]
+    tokens: NDArray[np.int64]
+    prompt_tokens: NDArray[np.int64]
+    launches: tuple[str, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether sample j shows rotation j mod n."""
+        return bool(self.record["identity"]["orders"] == "balanced")
+
+    @property
+    def most(self) -> int:
+        """The largest number of samples that an item has."""
+        return max(
+            (int(block.drawn.sum(axis=1).max(initial=0)) for block in self.blocks), default=0
+        )
+
+
+def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) -> RunArrays:
+    """Read a run; `limit` keeps the items that `--limit` would take.
+
+    `samples`, `invalid`, `reasons` and tokens count what belongs to the first k samples (all of them
+    where k is None), since only those were asked for; the blocks hold every sample.
+    """
+    items = folder.items()
+    if limit is not None:
+        import pyarrow.compute as pc
+
+        items = items.filter(pc.less(items["rank"], limit))
+    if None in items["quality"].to_pylist():
+        raise DataError(f"{folder.path}: rows without labels give votes, not accuracy")
+    subset, name = items["subset"].to_pylist(), items["id"].to_pylist()
+    place = {key: at for at, key in enumerate(zip(subset, name, strict=True))}
+    rows = _Rows(folder, place)
+    n = items["n"].to_numpy().astype(np.int64)
+    counted = rows.j < (k if k is not None else np.iinfo(np.int64).max)
+    count = _counter(len(n), rows.item, counted)
+    groups = [
+        (s, "g", g) if g is not None else (s, "i", i)
+        for s, i, g in zip(subset, name, items["group"].to_pylist(), strict=True)
+    ]
+    return RunArrays(
+        path=folder.path,
+        record=folder.record,
+        subset=np.array(subset, dtype=object),
+        id=np.array(name, dtype=object),
+        section=items["section"].to_numpy().astype(np.int64),
+        n=n,
+        cluster=_numbered(items["cluster"].to_pylist()),
+        unit=_numbered(groups),
+        flagged=np.array([len(flags) > 0 for flags in items["flags"].to_pylist()], dtype=bool),
+        blocks=tuple(_block(size, n, items["quality"].to_pylist(), rows) for size in np.unique(n)),
+        samples=count(np.ones(len(rows.item), dtype=bool)),
+        invalid=count(~rows.valid),
+        reasons={reason: count(rows.reason == reason) for reason in REASONS},
+        forms=_tally(rows.form[counted & rows.valid]),
+        tokens=_total(rows.tokens, len(n), rows.item, counted),
+        prompt_tokens=_total(rows.prompt_tokens, len(n), rows.item, counted),
+        launches=tuple(sorted(set(rows.launch.tolist()))),
+    )
+
+
+class _Rows:
+    """The samples of the items at hand as columns; a journal row whose key is stored is skipped."""
+
+    def __init__(self, folder: RunFolder, place: dict[tuple[str, str], int]) -> None:
+        seen, kept = set(), []
+        stored = read_rows(folder.path, COLUMNS)
+        journaled = (
+            tuple(row[name] for name in COLUMNS)
+            for path in folder.journals()
+            for _, row in read_journal(path)
+        )
+        for source in (stored, journaled):
+            for row in source:
+                item = place.get((row[0], row[1]))
+                if item is not None and (item, row[2]) not in seen:
+                    seen.add((item, row[2]))
+                    kept.append((item, *row[2:]))
+        columns = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
+        item, j, scores, reason, tokens, prompt_tokens, launch, form = columns
+        self.item = np.array(item, dtype=np.int64)
+        self.j = np.array(j, dtype=np.int64)
+        self.scores = scores
+        self.valid = np.array([value is not None for value in scores], dtype=bool)
+        self.reason = np.array(reason, dtype=object)
+        self.tokens = np.array(tokens, dtype=np.int64)
+        self.prompt_tokens = np.array(prompt_tokens, dtype=np.int64)
+        self.launch = np.array(launch, dtype=object)
+        self.form = np.array(form, dtype=object)
+
+
+def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Rows) -> Block:
+    items = np.flatnonzero(n == size)
+    here = np.full(len(n), -1)
+    here[items] = np.arange(len(items))
+    mine = np.flatnonzero(here[rows.item] >= 0)
+    at, j = here[rows.item[mine]], rows.j[mine]
+    shape = (len(items), int(j.max()) + 1 if len(j) else 0)
+    drawn, valid = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    drawn[at, j] = True
+    valid[at, j] = rows.valid[mine]
+    scores = np.full((*shape, size), np.nan)
+    readable = rows.valid[mine]
+    if readable.any():
+        values = [
+            [np.nan if s is None else s for s in row]
+            for row in map(rows.scores.__getitem__, mine[readable])
+        ]
+        scores[at[readable], j[readable]] = values
+    best = np.array([quality[i] for i in items], dtype=bool).reshape(len(items), size)
+    return Block(items, scores, valid, drawn, best)
+
+
+def _counter(size: int, item: NDArray[np.int64], counted: NDArray[np.bool_]) -> Any:
+    return lambda mask: np.bincount(item[counted & mask], minlength=size)
+
+
+def _total(
+    values: NDArray[np.int64], size: int, item: NDArray[np.int64], counted: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    return np.bincount(item[counted], weights=values[counted], minlength=size).astype(np.int64)
+
+
+def _tally(values: NDArray[Any]) -> dict[str, int]:
+    names, counts = np.unique(values.astype(str), return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _numbered(names: list[Any]) -> NDArray[np.int64]:
+    """Equal names, equal numbers."""
+    known: dict[Any, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)

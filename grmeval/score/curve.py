@@ -1,0 +1,119 @@
+"""Scaling curves: accuracy of each vote over k, from the samples that a run already holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grmeval.errors import ConfigError
+from grmeval.runs.store import RunFolder
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.footer import footer
+from grmeval.score.rules import Rules
+from grmeval.score.verdicts import Verdicts, judge_run
+
+__all__ = ["CurveRow", "Scaling", "scale"]
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """One point: accuracy of `vote` at k, and its difference to the same vote at k=1."""
+
+    run: str
+    vote: str
+    level: str
+    name: str
+    k: int
+    accuracy: float
+    low: float
+    high: float
+    error: float
+    gain: float
+    items: int
+    clusters: int
+    noise: float
+    subsets: str
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """All that a curve's report prints."""
+
+    title: str
+    rows: tuple[CurveRow, ...]
+    footer: tuple[str, ...]
+
+
+def scale(
+    folder: RunFolder,
+    *,
+    ks: Sequence[int] | None = None,
+    votes: Sequence[str] = ("sum", "majority"),
+    ties: str = "official",
+    on_invalid: str = "official",
+) -> Scaling:
+    """Curves of one run over ks (default: powers of two up to what every item has)."""
+    limit = folder.record["asked"]["limit"]
+    run = read_run(folder, None, limit)
+    label = f"{folder.record['spec']['title']} · {folder.record['config']['label']}"
+    most = int(run.samples.min()) if len(run.samples) else 0
+    if most == 0:
+        raise ConfigError(f"{folder.path}: some items have no sample yet; finish the run first")
+    chosen = tuple(sorted(set(ks))) if ks else _powers(most)
+    if chosen[0] < 1 or chosen[-1] > most:
+        raise ConfigError(
+            f"--ks {','.join(map(str, chosen))}: this run has 1 to {most} samples an item"
+        )
+    rules = Rules.choose(folder.record["spec"], ties, on_invalid)
+    rows: list[CurveRow] = []
+    exact = True
+    for vote in votes:
+        verdicts = judge_run(run, vote, chosen, rules)
+        exact = exact and bool(verdicts.exact.all())
+        rows += _rows(run, verdicts, vote, label, most)
+    policy = "subsets with a fresh run's order counts" if run.balanced else "all subsets"
+    lines = footer(run, rules, most, limit, exact)
+    return Scaling(label, tuple(rows), (f"vote@k: mean over {policy}", *lines))
+
+
+def _powers(most: int) -> tuple[int, ...]:
+    ks = [1]
+    while ks[-1] * 2 <= most:
+        ks.append(ks[-1] * 2)
+    return tuple(ks if ks[-1] == most else [*ks, most])
+
+
+def _rows(run: RunArrays, verdicts: Verdicts, vote: str, label: str, most: int) -> list[CurveRow]:
+    section = run.section[verdicts.first]
+    parts = [("overall", "overall", np.arange(len(section)))]
+    for number, spec in enumerate(run.record["spec"]["sections"]):
+        parts.append(("section", spec["name"], np.flatnonzero(section == number)))
+    rows = []
+    for level, name, units in parts:
+        if not len(units):
+            continue
+        start = float("nan")
+        for at, k in enumerate(verdicts.ks):
+            found = verdicts.estimate(run, at, units, by_section=level == "overall")
+            start = found.value if k == 1 else start
+            noise = float(np.sqrt((verdicts.noise[units, at] ** 2).sum()) / len(units))
+            how = "one subset" if k == most else "exact" if verdicts.exact[at] else "Monte Carlo"
+            rows.append(
+                CurveRow(
+                    run=label,
+                    vote=vote,
+                    level=level,
+                    name=name,
+                    k=k,
+                    accuracy=found.value,
+                    low=found.low,
+                    high=found.high,
+                    error=found.error,
+                    gain=found.value - start,
+                    items=found.items,
+                    clusters=found.clusters,
+                    noise=noise,
+                    subsets=how,
+                )
+            )
+    return rows
