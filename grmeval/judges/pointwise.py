@@ -22,9 +22,15 @@ class PointwiseJudge:
     parser = PARSER
 
     def __init__(
-        self, template: Path | None = None, system: str | None = None, structured: bool = False
+        self,
+        template: Path | None = None,
+        system: str | None = None,
+        structured_tokens: int | None = None,
     ) -> None:
-        """Read the template (the packaged one by default); ConfigError if it cannot be used."""
+        """Read the template (the packaged one by default); ConfigError if it cannot be used.
+
+        `structured_tokens`: decoding is constrained to the output format, within that many tokens.
+        """
         from jinja2 import StrictUndefined, TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -39,7 +45,7 @@ class PointwiseJudge:
             self._template = environment.from_string(self.template_text)
         except TemplateError as error:
             raise ConfigError(f"--template {path}: {error}") from None
-        self._path, self._system, self._structured = path, system, structured
+        self._path, self._system, self._tokens = path, system, structured_tokens
 
     def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
         """One user turn, after the system message if there is one."""
@@ -59,13 +65,14 @@ class PointwiseJudge:
         return (user,) if self._system is None else (Message("system", self._system), user)
 
     def grammar(self, n: int) -> str | None:
-        """The output format with bounded lines, so that a weak model reaches its scores."""
-        if not self._structured:
+        """The output format. Its free lines are bounded so that the scores come before the token
+        limit even where each character is a token of its own (digits are, to many tokenizers)."""
+        if self._tokens is None:
             return None
-        score = "(10|[1-9])"
-        scores = ", ".join([score] * n)
+        criteria, analysis = max(16, self._tokens // 4), max(32, self._tokens // 2)
+        scores = ", ".join(["(10|[1-9])"] * n)
         return (
-            r"Specific Criteria: [^\n\\]{20,240}\nAnalysis: [^\n\\]{20,480}\n"
+            rf"Specific Criteria: [^\n\\]{{1,{criteria}}}\nAnalysis: [^\n\\]{{1,{analysis}}}\n"
             rf"Scores: \\boxed\{{{scores}\}}"
         )
 

@@ -21,7 +21,9 @@ from grmeval.measure.subsets import (
 from grmeval.measure.votes import VOTES, Bools, Floats, subset_totals
 
 _BATCH = 256
-_CHUNK_TOTALS = 2**20
+# Fits a core's cache, and keeps each product too small for OpenBLAS to start threads, which on a
+# busy machine wait for one another.
+_CHUNK_TOTALS = 2**14
 
 
 class Curve(NamedTuple):

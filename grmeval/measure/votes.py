@@ -24,7 +24,9 @@ def _readable(valid: Bools, chosen: Floats) -> Floats:
 
 
 def _mean(scores: Floats, valid: Bools, chosen: Floats, threshold: float) -> Floats:
-    return _added(scores, chosen) / np.maximum(_readable(valid, chosen), 1.0)
+    readable = _readable(valid, chosen)
+    mean: Floats = _added(scores, chosen) / np.where(readable > 0, readable, 1.0)
+    return mean
 
 
 def _sum(scores: Floats, valid: Bools, chosen: Floats, threshold: float) -> Floats:

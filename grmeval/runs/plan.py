@@ -115,7 +115,8 @@ def configure(given: Mapping[str, Any]) -> RunConfig:
 
 def prepare(config: RunConfig) -> Plan:
     """Load the items, resolve the model, name the folder; nothing is written and no model is loaded."""
-    judge = PointwiseJudge(config.template, config.system, config.structured)
+    tokens = config.max_tokens if config.structured else None
+    judge = PointwiseJudge(config.template, config.system, tokens)
     for vote in config.vote:
         if vote not in judge.votes:
             raise ConfigError(
