@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from grmeval.score import Accuracy, Scaling
 
@@ -13,11 +14,19 @@ __all__ = ["consoles", "show_accuracy", "show_scaling"]
 
 
 def consoles() -> "tuple[Console, Console]":
-    """(standard output, standard error); piped output keeps its width and has no colour."""
+    """(standard output, standard error)."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 100
-    return Console(width=width, highlight=False), Console(stderr=True, highlight=False)
+    return Console(highlight=False), Console(stderr=True, highlight=False)
+
+
+def _print(shown: "tuple[Table, list[str]]") -> "Console":
+    out, err = consoles()
+    table, notes = shown
+    out.print(table)
+    for note in notes:
+        out.print(note, markup=False, soft_wrap=not out.is_terminal)
+    return err
 
 
 def show_accuracy(result: "Accuracy", folder: Path, as_json: bool) -> None:
@@ -28,8 +37,7 @@ def show_accuracy(result: "Accuracy", folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "accuracy.json").read_text(encoding="utf-8"))
         return
-    out, err = consoles()
-    out.print(accuracy_table(result))
+    err = _print(accuracy_table(result))
     err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
 
 
@@ -42,8 +50,7 @@ def show_scaling(result: "Scaling", folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "scaling.json").read_text(encoding="utf-8"))
         return
-    out, err = consoles()
-    out.print(curve_table(result))
+    err = _print(curve_table(result))
     for path in paths:
         if path.suffix in (".svg", ".png"):
             err.print(f"figure: {path}", soft_wrap=True)

@@ -136,7 +136,6 @@ def _hub(hub_id: str, revision: str | None, label: str) -> ModelRef:
 
 def _commit(hub_id: str, revision: str | None) -> str:
     """The commit a name stands for now: asked of the hub, or where that is out of reach, of its cache."""
-    import httpx
     from huggingface_hub import model_info, try_to_load_from_cache
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -149,6 +148,8 @@ def _commit(hub_id: str, revision: str | None) -> str:
 
     if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
         return revision
+    # Whichever HTTP library the hub's client uses: its root error is that of HfHubHTTPError.
+    http_error = HfHubHTTPError.__mro__[1]
     try:
         if sha := model_info(hub_id, revision=revision, timeout=10).sha:
             return sha
@@ -158,7 +159,7 @@ def _commit(hub_id: str, revision: str | None) -> str:
         raise ConfigError(f"--model {hub_id}: no such model on the hub, or it is private") from None
     except RevisionNotFoundError:
         raise ConfigError(f"--revision {revision!r}: {hub_id} has no such revision") from None
-    except (OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError):
+    except (OfflineModeIsEnabled, HfHubHTTPError, http_error, OSError):
         cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
         if isinstance(cached, str):
             return Path(cached).parent.name

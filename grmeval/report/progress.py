@@ -1,6 +1,5 @@
 """Shows a launch: a bar on a terminal, plain lines elsewhere; always on standard error."""
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from grmeval.runs.sample import Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 __all__ = ["ConsoleProgress"]
 
@@ -24,7 +24,7 @@ class ConsoleProgress:
         self._console = console
         self._samples = self._tokens = self._invalid = self._total = 0
         self._started = self._shown = time.perf_counter()
-        self._bar: object = None
+        self._bar: Progress | None = None
 
     def loading(self, plan: Plan) -> None:
         """Say what is loaded, and where the run lies."""
@@ -34,26 +34,17 @@ class ConsoleProgress:
     def begin(self, estimate: Estimate) -> None:
         """Say what is about to be asked."""
         self._total = estimate.samples
-        self._started = self._shown = time.perf_counter()
         have = f" ({estimate.have:,} are there)" if estimate.have else ""
         self._say(
-            f"{estimate.samples:,} samples of {estimate.items:,} items{have}: {estimate.prompts:,} prompts, "
-            f"about {estimate.prompt_tokens:,} prompt tokens, at most {estimate.max_new_tokens:,} new ones"
+            f"{estimate.samples:,} samples of {estimate.items:,} items{have}: "
+            f"{estimate.prompts:,} prompts, about {estimate.prompt_tokens:,} prompt tokens, "
+            f"at most {estimate.max_new_tokens:,} new ones"
         )
         if self._console.is_terminal:
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            bar = Progress(
-                TextColumn("{task.completed:,}/{task.total:,}"),
-                BarColumn(),
-                TextColumn("{task.fields[rates]}"),
-                TimeRemainingColumn(),
-                console=self._console,
-                refresh_per_second=4,
-            )
-            self._task = bar.add_task("samples", total=self._total, rates="")
-            bar.start()
-            self._bar = bar
+            self._bar = _bar(self._console)
+            self._bar.add_task("samples", total=self._total, rates="")
+            self._bar.start()
+        self._started = self._shown = time.perf_counter()
 
     def advance(self, sample: Sample) -> None:
         """Count a sample that is on disk."""
@@ -70,8 +61,7 @@ class ConsoleProgress:
         now = time.perf_counter()
         if self._bar:
             self._show(now)
-            self._bar.stop()  # type: ignore[attr-defined]
-            self._bar = None
+            self._bar.stop()
         if self._samples:
             self._say(
                 f"{self._samples:,} samples in {now - self._started:.1f} s, {self._rates(now)}"
@@ -79,9 +69,8 @@ class ConsoleProgress:
 
     def _show(self, now: float) -> None:
         if self._bar:
-            self._bar.update(  # type: ignore[attr-defined]
-                self._task, completed=self._samples, rates=self._rates(now)
-            )
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self._samples, rates=self._rates(now))
         else:
             left = (now - self._started) / self._samples * (self._total - self._samples)
             self._say(f"{self._samples:,}/{self._total:,}, {self._rates(now)}, {left:.0f} s left")
@@ -95,7 +84,17 @@ class ConsoleProgress:
         )
 
     def _say(self, line: str) -> None:
-        if self._bar:
-            self._console.print(line, highlight=False, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        self._console.print(line, markup=False, soft_wrap=True)
+
+
+def _bar(console: "Console") -> "Progress":
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.completed:,}/{task.total:,}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[rates]}"),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=4,
+    )

