@@ -5,7 +5,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -149,7 +149,7 @@ def _commit(hub_id: str, revision: str | None) -> str:
     if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
         return revision
     # Whichever HTTP library the hub's client uses: its root error is that of HfHubHTTPError.
-    http_error = HfHubHTTPError.__mro__[1]
+    http_error = cast(type[Exception], HfHubHTTPError.__mro__[1])
     try:
         if sha := model_info(hub_id, revision=revision, timeout=10).sha:
             return sha

@@ -94,28 +94,25 @@ class VllmEngine:
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
         self._sampling, self._kwargs = sampling, dict(chat_template_kwargs or {})
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # its imports warn of torch's deprecations
-                from vllm import LLM
-
             length = max_model_len or _own_context(model, revision)
-            chosen: dict[str, Any] = {
+            settings: dict[str, Any] = {
+                "model": model,
+                "revision": revision,
+                "seed": seed,
+                "dtype": dtype,
+                "max_model_len": length,
+                "tensor_parallel_size": tensor_parallel,
                 "enable_prefix_caching": True,
                 "use_tqdm_on_load": sys.stderr.isatty(),
             }
             if cpu:
                 # Without chunked prefill a prompt enters whole: batches must hold the longest one.
-                chosen |= _CPU_ARGUMENTS | {"max_num_batched_tokens": max(length, 4096)}
-            chosen |= dict(arguments or {})
-            self._llm = LLM(
-                model=model,
-                revision=revision,
-                seed=seed,
-                dtype=dtype,
-                max_model_len=length,
-                tensor_parallel_size=tensor_parallel,
-                **chosen,
-            )
+                settings |= _CPU_ARGUMENTS | {"max_num_batched_tokens": max(length, 4096)}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
+                from vllm import LLM
+
+                self._llm = LLM(**settings | dict(arguments or {}))
         except Exception as error:
             raise EngineError(f"vLLM could not load {model}: {_first_line(error)}") from error
         self._engine = self._llm.llm_engine

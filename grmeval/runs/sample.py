@@ -1,11 +1,12 @@
 """The loop: requests out, completions in, each judgement on disk before anyone hears of it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from grmeval.engines import Engine
 from grmeval.items import Completion, Item, Sample
 from grmeval.judges import Judge
 from grmeval.runs.disk import now
@@ -49,11 +50,14 @@ class Progress(Protocol):
         ...
 
 
-def extend(plan: Plan, progress: Progress) -> RunFolder:
+def extend(
+    plan: Plan, progress: Progress, open_engine: Callable[[int], Engine] | None = None
+) -> RunFolder:
     """Bring a run to the k and the items that the plan asks for, sampling exactly what is missing.
 
     Whatever ends this (a kill, Ctrl-C, a dead engine), the next call goes on from there. Where
-    nothing is missing no model is loaded.
+    nothing is missing no model is loaded. `open_engine(seed)` replaces the plan's own engine; it is
+    closed at the end of the launch.
     """
     folder = plan.folder()
     shard = plan.config.shard
@@ -65,7 +69,7 @@ def extend(plan: Plan, progress: Progress) -> RunFolder:
             asked={"k": plan.config.k, "limit": plan.config.limit}, config=_recorded(plan)
         )
         if missing:
-            _launch(plan, folder, missing, len(done), progress)
+            _launch(plan, folder, missing, len(done), progress, open_engine or plan.engine)
             folder.fold(shard)
     return folder
 
@@ -105,11 +109,12 @@ def _launch(
     missing: list[tuple[Item, tuple[int, ...]]],
     have: int,
     progress: Progress,
+    open_engine: Callable[[int], Engine],
 ) -> None:
     progress.loading(plan)
     started = time.perf_counter()
     with folder.launch(plan.config.shard, plan.config.seed, {"commit": _commit()}) as launch:
-        engine = plan.engine(launch.engine_seed)
+        engine = open_engine(launch.engine_seed)
         loaded = time.perf_counter()
         count, tokens, prompt_tokens = 0, 0, 0
         try:

@@ -1,0 +1,177 @@
+"""The real engine: vLLM with the packaged model, on whatever this machine has."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from grmeval.engines import Sampling
+from grmeval.engines.models import resolve
+from grmeval.engines.vllm import VllmEngine, available
+from grmeval.items import Completion, Key, Message, Request
+from grmeval.runs.fold import SampleKey
+from grmeval.runs.store import RunFolder, latest
+from tests.helpers import ENVIRONMENT, command, grmeval, rows
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(not available(), reason="vLLM is not installed (Linux x86-64: make install)"),
+]
+KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
+LONG = "[a-z]{300,400}"
+SMALL = ("--bench", "sample", "--model", "demo", "--limit", 6, "--max-tokens", 64)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[VllmEngine]:
+    location = resolve("demo", None).location
+    sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=24)
+    loaded = VllmEngine(location, None, sampling, seed=1, dtype="bfloat16", max_model_len=512)
+    yield loaded
+    loaded.close()
+
+
+def ask(text: str, js: tuple[int, ...] = (0,), grammar: str | None = None, name: str = "a") -> Request:
+    return Request(Key("s", name), (0,), js, (Message("user", text),), grammar)
+
+
+def answers(engine: VllmEngine, *requests: Request) -> dict[tuple[str, int], Completion]:
+    return {(done.request.key.id, done.j): done for done in engine.generate(requests)}
+
+
+def test_the_chat_template_is_applied_once(engine: VllmEngine) -> None:
+    tokenizer: Any = engine._tokenizer
+    messages = (Message("system", "Grade."), Message("user", "What is 2 + 2?"))
+    ids = engine._ids(messages)
+    assert tokenizer.decode(ids) == (
+        "<|im_start|>system\nGrade.<|im_end|>\n"
+        "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert ids.count(tokenizer.bos_token_id) == 3
+    assert answers(engine, Request(Key("s", "a"), (0,), (0,), messages))["a", 0].prompt_tokens == len(ids)
+
+
+def test_samples_of_one_request_differ_and_share_their_prompt(engine: VllmEngine) -> None:
+    prompt = "Write a word. " * 20
+    answers(engine, ask(prompt))
+    found = answers(engine, ask(prompt, js=(3, 5, 7, 9)))
+    assert sorted(found) == [("a", 3), ("a", 5), ("a", 7), ("a", 9)]
+    assert len({done.text for done in found.values()}) == 4
+    assert all(done.cached_tokens >= 32 for done in found.values())
+    assert all(0 < done.tokens <= 24 for done in found.values())
+
+
+def test_a_prompt_that_does_not_fit_stops_nobody_else(engine: VllmEngine) -> None:
+    found = answers(engine, ask("word " * 600, name="long"), ask("Say hi.", name="short"))
+    assert (found["long", 0].finish, found["long", 0].tokens) == ("prompt_too_long", 0)
+    assert found["long", 0].prompt_tokens > 512 - 24
+    assert found["short", 0].finish in ("stop", "length")
+
+
+def test_finish_tells_a_token_limit_from_an_end(engine: VllmEngine) -> None:
+    long, end = ask("Hi", grammar=LONG, name="long"), ask("Hi", grammar="(yes|no)", name="end")
+    found = answers(engine, long, end)
+    assert found["long", 0].finish == "length"
+    assert (found["end", 0].finish, found["end", 0].text in ("yes", "no")) == ("stop", True)
+
+
+def test_finished_samples_come_before_the_others_end(engine: VllmEngine) -> None:
+    quick = ask("Hi", grammar="(yes|no)", name="quick")
+    slow = [ask(f"Count from {i}.", grammar=LONG, name=f"slow{i}") for i in range(4)]
+    stream = engine.generate([*slow, quick])
+    assert next(stream).request.key.id == "quick"
+    assert engine._engine.has_unfinished_requests()
+    stream.close()  # type: ignore[attr-defined]
+    assert not engine._engine.has_unfinished_requests()
+    assert ("a", 0) in answers(engine, ask("Say hi."))
+
+
+def test_the_seed_of_a_launch_decides_its_texts() -> None:
+    location = resolve("demo", None).location
+    texts = []
+    for seed in (5, 5, 6):
+        engine = VllmEngine(location, None, Sampling(1.0, 1.0, 16), seed=seed, max_model_len=256)
+        texts.append([done.text for done in answers(engine, ask("Tell a story.", js=(0, 1))).values()])
+        engine.close()
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_run_extend_and_rerun_through_the_command_line(tmp_path: Path) -> None:
+    first = grmeval("run", *SMALL, "--k", 2, "--results", tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "12 samples of 6 items" in first.stderr
+    before = rows(latest(tmp_path))
+    assert all(row["invalid"] in (None, "truncated") for row in before)
+    assert any(row["scores"] for row in before)
+    second = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
+    assert "12 samples of 6 items (12 are there)" in second.stderr, second.stderr
+    after = rows(latest(tmp_path))
+    assert [row for row in after if row["j"] < 2] == before
+    third = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
+    assert (third.returncode, "loading" in third.stderr) == (0, False)
+    assert third.stdout == second.stdout
+    launches = RunFolder(latest(tmp_path)).record["launches"]
+    assert [launch["samples"] for launch in launches] == [12, 12]
+    assert {launch["engine"]["engine"] for launch in launches} == {"vllm"}
+
+
+def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
+    arguments = ["run", *SMALL, "--k", 8, "--results", tmp_path]
+    random = np.random.default_rng(3)
+    kept: dict[SampleKey, Any] = {}
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+        )
+        have = len(kept)
+        while process.poll() is None and _stored(tmp_path) <= have:
+            time.sleep(0.02)
+        time.sleep(random.uniform(0, 1.5))
+        process.kill()
+        process.wait()
+        folder = RunFolder(latest(tmp_path))
+        assert set(kept) <= folder.done()
+        kept = dict.fromkeys(folder.done())
+        assert 0 < len(kept)
+    journaled = _texts(latest(tmp_path))
+    last = grmeval(*arguments)
+    assert last.returncode == 0, last.stderr
+    final = rows(latest(tmp_path))
+    assert sorted((r["subset"], r["id"], r["j"]) for r in final) == [
+        (r["subset"], r["id"], r["j"]) for r in final
+    ]
+    assert len(final) == 48
+    by_key = {(r["subset"], r["id"], r["j"]): r["text"] for r in final}
+    assert all(by_key[key] == text for key, text in journaled.items())
+    fake = grmeval(
+        "run", "--bench", "sample", "--engine", "fake", "--limit", 6, "--k", 8, "--results", tmp_path / "f"
+    )
+    assert fake.returncode == 0, fake.stderr
+    assert [r["order"] for r in rows(latest(tmp_path / "f"))] == [r["order"] for r in final]
+
+
+def _stored(results: Path) -> int:
+    found = [RunFolder(path.parent) for path in results.glob("*/*/*/run.json")]
+    return len(found[0].done()) if found else 0
+
+
+def _texts(folder: Path) -> dict[tuple[str, str, int], str]:
+    import json
+
+    found = {}
+    for journal in folder.glob("journal/*.jsonl"):
+        for line in journal.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                row = json.loads(line)
+                found[row["subset"], row["id"], row["j"]] = row["text"]
+    if (folder / "samples.parquet").exists():
+        for row in pq.read_table(folder / "samples.parquet").to_pylist():
+            found.setdefault((row["subset"], row["id"], row["j"]), row["text"])
+    return found

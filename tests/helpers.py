@@ -1,0 +1,60 @@
+"""What several test files share: the command line as a real process, and a run made in this one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from grmeval.items import Sample
+from grmeval.runs.plan import Plan, configure, prepare
+from grmeval.runs.sample import Estimate, extend
+from grmeval.runs.store import RunFolder
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "100", "PYTHONWARNINGS": "default"}
+
+
+class Quiet:
+    """A watcher that counts."""
+
+    loaded = 0
+    samples = 0
+
+    def loading(self, plan: Plan) -> None:
+        self.loaded += 1
+
+    def begin(self, estimate: Estimate) -> None:
+        self.estimate = estimate
+
+    def advance(self, sample: Sample) -> None:
+        self.samples += 1
+
+    def end(self) -> None:
+        pass
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "grmeval", *map(str, arguments)]
+
+
+def grmeval(*arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, env=ENVIRONMENT, check=False, **more
+    )
+
+
+def sampled(results: Path, watcher: Quiet | None = None, **settings: Any) -> RunFolder:
+    """A run of the fake engine (unless told otherwise) on the packaged sample, in this process."""
+    values = {"bench": "sample", "engine": "fake", "results": results} | settings
+    return extend(prepare(configure(values)), watcher or Quiet())
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """samples.parquet, less the one column that says which process wrote a row."""
+    table = pq.read_table(folder / "samples.parquet")
+    found: list[dict[str, Any]] = table.drop_columns(["launch"]).to_pylist()
+    return found

@@ -1,0 +1,200 @@
+"""The run folder: what is there is never asked again, one writer a shard, damage is named."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from grmeval.config import Shard
+from grmeval.errors import ConfigError, EngineError, StoreError
+from grmeval.runs.store import RunFolder, latest
+from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
+
+
+def test_growing_k_asks_only_for_what_is_missing(tmp_path: Path) -> None:
+    first, second, third = Quiet(), Quiet(), Quiet()
+    sampled(tmp_path, first, k=4, limit=20)
+    before = rows(sampled(tmp_path, second, k=8, limit=20).path)
+    assert (first.samples, second.samples) == (80, 80)
+    sampled(tmp_path, third, k=8, limit=20)
+    assert (third.loaded, third.samples) == (0, 0)
+    wider = Quiet()
+    after = rows(sampled(tmp_path, wider, k=8, limit=40).path)
+    assert wider.samples == 160
+    assert [row for row in after if row in before] == before
+
+
+def test_an_extended_run_equals_one_made_at_once(tmp_path: Path) -> None:
+    for k in (2, 3, 8):
+        grown = sampled(tmp_path / "grown", k=k)
+    assert rows(grown.path) == rows(sampled(tmp_path / "once", k=8).path)
+    seeds = [launch["engine_seed"] for launch in grown.record["launches"]]
+    assert len(set(seeds)) == len(seeds) == 3
+
+
+def test_a_dead_engine_keeps_what_was_finished(tmp_path: Path) -> None:
+    dying = {"engine_args": {"die_after": 100}}
+    with pytest.raises(EngineError, match="died after 100"):
+        sampled(tmp_path, k=4, **dying)
+    assert len(RunFolder(latest(tmp_path)).done()) == 100
+    rest = Quiet()
+    folder = sampled(tmp_path, rest, k=4)
+    assert rest.samples == 200
+    assert rows(folder.path) == rows(sampled(tmp_path / "whole", k=4).path)
+
+
+def test_a_torn_last_line_is_dropped_and_sampled_again(tmp_path: Path) -> None:
+    with pytest.raises(EngineError):
+        sampled(tmp_path, k=4, engine_args={"die_after": 50})
+    journal = next(latest(tmp_path).glob("journal/*.jsonl"))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-7])
+    assert len(RunFolder(latest(tmp_path)).done()) == 49
+    watcher = Quiet()
+    folder = sampled(tmp_path, watcher, k=4)
+    assert watcher.samples == 251
+    assert rows(folder.path) == rows(sampled(tmp_path / "whole", k=4).path)
+
+
+def test_damage_inside_a_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineError):
+        sampled(tmp_path, k=4, engine_args={"die_after": 50})
+    journal = next(latest(tmp_path).glob("journal/*.jsonl"))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[3] = b'{"subset": "x\n'
+    journal.write_bytes(b"".join(lines))
+    with pytest.raises(StoreError, match=r"0000\.jsonl, line 4: damaged"):
+        sampled(tmp_path, k=4)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, k=2)
+    parquet = folder.path / "samples.parquet"
+    parquet.write_bytes(parquet.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=r"samples\.parquet: damaged"):
+        sampled(tmp_path, k=4)
+    (folder.path / "items.parquet").write_bytes(b"no")
+    with pytest.raises(StoreError, match=r"items\.parquet: damaged"):
+        RunFolder(folder.path).items()
+    (folder.path / "run.json").write_text("{")
+    with pytest.raises(StoreError, match=r"run\.json: cannot be read"):
+        RunFolder(folder.path)
+
+
+def test_a_newer_format_and_another_identity_are_refused(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, k=2)
+    path = folder.path / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"format": 99}))
+    with pytest.raises(StoreError, match="format 99 by a newer grmeval"):
+        sampled(tmp_path, k=2)
+    path.write_text(json.dumps(record | {"identity": {"bench": "other"}}))
+    with pytest.raises(StoreError, match="another run's identity"):
+        sampled(tmp_path, k=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "allowed"),
+    [
+        (None, None, False),
+        (None, "1/2", False),
+        ("1/2", None, False),
+        ("1/2", "1/2", False),
+        ("1/2", "2/2", True),
+        ("1/2", "2/4", False),
+    ],
+)
+def test_one_writer_of_what_may_overlap(
+    tmp_path: Path, first: str | None, second: str | None, allowed: bool
+) -> None:
+    held, wanted = (Shard.parse(text) if text else None for text in (first, second))
+    folder = sampled(tmp_path, k=1)
+    other = RunFolder(folder.path)
+    with folder.writer(held):
+        if allowed:
+            with other.writer(wanted):
+                pass
+        else:
+            with (
+                pytest.raises(StoreError, match=f"being written by process {os.getpid()} on "),
+                other.writer(wanted),
+            ):
+                pass
+    with other.writer(wanted):
+        pass
+
+
+def test_two_processes_one_folder(tmp_path: Path) -> None:
+    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    first = subprocess.Popen(slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    while not list(tmp_path.glob("*/*/*/journal/*.jsonl")):
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = grmeval("run", "--engine", "fake", "--results", tmp_path)
+    assert second.returncode == 3
+    assert f"being written by process {first.pid}" in second.stderr
+    first.send_signal(signal.SIGINT)
+    assert first.wait(20) == 130
+    third = grmeval("run", "--engine", "fake", "--results", tmp_path)
+    assert third.returncode == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_runs_resume(tmp_path: Path, stop: signal.Signals) -> None:
+    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005")
+    process = subprocess.Popen(slow, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/journal/*.jsonl")):
+        time.sleep(0.01)
+    process.send_signal(stop)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"the same command goes on" in stderr
+    done = len(RunFolder(latest(tmp_path)).done())
+    assert 0 < done < 600
+    watcher = Quiet()
+    folder = sampled(tmp_path, watcher)
+    assert watcher.samples == 600 - done
+    assert rows(folder.path) == rows(sampled(tmp_path / "whole").path)
+
+
+def test_shards_in_one_folder_and_in_folders_of_their_own(tmp_path: Path) -> None:
+    whole = sampled(tmp_path / "whole", k=3)
+    for index in (1, 2, 3):
+        shard = Shard(index=index, count=3)
+        together = sampled(tmp_path / "together", k=3, shard=shard)
+        sampled(tmp_path / f"apart{index}", k=3, shard=shard)
+    assert rows(together.path) == rows(whole.path)
+    target, *others = (latest(tmp_path / f"apart{index}") for index in (1, 2, 3))
+    merged = grmeval("merge", target, *others)
+    assert merged.returncode == 0, merged.stderr
+    assert rows(target) == rows(whole.path)
+    again = grmeval("merge", target, *others)
+    assert ": 0 samples added" in again.stdout
+    record = RunFolder(target).record
+    names = [launch["name"] for launch in record["launches"]]
+    assert names == ["0000-1-of-3", "0001-2-of-3", "0002-3-of-3"]
+    alone = grmeval("run", "--engine", "fake", "--k", 3, "--results", tmp_path / "apart1")
+    assert "loading" not in alone.stderr
+
+
+def test_merge_refuses_another_run(tmp_path: Path) -> None:
+    one, other = sampled(tmp_path, k=1), sampled(tmp_path, k=1, seed=1)
+    with pytest.raises(StoreError, match="identities differ"):
+        one.merge(other)
+
+
+def test_results_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="--results"):
+        sampled(tmp_path / "file", k=1)
+    with pytest.raises(StoreError, match="no run folder"):
+        latest(tmp_path / "nothing")
+
+
+def test_votes_of_another_judge_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="allows sum, mean, majority"):
+        sampled(tmp_path, vote=("borda",))
