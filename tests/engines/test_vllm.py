@@ -22,7 +22,9 @@ from tests.helpers import ENVIRONMENT, command, grmeval, rows
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(not available(), reason="vLLM is not installed (Linux x86-64: make install)"),
+    pytest.mark.skipif(
+        not available(), reason="vLLM is not installed (Linux x86-64: make install)"
+    ),
 ]
 KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
 LONG = "[a-z]{300,400}"
@@ -38,7 +40,9 @@ def engine() -> Iterator[VllmEngine]:
     loaded.close()
 
 
-def ask(text: str, js: tuple[int, ...] = (0,), grammar: str | None = None, name: str = "a") -> Request:
+def ask(
+    text: str, js: tuple[int, ...] = (0,), grammar: str | None = None, name: str = "a"
+) -> Request:
     return Request(Key("s", name), (0,), js, (Message("user", text),), grammar)
 
 
@@ -55,7 +59,9 @@ def test_the_chat_template_is_applied_once(engine: VllmEngine) -> None:
         "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
     )
     assert ids.count(tokenizer.bos_token_id) == 3
-    assert answers(engine, Request(Key("s", "a"), (0,), (0,), messages))["a", 0].prompt_tokens == len(ids)
+    assert answers(engine, Request(Key("s", "a"), (0,), (0,), messages))[
+        "a", 0
+    ].prompt_tokens == len(ids)
 
 
 def test_samples_of_one_request_differ_and_share_their_prompt(engine: VllmEngine) -> None:
@@ -98,7 +104,9 @@ def test_the_seed_of_a_launch_decides_its_texts() -> None:
     texts = []
     for seed in (5, 5, 6):
         engine = VllmEngine(location, None, Sampling(1.0, 1.0, 16), seed=seed, max_model_len=256)
-        texts.append([done.text for done in answers(engine, ask("Tell a story.", js=(0, 1))).values()])
+        texts.append(
+            [done.text for done in answers(engine, ask("Tell a story.", js=(0, 1))).values()]
+        )
         engine.close()
     assert texts[0] == texts[1] != texts[2]
 
@@ -128,7 +136,10 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
     kept: dict[SampleKey, Any] = {}
     for _ in range(KILLS):
         process = subprocess.Popen(
-            command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+            command(*arguments),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
         )
         have = len(kept)
         while process.poll() is None and _stored(tmp_path) <= have:
@@ -139,7 +150,7 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
         folder = RunFolder(latest(tmp_path))
         assert set(kept) <= folder.done()
         kept = dict.fromkeys(folder.done())
-        assert 0 < len(kept)
+        assert len(kept) > 0
     journaled = _texts(latest(tmp_path))
     last = grmeval(*arguments)
     assert last.returncode == 0, last.stderr
@@ -151,7 +162,17 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
     by_key = {(r["subset"], r["id"], r["j"]): r["text"] for r in final}
     assert all(by_key[key] == text for key, text in journaled.items())
     fake = grmeval(
-        "run", "--bench", "sample", "--engine", "fake", "--limit", 6, "--k", 8, "--results", tmp_path / "f"
+        "run",
+        "--bench",
+        "sample",
+        "--engine",
+        "fake",
+        "--limit",
+        6,
+        "--k",
+        8,
+        "--results",
+        tmp_path / "f",
     )
     assert fake.returncode == 0, fake.stderr
     assert [r["order"] for r in rows(latest(tmp_path / "f"))] == [r["order"] for r in final]

@@ -37,9 +37,8 @@ def test_an_extended_run_equals_one_made_at_once(tmp_path: Path) -> None:
 
 
 def test_a_dead_engine_keeps_what_was_finished(tmp_path: Path) -> None:
-    dying = {"engine_args": {"die_after": 100}}
     with pytest.raises(EngineError, match="died after 100"):
-        sampled(tmp_path, k=4, **dying)
+        sampled(tmp_path, k=4, engine_args={"die_after": 100})
     assert len(RunFolder(latest(tmp_path)).done()) == 100
     rest = Quiet()
     folder = sampled(tmp_path, rest, k=4)
@@ -130,7 +129,9 @@ def test_one_writer_of_what_may_overlap(
 
 def test_two_processes_one_folder(tmp_path: Path) -> None:
     slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
-    first = subprocess.Popen(slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    first = subprocess.Popen(
+        slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
+    )
     while not list(tmp_path.glob("*/*/*/journal/*.jsonl")):
         assert first.poll() is None
         time.sleep(0.01)
@@ -145,8 +146,12 @@ def test_two_processes_one_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_runs_resume(tmp_path: Path, stop: signal.Signals) -> None:
-    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005")
-    process = subprocess.Popen(slow, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    slow = command(
+        "run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005"
+    )
+    process = subprocess.Popen(
+        slow, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=ENVIRONMENT
+    )
     while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/journal/*.jsonl")):
         time.sleep(0.01)
     process.send_signal(stop)
