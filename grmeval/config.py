@@ -8,7 +8,7 @@ scoring     how stored samples become numbers: a re-read, never a new sample
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grmeval.errors import ConfigError, nearest
 
@@ -27,6 +27,12 @@ class Shard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     index: int = Field(ge=1)
     count: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _inside(self) -> "Shard":
+        if self.index > self.count:
+            raise ValueError(f"shard {self.index} of {self.count}")
+        return self
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
@@ -94,8 +100,10 @@ class RunConfig(BaseModel):
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
     # scoring
     vote: tuple[str, ...] = _field("scoring", "Vote: sum, mean or majority; repeatable.", ("sum",))
-    ties: str = _field("scoring", "Ties: official, wrong, share, half or random.", "official")
-    on_invalid: str = _field(
+    ties: Literal["official", "wrong", "share", "half", "random"] = _field(
+        "scoring", "Ties: official, wrong, share, half or random.", "official"
+    )
+    on_invalid: Literal["official", "wrong", "share", "half", "drop"] = _field(
         "scoring",
         "Items without a readable judgement: official, wrong, share, half or drop.",
         "official",

@@ -58,8 +58,9 @@ class Item:
 
     def content_hash(self) -> str:
         """sha256 of everything that can change a judgement or its verdict; survives any text."""
-        content = [self.subset, self.id, self.group, self.conversation, self.responses]
-        text = json.dumps([*content, self.quality, self.reference], ensure_ascii=True)
+        texts = [self.conversation, self.responses, self.reference]
+        labels = [self.subset, self.id, self.group, self.cluster, self.quality, dict(self.meta)]
+        text = json.dumps([texts, labels], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -14,7 +14,7 @@ from grmeval.benches.spec import BenchSpec, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item
 
-__all__ = ["Loaded", "bench_ids", "load"]
+__all__ = ["Loaded", "bench_ids", "check_bench", "load"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,18 @@ def bench_ids() -> list[str]:
     return sorted(path.stem for path in resources.tasks().glob("*.toml"))
 
 
+def check_bench(bench: str) -> None:
+    """ConfigError, with the nearest name, for an id that no TOML has."""
+    if bench not in bench_ids():
+        raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
+
+
 def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
     """Read a benchmark; DataError names file, row and field, ConfigError an unknown id.
 
     Incomplete data loads: `missing` says what is absent.
     """
-    if bench not in bench_ids():
-        raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
+    check_bench(bench)
     spec = read_spec(resources.tasks() / f"{bench}.toml")
     items = _items(spec, _copy(spec, data))
     counts: dict[str, int] = {}
@@ -104,5 +109,5 @@ def _rows(name: str, content: bytes) -> Iterator[Any]:
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise DataError(f"{where}: not JSON: {error}; get the file again") from None

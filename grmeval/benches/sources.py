@@ -12,6 +12,18 @@ from grmeval.errors import DataError
 
 __all__ = ["read_files"]
 
+# What tarfile, zipfile and their decompressors raise on bad bytes: zipfile has no class of its own for
+# an encrypted member (RuntimeError), an unknown method (NotImplementedError) or a bad name (ValueError).
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    LZMAError,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".txz", ".zip")
 
 
@@ -32,7 +44,7 @@ def read_files(data: Path, root: str) -> Iterator[tuple[str, bytes]]:
             files = _tar(data, root)
         else:
             files = [(data.name, data.read_bytes())]
-    except (tarfile.TarError, zipfile.BadZipFile, LZMAError, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         raise DataError(f"--data {data}: damaged archive ({error}); get it again") from None
     except OSError as error:
         raise DataError(f"--data {data}: cannot be read: {error.strerror or error}") from None
@@ -64,6 +76,9 @@ def _tar(data: Path, root: str) -> list[tuple[str, bytes]]:
             inside = _below(member.name, root)
             if member.isfile() and inside and (stream := archive.extractfile(member)):
                 found.append((inside, stream.read()))
+        # Members end before the stream does: only its last bytes hold the checksum of gzip and xz.
+        while archive.fileobj and archive.fileobj.read(2**20):
+            pass
     return found
 
 
@@ -77,6 +92,8 @@ def _zip(data: Path, root: str) -> list[tuple[str, bytes]]:
 
 def _below(name: str, root: str) -> str | None:
     """The part of an archive path below `root`, at the top or one folder down."""
+    if _hidden(name):
+        return None
     if not root:
         return name
     parts = PurePosixPath(name).parts
@@ -84,6 +101,13 @@ def _below(name: str, root: str) -> str | None:
         if len(parts) > depth + 1 and parts[depth] == root:
             return "/".join(parts[depth + 1 :])
     return None
+
+
+def _hidden(name: str) -> bool:
+    """Dot files, and the shadow folder that macOS puts into archives."""
+    return any(
+        part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts if part != "."
+    )
 
 
 def matching(files: list[tuple[str, bytes]], pattern: str) -> list[tuple[str, bytes]]:

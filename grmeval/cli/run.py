@@ -95,10 +95,10 @@ def run(
     )
     plan = prepare(config)
     _, err = consoles()
-    for subset, count in plan.loaded.missing.items():
+    if missing := plan.loaded.missing:
         err.print(
-            f"{config.bench}: {count:,} rows of {subset} are not at hand",
-            markup=False,
+            f"{config.bench}: {sum(missing.values()):,} of {sum(plan.loaded.spec.expected.values()):,} "
+            f"items are not at hand ({', '.join(missing)})",
             soft_wrap=True,
         )
     folder = extend(plan, ConsoleProgress(err))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from grmeval.errors import ConfigError, EngineError, nearest
 from grmeval.items import Completion, Item, Key, Message, Request
 
-__all__ = ["SPEED_ONLY", "FakeEngine", "FakeSettings"]
+__all__ = ["SPEED_ONLY", "FakeEngine", "FakeSettings", "read_settings"]
 
 SPEED_ONLY = frozenset({"latency", "window", "die_after"})
 """Settings that change when a sample arrives, not what it says."""
@@ -68,6 +68,25 @@ class FakeSettings(BaseModel):
     """The engine dies after so many samples; 0: never."""
 
 
+def read_settings(settings: Mapping[str, Any]) -> FakeSettings:
+    """Check `--engine-arg`s; ConfigError names the one that does not fit."""
+    try:
+        found = FakeSettings(**settings)
+    except ValidationError as error:
+        names = sorted(FakeSettings.model_fields)
+        unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"]
+        said = {"extra_forbidden": "the fake engine has no such setting"}
+        lines = [
+            f"--engine-arg {e['loc'][0]}: {said.get(e['type'], e['msg'])}" for e in error.errors()
+        ]
+        hint = nearest(unknown[0], names) if unknown else f"settings: {', '.join(names)}"
+        raise ConfigError("\n".join([*lines, hint])) from None
+    failing = sum(getattr(found, name) for name in _FAILURES)
+    if failing > 1 + 1e-9:
+        raise ConfigError(f"--engine-arg: the failure rates add up to {failing:g}, more than 1")
+    return found
+
+
 class FakeEngine:
     """Built with the items, so that it knows the truth it is to hit or miss."""
 
@@ -76,18 +95,8 @@ class FakeEngine:
     def __init__(
         self, items: Iterable[Item], write: Write, seed: int, settings: Mapping[str, Any]
     ) -> None:
-        """`write(scores, analysis)` is the judge's; ConfigError names a setting that does not fit."""
-        try:
-            self.settings = FakeSettings(**settings)
-        except ValidationError as error:
-            names = sorted(FakeSettings.model_fields)
-            lines = [f"--engine-arg {e['loc'][0]}: {e['msg']}" for e in error.errors()]
-            unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"]
-            hint = nearest(unknown[0], names) if unknown else f"settings: {', '.join(names)}"
-            raise ConfigError("\n".join([*lines, hint])) from None
-        failing = sum(getattr(self.settings, name) for name in _FAILURES)
-        if failing > 1:
-            raise ConfigError(f"--engine-arg: the failure rates add up to {failing:g}, more than 1")
+        """`write(scores, analysis)` is the judge's; see `read_settings` for ConfigError."""
+        self.settings = read_settings(settings)
         self._items: dict[Key, Item] = {item.key: item for item in items}
         self._write, self._seed = write, seed
         self._accuracies: dict[Key, float] = {}

@@ -15,7 +15,7 @@ from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["LONGEST_CONTEXT", "SPEED_ONLY", "VllmEngine", "available"]
+__all__ = ["LONGEST_CONTEXT", "SPEED_ONLY", "VllmEngine", "available", "encode_chat"]
 
 LONGEST_CONTEXT = 16_384
 """Without --max-model-len the context is the model's own, up to this: judgements need no more."""
@@ -218,18 +218,24 @@ class VllmEngine:
         return Completion(request, j, answer.text, finish, prompt, cached, len(answer.token_ids))
 
     def _ids(self, messages: tuple[Message, ...]) -> list[int]:
-        """The chat template is applied here, once, and adds the only BOS there is."""
-        try:
-            encoded = self._tokenizer.apply_chat_template(
-                [message._asdict() for message in messages],
-                tokenize=True,
-                add_generation_prompt=True,
-                return_dict=True,
-                **self._kwargs,
-            )
-        except Exception as error:  # a template is a program: it may raise anything
-            raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
-        return list(encoded["input_ids"])
+        return encode_chat(self._tokenizer, messages, self._kwargs)
+
+
+def encode_chat(
+    tokenizer: Any, messages: tuple[Message, ...], kwargs: Mapping[str, Any]
+) -> list[int]:
+    """Token ids of a chat. The chat template is applied here, once, and adds the only BOS there is."""
+    try:
+        encoded = tokenizer.apply_chat_template(
+            [message._asdict() for message in messages],
+            tokenize=True,
+            add_generation_prompt=True,
+            return_dict=True,
+            **kwargs,
+        )
+    except Exception as error:  # a template is a program: it may raise anything
+        raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
+    return list(encoded["input_ids"])
 
 
 def _is_cpu_build() -> bool:

@@ -20,6 +20,7 @@ _START_OF_THINKING = re.compile(r"\s*(?:<think(?:ing)?>|\[THINK\]|◁think▷)")
 _BOX = re.compile(r"\\boxed\s{0,9}\{")
 _BOX_LENGTH = 400
 _SCORES_LINE = re.compile(r"^[ \t*#>]*Scores?[ \t*]*:[ \t*]*(.*)$", re.MULTILINE | re.IGNORECASE)
+_SEPARATOR = re.compile(r"[ \t,;|&/$*]{0,20}(?:and)?[ \t,;|&/$*]{0,20}")
 _WHOLE = re.compile(r"([+-]?\d{1,9})")
 _DECIMAL = re.compile(r"([+-]?\d{1,9})(?:\.0{1,9})?")
 _OUT_OF_TEN = re.compile(r"([+-]?\d{1,9})(?:\.0{1,9})?\s*/\s*10")
@@ -72,19 +73,27 @@ def read_scores(text: str, n: int, finish: str, low: int = 1, high: int = 10) ->
 
 def _last_entries(rest: str, n: int) -> tuple[list[str] | None, str]:
     """The entries of whatever gives scores last, and how they were set: box, box_each, scores_line."""
-    boxes = [(match.start(), _inside(rest, match.end())) for match in _BOX.finditer(rest)]
+    boxes = [(match.start(), match.end()) for match in _BOX.finditer(rest)]
     lines = list(_SCORES_LINE.finditer(rest))
     if lines and (not boxes or boxes[-1][0] < lines[-1].start()):
         inside = lines[-1].group(1).strip().strip("*$[]()").strip()
         return (_split(inside) if any(c.isdigit() for c in inside) else None), "scores_line"
     if not boxes:
         return None, ""
-    last = _split(boxes[-1][1])
+    last = _split(_inside(rest, boxes[-1][1]))
     if n > 1 and len(last) == 1:
-        line = rest.rfind("\n", 0, boxes[-1][0])
-        side_by_side = [_split(inside) for start, inside in boxes if start > line]
-        if len(side_by_side) == n and all(len(entries) == 1 for entries in side_by_side):
-            return [entries[0] for entries in side_by_side], "box_each"
+        # Nothing but separators may stand between boxes that belong together: else a quoted box
+        # could make up for one that is missing.
+        joined = [_inside(rest, boxes[-1][1])]
+        for (_, end), (following, _) in zip(
+            boxes[-2 : -n - 2 : -1], boxes[: -n - 2 : -1], strict=False
+        ):
+            inside = _inside(rest, end)
+            if not _SEPARATOR.fullmatch(rest, end + len(inside) + 1, following):
+                break
+            joined.insert(0, inside)
+        if len(joined) == n:
+            return [inside.strip() for inside in joined], "box_each"
     return last, "box"
 
 
@@ -99,15 +108,13 @@ def _inside(text: str, start: int) -> str:
 
 
 def _split(inside: str) -> list[str]:
-    return [
-        part.strip() for part in re.split("[,;，、]", inside.replace("\\,", ",")) if part.strip()
-    ]
+    return [part.strip() for part in re.split("[,;，、]", inside.replace("\\,", " "))]
 
 
 def _numbers(entries: list[str]) -> tuple[list[int] | None, str | None]:
     """All entries written in one way, as numbers; None where no way fits."""
     for form, pattern in _ENTRIES:
         matches = [match for entry in entries if (match := pattern.fullmatch(entry))]
-        if entries and len(matches) == len(entries):
+        if len(matches) == len(entries):
             return [int(match.group(1)) for match in matches], form
     return None, None

@@ -49,8 +49,6 @@ class PointwiseJudge:
 
     def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
         """One user turn, after the system message if there is one."""
-        from jinja2 import TemplateError
-
         try:
             prompt = self._template.render(
                 conversation=item.conversation,
@@ -58,7 +56,7 @@ class PointwiseJudge:
                 n=item.n,
                 reference=None,
             )
-        except TemplateError as error:
+        except Exception as error:  # a template is a program: it may raise anything
             names = "conversation, responses, n, reference"
             raise ConfigError(f"--template {self._path}: {error} (variables: {names})") from None
         user = Message("user", prompt)
@@ -69,10 +67,15 @@ class PointwiseJudge:
         limit even where each character is a token of its own (digits are, to many tokenizers)."""
         if self._tokens is None:
             return None
-        criteria, analysis = max(16, self._tokens // 4), max(32, self._tokens // 2)
         scores = ", ".join(["(10|[1-9])"] * n)
+        fixed = len("Specific Criteria: \nAnalysis: \nScores: \\boxed{}") + 4 * n
+        free = self._tokens - fixed
+        if free < 24:
+            raise ConfigError(
+                f"--structured with --max-tokens {self._tokens}: {n} responses need at least {fixed + 24}"
+            )
         return (
-            rf"Specific Criteria: [^\n\\]{{1,{criteria}}}\nAnalysis: [^\n\\]{{1,{analysis}}}\n"
+            rf"Specific Criteria: [^\n\\]{{1,{free // 3}}}\nAnalysis: [^\n\\]{{1,{free * 2 // 3}}}\n"
             rf"Scores: \\boxed\{{{scores}\}}"
         )
 

@@ -73,7 +73,9 @@ class ConsoleProgress:
             self._bar.update(task, completed=self._samples, rates=self._rates(now))
         else:
             left = (now - self._started) / self._samples * (self._total - self._samples)
-            self._say(f"{self._samples:,}/{self._total:,}, {self._rates(now)}, {left:.0f} s left")
+            # The first to finish say little: everyone's prompts were read before them.
+            guess = f", {left:.0f} s left" if self._samples >= self._total / 20 else ""
+            self._say(f"{self._samples:,}/{self._total:,}, {self._rates(now)}{guess}")
 
     def _rates(self, now: float) -> str:
         seconds = max(now - self._started, 1e-9)

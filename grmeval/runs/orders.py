@@ -44,8 +44,8 @@ def limit_ranks(items: Sequence[Item], section: Callable[[str], int], seed: int)
     """
     members: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for at, item in enumerate(items):
-        name = ("g", item.group) if item.group is not None else ("i", f"{item.subset}\0{item.id}")
-        members[(section(item.subset), *name)].append(at)
+        name = ("i", item.id) if item.group is None else ("g", item.group)
+        members[(section(item.subset), name[0], f"{item.subset}\0{name[1]}")].append(at)
     sections: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     for group in members:
         sections[group[0]].append(group)

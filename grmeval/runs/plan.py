@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, load
+from grmeval.benches import Loaded, check_bench, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.models import ModelRef, presets, read_preset, resolve
@@ -41,8 +41,11 @@ class Plan:
     def folder(self) -> RunFolder:
         """Open the run, or make it."""
         spec, items = self.loaded.spec, self.loaded.items
-        sections = [spec.section_of(item.subset) for item in items]
-        table = items_table(items, sections, [self.ranks[item.key] for item in items])
+
+        def table() -> Any:
+            sections = [spec.section_of(item.subset) for item in items]
+            return items_table(items, sections, [self.ranks[item.key] for item in items])
+
         facts = spec.model_dump(mode="json") | {"missing": self.loaded.missing}
         return RunFolder.create(self.path, self.identity, facts, table)
 
@@ -104,6 +107,7 @@ class Plan:
 def configure(given: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
     values = {name: value for name, value in given.items() if value is not None}
+    check_bench(values.get("bench", "sample"))
     if values.get("engine") != "fake":
         values["model"] = values.get("model") or _default_model(values.get("bench", "sample"))
         if preset := read_preset(values["model"]):
@@ -126,9 +130,13 @@ def prepare(config: RunConfig) -> Plan:
     if config.greedy:
         _check_greedy(config, loaded)
     if config.engine == "fake":
+        from grmeval.engines.fake import read_settings
+
+        read_settings(config.engine_args)
         model = ModelRef("fake", None, config.model or "fake", "fake")
     else:
         model = resolve(config.model or "", config.revision)
+    _try_prompt(judge, loaded)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
     return Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
@@ -148,6 +156,13 @@ def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) 
         "model": model.identity,
         "engine_args": {k: v for k, v in config.engine_args.items() if k not in SPEED_ONLY},
     }
+
+
+def _try_prompt(judge: Judge, loaded: Loaded) -> None:
+    """A template that cannot be rendered is found before a model is loaded."""
+    largest = max(loaded.items, key=lambda item: item.n)
+    judge.messages(largest, range(largest.n))
+    judge.grammar(largest.n)
 
 
 def _check_greedy(config: RunConfig, loaded: Loaded) -> None:

@@ -1,5 +1,6 @@
 """The loop: requests out, completions in, each judgement on disk before anyone hears of it."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from grmeval.engines import Engine
+from grmeval.errors import StoreError
 from grmeval.items import Completion, Item, Sample
 from grmeval.judges import Judge
 from grmeval.runs.disk import now
@@ -115,30 +117,48 @@ def _launch(
     started = time.perf_counter()
     with folder.launch(plan.config.shard, plan.config.seed, {"commit": _commit()}) as launch:
         engine = open_engine(launch.engine_seed)
-        loaded = time.perf_counter()
-        count, tokens, prompt_tokens = 0, 0, 0
+        tally = _Tally(engine.facts(), time.perf_counter() - started)
         try:
             progress.begin(_estimate(plan, missing, have, engine.prompt_tokens))
             for completion in engine.generate(plan.requests(missing)):
                 sample = make_sample(plan.judge, completion, launch.name)
                 launch.journal.write(sample)
                 progress.advance(sample)
-                count += 1
-                tokens += sample.tokens
-                prompt_tokens += sample.prompt_tokens
+                tally.count(sample)
+        except BaseException:
+            with contextlib.suppress(StoreError):  # what ended the launch is the news
+                folder.describe_launch(launch.name, **tally.facts())
+            raise
+        else:
+            folder.describe_launch(launch.name, **tally.facts())
         finally:
             progress.end()
-            folder.describe_launch(
-                launch.name,
-                ended=now(),
-                engine=engine.facts(),
-                load_seconds=round(loaded - started, 3),
-                sample_seconds=round(time.perf_counter() - loaded, 3),
-                samples=count,
-                tokens=tokens,
-                prompt_tokens=prompt_tokens,
-            )
             engine.close()
+
+
+class _Tally:
+    """What a launch came to, for its record."""
+
+    def __init__(self, engine: dict[str, str], load_seconds: float) -> None:
+        self._engine, self._load_seconds = engine, load_seconds
+        self._began = time.perf_counter()
+        self._samples = self._tokens = self._prompt_tokens = 0
+
+    def count(self, sample: Sample) -> None:
+        self._samples += 1
+        self._tokens += sample.tokens
+        self._prompt_tokens += sample.prompt_tokens
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "ended": now(),
+            "engine": self._engine,
+            "load_seconds": round(self._load_seconds, 3),
+            "sample_seconds": round(time.perf_counter() - self._began, 3),
+            "samples": self._samples,
+            "tokens": self._tokens,
+            "prompt_tokens": self._prompt_tokens,
+        }
 
 
 def _estimate(

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,13 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path, identity: Mapping[str, Any], spec: Mapping[str, Any], items: Any
+        cls,
+        path: Path,
+        identity: Mapping[str, Any],
+        spec: Mapping[str, Any],
+        items: Callable[[], Any],
     ) -> "RunFolder":
-        """Open the run at `path`, or make it: `items` is the table of `items_table`."""
+        """Open the run at `path`, or make it: `items` gives the table of `items_table`."""
         import pyarrow.parquet as pq
 
         try:
@@ -69,7 +73,7 @@ class RunFolder:
             with lock(path / "locks" / "store", LOCK_SECONDS):
                 if not (path / "run.json").exists():
                     temporary = path / "items.parquet.tmp"
-                    pq.write_table(items, temporary, compression="zstd")
+                    pq.write_table(items(), temporary, compression="zstd")
                     sync(temporary)
                     temporary.replace(path / "items.parquet")
                     record = {"format": FORMAT, "identity": identity, "spec": spec, "launches": []}

@@ -222,12 +222,13 @@ def test_scores_stay_inside(
 @pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.id)
 def test_a_failure_is_read_back_by_its_name(kind: str, toy: Item) -> None:
     for chars in (0, 200):
-        done = ask(engine(chars=chars, **{kind: 1.0}), [request(toy, range(10))])
+        given: dict[str, Any] = {kind: 1.0, "chars": chars}
+        done = ask(engine(**given), [request(toy, range(10))])
         assert {read(one).invalid for one in done.values()} == {kind}
 
 
 def test_failures_come_at_their_rates() -> None:
-    rates = dict(zip(FAILURES, (0.05, 0.1, 0.02, 0.2, 0.08, 0.15), strict=True))
+    rates: dict[str, Any] = dict(zip(FAILURES, (0.05, 0.1, 0.02, 0.2, 0.08, 0.15), strict=True))
     toys = [item(str(i), 1, 0) for i in range(400)]
     done = ask(engine(toys, **rates), [request(toy, range(10)) for toy in toys])
     found = Counter(read(one).invalid for one in done.values())
@@ -245,13 +246,12 @@ def test_a_failure_does_not_change_the_samples_that_do_not_fail() -> None:
 
 
 def test_it_dies_when_told_to() -> None:
-    stream = engine(die_after=5, window=3).generate([request(PAIR, range(9))])
-    came = []
+    asked = [request(PAIR, range(9))]
+    stream = engine(die_after=5, window=3).generate(asked)
+    came = [next(stream).j for _ in range(5)]
+    assert came == [done.j for done in engine(window=3).generate(asked)][:5]
     with pytest.raises(EngineError, match="died after 5 samples"):
-        came.extend(done.j for done in stream)
-    whole = [done.j for done in engine(window=3).generate([request(PAIR, range(9))])]
-    assert whole[:5] == [2, 1, 0, 5, 4]
-    assert came in ([], whole[:5])
+        next(stream)
 
 
 # ---------------------------------------------------------------------- bias
@@ -321,8 +321,9 @@ def test_an_uneven_k_lets_order_bias_decide_some_verdicts(n: int) -> None:
     ("name", "meant"), [("acuracy", "accuracy"), ("tie", "ties"), ("orderbias", "order_bias")]
 )
 def test_an_unknown_setting_is_refused_with_the_nearest_name(name: str, meant: str) -> None:
+    given: dict[str, Any] = {name: 1}
     with pytest.raises(ConfigError, match=f"--engine-arg {name}: .*") as caught:
-        engine(**{name: 1})
+        engine(**given)
     assert f"did you mean {meant!r}?" in str(caught.value)
 
 
@@ -351,10 +352,11 @@ def test_rates_that_add_to_more_than_one_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "rates", [(1.0,), (0.5, 0.5), (0.3, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4), (0.4, 0.3, 0.2, 0.1)]
+    "rates", [(1.0,), (0.5, 0.5), (0.3, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4), (0.2, 0.4, 0.3, 0.1)]
 )
 def test_rates_that_add_to_one_are_allowed(rates: tuple[float, ...]) -> None:
-    judge = engine(**dict(zip(FAILURES, rates, strict=False)))
+    given: dict[str, Any] = dict(zip(FAILURES, rates, strict=False))
+    judge = engine(**given)
     done = ask(judge, [request(PAIR, range(50))])
     assert None not in {read(one).invalid for one in done.values()}
 

@@ -76,7 +76,7 @@ def read(text: str, n: int = 2, finish: str = "stop") -> Reading:
         (r"\boxed{7/10, 3 / 10}", (7, 3), "boxed_out_of_ten"),
         (r"\boxed{7.0/10, 3/10}", (7, 3), "boxed_out_of_ten"),
         (r"\boxed{7} \boxed{3}", (7, 3), "box_each"),
-        (r"1: \boxed{7}, 2: \boxed{3}", (7, 3), "box_each"),
+        (r"\boxed{7}, \boxed{3}", (7, 3), "box_each"),
         ("\\boxed{9}\n\\boxed{7} and \\boxed{3}", (7, 3), "box_each"),
         ("Scores: 7, 3", (7, 3), "scores_line"),
         ("scores: [7, 3]", (7, 3), "scores_line"),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from fractions import Fraction
-from itertools import permutations
+from itertools import chain, pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -62,7 +62,7 @@ def test_random_orders_are_uniform_over_samples(n: int) -> None:
 
 def test_one_random_order_says_nothing_of_the_next() -> None:
     orders = [response_order("random", 0, KEY, 3, j) for j in range(7201)]
-    found = Counter(a + b for a, b in zip(orders, orders[1:], strict=False))
+    found = Counter(a + b for a, b in pairwise(orders))
     cells = [a + b for a in permutations(range(3)) for b in permutations(range(3))]
     assert uniform(found, cells)
 
@@ -194,7 +194,9 @@ def test_the_seed_changes_who_is_first() -> None:
 
 def test_everyone_is_first_as_often() -> None:
     made = items([6])
-    found = Counter((limit_ranks(made, int, seed).index(0),) for seed in range(3000))
+    found: Counter[tuple[int, ...]] = Counter(
+        (limit_ranks(made, int, seed).index(0),) for seed in range(3000)
+    )
     assert uniform(found, [(i,) for i in range(6)])
 
 
@@ -216,7 +218,7 @@ def test_limits_are_nested(layout: str) -> None:
         return {item.key for item in prepare(configure(given)).items()}
 
     taken = [chosen(limit) for limit in (1, 5, 16, 64, None)]
-    assert all(few < more for few, more in zip(taken, taken[1:], strict=False))
+    assert all(few < more for few, more in pairwise(taken))
 
 
 def test_a_limit_counts_the_same_rows_in_both_layouts() -> None:
@@ -240,5 +242,5 @@ def test_shards_part_the_items(limit: int | None) -> None:
         ]
 
     parts = [keys(shard) for shard in (1, 2, 3)]
-    assert sorted(sum(parts, [])) == sorted(keys(None))
+    assert sorted(chain.from_iterable(parts)) == sorted(keys(None))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

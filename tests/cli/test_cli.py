@@ -1,0 +1,130 @@
+"""The command line as a process: exit code, message, output."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from grmeval.runs.store import latest
+from tests.helpers import grmeval
+
+FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "--bench", "smaple"], 2, "did you mean 'sample'?"),
+        (["run", "--bench", "rmb", "--engine", "fake"], 2, "needs a copy of its rows: --data PATH"),
+        (
+            ["run", "--bench", "rmb", "--engine", "fake", "--data", "/nowhere"],
+            2,
+            "no such file or folder",
+        ),
+        (
+            ["run", "--engine", "fake", "--k", "0"],
+            2,
+            "--k: input should be greater than or equal to 1",
+        ),
+        (["run", "--engine", "fake", "--k", "x"], 2, "Invalid value for '--k'"),
+        (["run", "--engine", "fake", "--engine-arg", "acuracy=1"], 2, "did you mean 'accuracy'?"),
+        (["run", "--engine", "fake", "--engine-arg", "accuracy"], 2, "expected key=value"),
+        (["run", "--engine", "fake", "--vote", "best"], 2, "allows sum, mean, majority"),
+        (
+            ["run", "--engine", "fake", "--ties", "shar"],
+            2,
+            "--ties: input should be 'official', 'wrong', 'share'",
+        ),
+        (["run", "--engine", "fake", "--shard", "3/2"], 2, "expected i/n with 1 <= i <= n"),
+        (["run", "--engine", "fake", "--greedy", "--k", "5"], 2, "at most 4 distinct prompts"),
+        (
+            ["run", "--engine", "fake", "--greedy", "--temperature", "1"],
+            2,
+            "--greedy is temperature 0",
+        ),
+        (["run", "--engine", "fake", "--template", "/nowhere"], 2, "--template /nowhere"),
+        (["run", "--engine", "fake", "--chat-template-kwargs", "[1]"], 2, "expected a JSON object"),
+        (["run", "--model", "no-such-model"], 2, "presets: allowed:"),
+        (["run", "--engine", "fake", "--no-such-flag"], 2, "No such option"),
+        (["score", "/nowhere"], 3, "not a run folder"),
+        (["scale-curve", "--results", "/nowhere"], 3, "no run folder in it"),
+        (["scale-curve", "--ks", "1,x"], 2, "expected whole numbers"),
+    ],
+)
+def test_mistakes_have_a_message_and_a_code(
+    tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    results = [] if arguments[0] == "score" else ["--results", str(tmp_path)]
+    found = grmeval(*arguments, *(results if "--results" not in arguments else []))
+    assert message in " ".join(found.stderr.split()), found.stderr
+    assert found.returncode == code
+    assert "Traceback" not in found.stderr + found.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_run_writes_its_tables_and_prints_them(tmp_path: Path) -> None:
+    found = grmeval(*FAKE, "--results", tmp_path, "--vote", "sum", "--vote", "majority")
+    assert found.returncode == 0, found.stderr
+    assert max(map(len, found.stdout.splitlines()[:8])) <= 100
+    folder = latest(tmp_path)
+    rows = list(csv.DictReader((folder / "accuracy.csv").read_text().splitlines()))
+    assert {row["vote"] for row in rows} == {"sum", "majority"}
+    assert {row["level"] for row in rows} == {"overall", "section", "subset"}
+    content = json.loads((folder / "accuracy.json").read_text())
+    assert content["rows"][0]["items"] == 10
+    assert content["rows"][0]["accuracy"] == pytest.approx(float(rows[0]["accuracy"]))
+    assert (folder / "accuracy.md").read_text().startswith("# grmeval sample")
+    assert (folder / "verdicts.parquet").exists()
+
+
+def test_json_is_all_that_is_on_standard_output(tmp_path: Path) -> None:
+    for arguments in (
+        (*FAKE, "--json", "--results", tmp_path),
+        ("score", None, "--json", "--vote", "majority"),
+        ("scale-curve", "--json", "--results", tmp_path),
+    ):
+        words = [latest(tmp_path) if word is None else word for word in arguments]
+        found = grmeval(*words)
+        assert found.returncode == 0, found.stderr
+        assert json.loads(found.stdout)["rows"]
+
+
+def test_the_curve_has_its_files_and_figures(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    found = grmeval("scale-curve", "--results", tmp_path, "--ks", "1,2")
+    assert found.returncode == 0, found.stderr
+    folder = latest(tmp_path)
+    rows = list(csv.DictReader((folder / "scaling.csv").read_text().splitlines()))
+    assert {(row["vote"], row["k"]) for row in rows} == {
+        (v, k) for v in ("sum", "majority") for k in "12"
+    }
+    assert (folder / "scaling.svg").read_text().lstrip().startswith("<?xml")
+    assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
+    too_far = grmeval("scale-curve", "--results", tmp_path, "--ks", "1,64")
+    assert (too_far.returncode, "1 to 2 samples an item" in too_far.stderr) == (2, True)
+
+
+def test_a_larger_k_than_was_sampled_is_incomplete(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    found = grmeval("score", latest(tmp_path), "--k", 3)
+    assert found.returncode == 3
+    assert "10 samples of this k are missing" in found.stderr
+
+
+def test_a_bug_is_a_message_and_debug_a_traceback(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    record = latest(tmp_path) / "run.json"
+    record.write_text(record.read_text().replace('"asked"', '"axed"'))
+    found = grmeval("score", latest(tmp_path))
+    assert (found.returncode, "bug in grmeval" in found.stderr) == (1, True)
+    assert "Traceback" not in found.stderr
+    assert "Traceback" in grmeval("--debug", "score", latest(tmp_path)).stderr
+
+
+def test_version_and_help() -> None:
+    assert grmeval("--version").stdout.startswith("grmeval 0.")
+    helped = grmeval("run", "--help")
+    assert helped.returncode == 0
+    for flag in ("--bench", "--k", "--limit", "--orders", "--engine-arg", "--tensor-parallel"):
+        assert flag in helped.stdout

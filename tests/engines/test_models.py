@@ -1,0 +1,140 @@
+"""Which model: presets, folders, hub ids; an identity that changes when a weight does."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from grmeval.engines.models import fingerprint, presets, read_preset, resolve
+from grmeval.errors import ConfigError, EngineError
+from grmeval.runs.plan import configure, prepare
+
+COMMITS = ("1" * 40, "2" * 40)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRMEVAL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "my-grm"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights one")
+    return folder
+
+
+def run_path(model: Path | str, revision: str | None = None) -> Path:
+    return prepare(configure({"bench": "sample", "model": str(model), "revision": revision})).path
+
+
+def test_weights_overwritten_in_place_are_another_run(model: Path) -> None:
+    before = run_path(model)
+    assert run_path(model) == before
+    weights = model / "model.safetensors"
+    times = weights.stat()
+    weights.write_bytes(b"weights two")
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # same size, same time of change
+    assert run_path(model) != before
+    weights.write_bytes(b"weights one")
+    assert run_path(model) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "chat_template.jinja", "model.safetensors"]
+)
+def test_every_file_of_a_model_counts(model: Path, name: str) -> None:
+    before = fingerprint(model)
+    (model / name).write_text("another")
+    assert fingerprint(model) != before
+
+
+def test_a_copy_of_a_model_is_the_same_model(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    (copy / ".cache").mkdir()
+    (copy / ".cache" / "lock").write_text("x")
+    assert fingerprint(copy) == fingerprint(model)
+
+
+def test_weights_are_hashed_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fingerprint(model)
+
+    def read_again(*_: object) -> None:
+        raise AssertionError("a file was read again")
+
+    monkeypatch.setattr("hashlib.file_digest", read_again)
+    assert fingerprint(model) == first
+    (tmp_path / "cache" / "fingerprints.json").write_text("damaged")
+    with pytest.raises(AssertionError):
+        fingerprint(model)
+
+
+def hub_cache(folder: Path) -> None:
+    """A hub cache as huggingface_hub lays it out: two revisions of one model."""
+    repository = folder / "models--org--grm"
+    for name, commit in zip(("main", "v2"), COMMITS, strict=True):
+        (repository / "snapshots" / commit).mkdir(parents=True)
+        (repository / "snapshots" / commit / "config.json").write_text("{}")
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / name).write_text(commit)
+
+
+def test_another_revision_of_a_name_is_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub_cache(tmp_path / "hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(
+        "huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path / "hub"), raising=False
+    )
+    assert resolve("org/grm", None).identity == f"hub:org/grm@{COMMITS[0]}"
+    assert resolve("org/grm", "v2").revision == COMMITS[1]
+    assert resolve("org/grm", "3" * 40).revision == "3" * 40
+    assert run_path("org/grm") != run_path("org/grm", "v2")
+    assert run_path("org/grm", "v2") == run_path("org/grm", COMMITS[1])
+    with pytest.raises(EngineError, match="org/other@main2: the hub is out of reach"):
+        resolve("org/other", "main2")
+
+
+def test_what_is_no_model_is_said(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such folder, and no hub id .* did you mean 'demo'"):
+        resolve("demp", None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"has no config\.json"):
+        resolve(str(tmp_path / "empty"), None)
+    (model / "model.safetensors").unlink()
+    with pytest.raises(ConfigError, match="no weights in it"):
+        resolve(str(model), None)
+
+
+def test_presets_fit_the_configuration() -> None:
+    for name in presets():
+        preset = read_preset(name)
+        assert preset
+        assert bool(preset.hub) != bool(preset.package)
+        config = configure({"bench": "sample", "model": name})
+        assert all(getattr(config, field) == value for field, value in preset.defaults.items())
+    assert configure({"model": "demo", "structured": False}).structured is False
+
+
+def test_which_model_when_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRMEVAL_MODEL", "from/environment")
+    assert configure({"bench": "rmb"}).model == "from/environment"
+    assert configure({"bench": "rmb", "model": "org/x"}).model == "org/x"
+    monkeypatch.delenv("GRMEVAL_MODEL")
+    gpu = {True: "/usr/bin/nvidia-smi", False: None}
+    monkeypatch.setattr("grmeval.runs.plan.shutil.which", lambda name: gpu[True])
+    assert configure({"bench": "rmb"}).model == "deepseek-grm-16b"
+    monkeypatch.setattr("grmeval.runs.plan.shutil.which", lambda name: gpu[False])
+    monkeypatch.setattr("grmeval.runs.plan.Path.exists", lambda path: False)
+    assert configure({"bench": "sample"}).model == "demo"
+    with pytest.raises(ConfigError, match="which model"):
+        configure({"bench": "rmb"})
