@@ -55,8 +55,8 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "2",
 }
-# A block of 16 is refused there; chunked prefill beside per-request seeds kills that engine.
-_CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32, "enable_chunked_prefill": False}
+# A block of 16 tokens is refused there.
+_CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
 
 
 def available() -> bool:
@@ -94,20 +94,18 @@ class VllmEngine:
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
         self._sampling, self._kwargs = sampling, dict(chat_template_kwargs or {})
         try:
-            length = max_model_len or _own_context(model, revision)
             settings: dict[str, Any] = {
                 "model": model,
                 "revision": revision,
                 "seed": seed,
                 "dtype": dtype,
-                "max_model_len": length,
+                "max_model_len": max_model_len or _own_context(model, revision),
                 "tensor_parallel_size": tensor_parallel,
                 "enable_prefix_caching": True,
                 "use_tqdm_on_load": sys.stderr.isatty(),
             }
             if cpu:
-                # Without chunked prefill a prompt enters whole: batches must hold the longest one.
-                settings |= _CPU_ARGUMENTS | {"max_num_batched_tokens": max(length, 4096)}
+                settings |= _CPU_ARGUMENTS
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
                 from vllm import LLM

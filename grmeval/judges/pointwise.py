@@ -89,6 +89,6 @@ class PointwiseJudge:
         return f"Specific Criteria: Correctness (100 %)\nAnalysis: {analysis}\nScores: \\boxed{{{boxed}}}"
 
     def identity(self) -> dict[str, Any]:
-        """Name, and the hash of the template's text."""
+        """Name, the hash of the template's text, and the output format where it is enforced."""
         digest = hashlib.sha256(self.template_text.encode()).hexdigest()
-        return {"name": self.name, "template": digest[:16]}
+        return {"name": self.name, "template": digest[:16], "grammar": self.grammar(2)}
