@@ -176,7 +176,7 @@ def _percent(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:+.1f}"
+    return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def _interval(low: float, high: float) -> str:

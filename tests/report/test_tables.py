@@ -1,0 +1,116 @@
+"""Tables: nothing that is not there becomes a number, hostile names stay text, files are whole."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from grmeval.errors import StoreError
+from grmeval.report.files import write_text
+from grmeval.report.tables import accuracy_table, curve_table, write_accuracy
+from grmeval.score import Accuracy, CurveRow, Row, Scaling
+
+NAN = math.nan
+ROW = Row(
+    vote="sum",
+    level="overall",
+    name="overall",
+    k=8,
+    accuracy=0.125,
+    low=0.1,
+    high=0.2,
+    error=0.01,
+    method="wilson",
+    items=1200,
+    clusters=1000,
+    expected=1200,
+    tied=2.0,
+    silent=0.0,
+    samples=9600,
+    invalid=96,
+    truncated=0,
+    prompt_too_long=0,
+    missing=0,
+    auc=None,
+)
+EMPTY = replace(
+    ROW, level="section", name="a|b", accuracy=NAN, low=NAN, high=NAN, error=NAN, items=0, samples=0
+)
+
+
+def result(*rows: Row) -> Accuracy:
+    return Accuracy("title", rows, ("the [bold]rule[/bold]",), 0, pa.table({"subset": ["x"]}))
+
+
+def printed(table: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=80, force_terminal=False).print(table)
+    return out.getvalue()
+
+
+def test_a_row_without_items_shows_no_number(tmp_path: Path) -> None:
+    table, notes = accuracy_table(result(ROW, EMPTY))
+    lines = printed(table).splitlines()
+    assert any(
+        "12.5" in line and "10.0-20.0" in line and "1,200" in line and "1.0" in line
+        for line in lines
+    )
+    assert any(line.split()[:4] == ["a|b", "-", "-", "0/1,200"] for line in lines)
+    assert notes == ["the [bold]rule[/bold]"]
+    write_accuracy(tmp_path, result(ROW, EMPTY))
+    rows = list(csv.DictReader((tmp_path / "accuracy.csv").read_text().splitlines()))
+    assert (rows[1]["accuracy"], rows[0]["auc"], float(rows[0]["accuracy"])) == ("", "", 0.125)
+    content = json.loads((tmp_path / "accuracy.json").read_text())
+    assert (content["rows"][1]["accuracy"], content["notes"]) == (None, ["the [bold]rule[/bold]"])
+    assert "| a\\|b | - | - | 0/1,200 |" in (tmp_path / "accuracy.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "accuracy.csv",
+        "accuracy.json",
+        "accuracy.md",
+        "verdicts.parquet",
+    ]
+
+
+def test_columns_appear_where_they_say_something() -> None:
+    plain, _ = accuracy_table(result(ROW))
+    assert [str(column.header) for column in plain.columns] == [
+        "",
+        "acc %",
+        "95 %",
+        "items",
+        "tied",
+        "inv %",
+        "cut %",
+    ]
+    full = replace(ROW, prompt_too_long=3, missing=2, auc=0.5)
+    more, _ = accuracy_table(result(full, replace(full, vote="majority")))
+    assert {"vote", "long %", "missing", "AUC"} <= {str(column.header) for column in more.columns}
+
+
+def test_many_subsets_stay_in_the_file() -> None:
+    subsets = [replace(ROW, level="subset", name=f"s{i}") for i in range(60)]
+    table, notes = accuracy_table(result(ROW, *subsets))
+    assert table.row_count == 1
+    assert notes[-1] == "60 subsets are in accuracy.csv"
+
+
+@pytest.mark.parametrize(("gain", "shown"), [(0.031, "+3.1"), (-1e-9, "+0.0"), (NAN, "-")])
+def test_gains_are_signed(gain: float, shown: str) -> None:
+    row = CurveRow(
+        "run", "sum", "overall", "overall", 4, 0.5, 0.4, 0.6, 0.05, gain, 9, 9, 0.0, "exact"
+    )
+    table, _ = curve_table(Scaling("title", (row,), ()))
+    assert f" {shown} " in printed(table)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_text(tmp_path / "taken", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
