@@ -305,9 +305,11 @@ def test_greedy_means_one_sample_unless_told(given: dict[str, int], k: int) -> N
 
 
 def test_greedy_refuses_more_samples_than_there_are_prompts() -> None:
-    prepare(configure({"engine": "fake", "temperature": 0, "k": 4}))
-    with pytest.raises(ConfigError, match=r"--k 5 with --greedy: .*at most 4"):
-        prepare(configure({"engine": "fake", "temperature": 0, "k": 5}))
+    prepare(configure({"engine": "fake", "temperature": 0, "k": 1}))
+    with pytest.raises(
+        ConfigError, match=r"--k 2 with --greedy: some items have 1 distinct prompts"
+    ):
+        prepare(configure({"engine": "fake", "temperature": 0, "k": 2}))
 
 
 def test_a_vote_that_the_judge_does_not_have_is_refused() -> None:

@@ -26,6 +26,7 @@ LAYERS = (
     ("score",),
     ("runs",),
     ("benches", "judges", "engines", "config"),
+    ("files",),
     ("items", "errors", "resources"),
 )
 LEVEL = {part: level for level, row in enumerate(LAYERS) for part in row}

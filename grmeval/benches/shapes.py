@@ -31,8 +31,11 @@ def make_item(bench: str, table: Table, subset: str, row: Mapping[str, Any], whe
     else:
         responses = _texts(row, "responses[]", where)
         quality = _quality(row.get("quality"), len(responses), where)
-        reference, group, cluster = row.get("reference"), row.get("group"), row.get("cluster")
-    item = Item(
+        reference, group, cluster = (
+            _text(row, name, where) if row.get(name) is not None else None
+            for name in ("reference", "group", "cluster")
+        )
+    raw = Item(
         bench=bench,
         subset=subset,
         id=str(_get(row, table.id, where)),
@@ -44,12 +47,35 @@ def make_item(bench: str, table: Table, subset: str, row: Mapping[str, Any], whe
         cluster=cluster or prompt_hash(conversation),
         meta={name: row.get(name) for name in table.meta},
     )
-    return replace(item, flags=_flags(item))
+    item = _unicode(raw)
+    odd = ("lone_surrogate",) if item != raw else ()
+    return replace(item, flags=(*odd, *_flags(item)))
+
+
+def _unicode(item: Item) -> Item:
+    """JSON can spell half a character; tokenizers, Parquet and UTF-8 cannot hold it."""
+
+    def whole(text: str) -> str:
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+    return replace(
+        item,
+        subset=whole(item.subset),
+        id=whole(item.id),
+        conversation=tuple(Message(m.role, whole(m.content)) for m in item.conversation),
+        responses=tuple(map(whole, item.responses)),
+        reference=None if item.reference is None else whole(item.reference),
+        group=None if item.group is None else whole(item.group),
+        cluster=whole(item.cluster),
+    )
 
 
 def as_pairs(item: Item) -> list[Item]:
-    """A best-of-n item as its best against each other response: one group, all must be won."""
-    if item.n <= 2 or item.quality is None:
+    """A best-of-n item as its best against each other response: one group, all must be won.
+
+    Items without one single best stay as they are.
+    """
+    if item.n <= 2 or item.quality is None or sum(item.quality) != 1:
         return [item]
     best = item.quality.index(1)
     others = [i for i in range(item.n) if item.quality[i] == 0]
@@ -67,7 +93,7 @@ def as_pairs(item: Item) -> list[Item]:
 
 def prompt_hash(conversation: Sequence[Message]) -> str:
     """Items with equal (role, content) turns share a cluster."""
-    return hashlib.sha256(json.dumps(conversation).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(conversation).encode("ascii")).hexdigest()[:16]
 
 
 def _flags(item: Item) -> tuple[str, ...]:

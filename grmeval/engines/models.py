@@ -1,8 +1,9 @@
 """Which model: a preset, a folder or a hub id -> where it lies and what it is (its identity)."""
 
+import contextlib
 import hashlib
 import json
-import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -10,9 +11,18 @@ from typing import Any, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from grmeval import resources
-from grmeval.errors import ConfigError, EngineError, nearest
+from grmeval.errors import ConfigError, EngineError, StoreError, nearest
+from grmeval.files import write_json
 
 __all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve"]
+
+
+# Weights, configuration, tokenizer, chat template, and code that a model brings along.
+_MODEL = re.compile(
+    r".*\.safetensors(\.index\.json)?|pytorch_model.*|.*\.gguf|config\.json|generation_config\.json"
+    r"|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab.*|merges\.txt|.*\.model"
+    r"|.*\.tiktoken|chat_template.*|.*\.py"
+)
 
 
 class Preset(BaseModel):
@@ -59,6 +69,8 @@ def read_preset(name: str) -> Preset | None:
 def resolve(model: str, revision: str | None) -> ModelRef:
     """Find a model; ConfigError if there is none such, EngineError if the hub cannot be asked."""
     preset = read_preset(model)
+    if revision and not (preset and preset.hub) and (preset or Path(model).expanduser().exists()):
+        raise ConfigError(f"--revision {revision!r}: {model} is no hub model; drop it")
     if preset and preset.package:
         from grmeval.engines.packaged import converted
 
@@ -69,30 +81,36 @@ def resolve(model: str, revision: str | None) -> ModelRef:
     if path.exists():
         return _folder(path.absolute(), path.absolute().name)
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
-        return _hub(model, revision, model.replace("/", "--"))
+        return _hub(model, revision, _slug(model.replace("/", "--")))
     raise ConfigError(
         f"--model {model!r}: no such folder, and no hub id (owner/name); "
         f"presets: {nearest(model, presets())}"
     )
 
 
+def _slug(label: str) -> str:
+    """A label as one name of a folder."""
+    return re.sub(r"[^\w.+-]+", "-", label).strip(".") or "model"
+
+
 def _folder(path: Path, label: str) -> ModelRef:
     if not path.is_dir() or not (path / "config.json").is_file():
         raise ConfigError(f"--model {path}: not a model folder: it has no config.json")
-    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+    if not any(path.glob("*.safetensors")) and not any(path.glob("pytorch_model*")):
         raise ConfigError(f"--model {path}: no weights in it (*.safetensors)")
-    return ModelRef(str(path), None, label, f"sha256:{fingerprint(path)}")
+    return ModelRef(str(path), None, _slug(label), f"sha256:{fingerprint(path)}")
 
 
 def fingerprint(path: Path) -> str:
-    """sha256 over every file of a model folder: names and contents.
+    """sha256 over what a model folder says and weighs: names and contents of the files of `_MODEL`.
 
-    A file's hash is remembered by size and times in the user's cache: weights are read once.
+    Notes, logs and optimizer states beside them do not count. A file's hash is remembered by size and
+    times in the user's cache: weights are read once.
     """
     known_at = resources.cache_folder() / "fingerprints.json"
     known = _read_json(known_at)
     digest, fresh = hashlib.sha256(), dict[str, str]()
-    for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)):
+    for file in sorted(p for p in path.iterdir() if p.is_file() and _MODEL.fullmatch(p.name)):
         state = file.stat()
         times = f"{state.st_mtime_ns}:{state.st_ctime_ns}"
         name = f"{file.resolve()}:{state.st_size}:{state.st_ino}:{times}"
@@ -102,12 +120,9 @@ def fingerprint(path: Path) -> str:
                 content = fresh[name] = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
     if fresh:
-        _write_json(known_at, known | fresh)
+        with contextlib.suppress(StoreError):  # without it the weights are hashed again next time
+            write_json(known_at, known | fresh)
     return digest.hexdigest()
-
-
-def _hidden(file: Path, base: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(base).parts)
 
 
 def _read_json(path: Path) -> dict[str, str]:
@@ -116,17 +131,6 @@ def _read_json(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _write_json(path: Path, content: dict[str, str]) -> None:
-    """Best effort: without a cache the weights are hashed again next time."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
 
 
 def _hub(hub_id: str, revision: str | None, label: str) -> ModelRef:

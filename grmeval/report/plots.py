@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grmeval.report.files import write_with
+from grmeval.files import write_with
 from grmeval.score import Scaling
 
 __all__ = ["write_curve"]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from grmeval.report.files import write_text, write_with
+from grmeval.files import write_text, write_with
 from grmeval.score import Accuracy, Row, Scaling
 
 if TYPE_CHECKING:
@@ -47,13 +47,7 @@ def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
     """accuracy.csv, .md, .json and verdicts.parquet."""
     import pyarrow.parquet as pq
 
-    paths = _write(
-        folder / "accuracy",
-        result.title,
-        _accuracy_columns(result.rows),
-        result.rows,
-        result.footer,
-    )
+    paths = _write(folder / "accuracy", result, _accuracy_columns(result.rows))
     verdicts = write_with(
         folder / "verdicts.parquet",
         lambda path: pq.write_table(result.verdicts, path, compression="zstd"),
@@ -63,7 +57,7 @@ def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
 
 def write_scaling(folder: Path, result: Scaling) -> list[Path]:
     """scaling.csv, .md and .json."""
-    return _write(folder / "scaling", result.title, _curve_columns(), result.rows, result.footer)
+    return _write(folder / "scaling", result, _curve_columns())
 
 
 def _accuracy_columns(rows: Sequence[Row]) -> list[_Column]:
@@ -74,10 +68,11 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("items", lambda row: _of(row.items, row.expected)),
         _Column("tied", lambda row: f"{row.tied:.4g}"),
         _Column("inv %", lambda row: _share(row.invalid, row.samples)),
-        _Column("cut %", lambda row: _share(row.truncated, row.samples)),
+        _Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples)),
     ]
-    if any(row.prompt_too_long for row in rows):
-        columns.append(_Column("long %", lambda row: _share(row.prompt_too_long, row.samples)))
+    if any(row.reasons.get("prompt_too_long") for row in rows):
+        long = "prompt_too_long"
+        columns.append(_Column("long %", lambda row: _share(row.reasons.get(long, 0), row.samples)))
     if any(row.missing for row in rows):
         columns.append(_Column("missing", lambda row: str(row.missing)))
     if any(row.auc is not None for row in rows):
@@ -118,31 +113,28 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
     return table
 
 
-def _write(
-    stem: Path, title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]
-) -> list[Path]:
+def _write(stem: Path, result: Accuracy | Scaling, columns: list[_Column]) -> list[Path]:
+    title, rows, notes = result.title, result.rows, result.footer
     return [
         write_text(stem.with_suffix(".csv"), _csv(rows)),
         write_text(stem.with_suffix(".md"), _markdown(title, columns, rows, notes)),
-        write_text(stem.with_suffix(".json"), _json(title, rows, notes)),
+        write_text(stem.with_suffix(".json"), _json(title, rows, notes, result.run)),
     ]
 
 
 def _csv(rows: Sequence[Any]) -> str:
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, fieldnames=list(asdict(rows[0])), lineterminator="\n")
+        flat = [_flat(_plain(asdict(row), "")) for row in rows]
+        writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(_plain(asdict(row), "") for row in rows)
+        writer.writerows(flat)
     return text.getvalue()
 
 
-def _json(title: str, rows: Sequence[Any], notes: Sequence[str]) -> str:
-    content = {
-        "title": title,
-        "notes": list(notes),
-        "rows": [_plain(asdict(row), None) for row in rows],
-    }
+def _json(title: str, rows: Sequence[Any], notes: Sequence[str], run: dict[str, Any]) -> str:
+    plain = [_plain(asdict(row), None) for row in rows]
+    content = {"title": title, "notes": list(notes), "rows": plain, "run": run}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -152,6 +144,18 @@ def _plain(row: dict[str, Any], absent: Any) -> dict[str, Any]:
         k: absent if v is None or (isinstance(v, float) and math.isnan(v)) else v
         for k, v in row.items()
     }
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A count by name becomes a column a name."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        flat |= (
+            {f"{name}.{k}": v for k, v in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+    return flat
 
 
 def _markdown(title: str, columns: list[_Column], rows: Sequence[Any], notes: Sequence[str]) -> str:

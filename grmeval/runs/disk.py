@@ -1,17 +1,15 @@
-"""What the run folder asks of a disk: locks that die with their holder, JSON that is whole or absent."""
+"""What the run folder asks of the system: locks that die with their holder, and the time."""
 
 import contextlib
-import json
 import os
 import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from grmeval.errors import StoreError
 
-__all__ = ["lock", "now", "sync", "write_json"]
+__all__ = ["lock", "now"]
 
 
 @contextlib.contextmanager
@@ -42,28 +40,6 @@ def lock(path: Path, seconds: float) -> Iterator[None]:
         yield
     finally:
         held.release()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file: after a crash there is the old one or the new one."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, sort_keys=True, ensure_ascii=False)
-            file.write("\n")
-        sync(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def sync(path: Path) -> None:
-    """fsync a file or a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def now() -> str:

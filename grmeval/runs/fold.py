@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grmeval.errors import StoreError
-from grmeval.runs.disk import sync
+from grmeval.files import sync
 from grmeval.runs.journal import parse_line, read_journal
 
 __all__ = ["SAMPLES", "SampleKey", "fold", "read_rows", "sample_schema", "stored_keys"]
@@ -82,11 +82,16 @@ def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
 
 def fold(folder: Path, journals: list[Path]) -> None:
     """Merge journals into samples.parquet; the first row of a key wins, the parquet's before all."""
+    if any(journal.stat().st_size for journal in journals):
+        _merge(folder, journals)
+    for journal in journals:
+        journal.unlink()
+
+
+def _merge(folder: Path, journals: list[Path]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not journals:
-        return
     schema, target = sample_schema(), folder / SAMPLES
     temporary = folder / f"{SAMPLES}.tmp"
     names = schema.names
@@ -114,8 +119,6 @@ def fold(folder: Path, journals: list[Path]) -> None:
             f"{target}: cannot be written: {error.strerror or error}; the journals hold every sample: "
             "make room and run the same command again"
         ) from None
-    for journal in journals:
-        journal.unlink()
 
 
 def _sorted_journals(

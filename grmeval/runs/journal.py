@@ -34,6 +34,7 @@ class JournalWriter:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
             raise StoreError(f"{path}: cannot be created: {error.strerror}") from None
+        self._failed: OSError | None = None
         self._dirty = threading.Event()
         self._stop = threading.Event()
         self._syncer = threading.Thread(target=self._sync, name="journal-sync", daemon=True)
@@ -43,22 +44,32 @@ class JournalWriter:
         """Append one sample; StoreError (disk full, say) leaves every earlier one readable."""
         row = {name: getattr(sample, name) for name in _FIELDS}
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+        if self._failed:
+            raise self._trouble(self._failed)
         try:
-            written = os.write(self._file, line)
-            if written < len(line):
-                os.write(self._file, line[written:])
+            while line:
+                line = line[os.write(self._file, line) :]
         except OSError as error:
-            raise StoreError(
-                f"{self.path}: cannot be written: {error.strerror}; every sample before this one is "
-                "safe: make room and run the same command again"
-            ) from None
+            # A line after a torn one would be damage in mid-file: this journal ends here.
+            self._failed = error
+            raise self._trouble(error) from None
         self._dirty.set()
+
+    def _trouble(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self.path}: cannot be written: {error.strerror or error}; finished samples are safe: "
+            "make room and run the same command again"
+        )
 
     def _sync(self) -> None:
         while not self._stop.wait(SYNC_SECONDS):
             if self._dirty.is_set():
                 self._dirty.clear()
-                os.fsync(self._file)
+                try:
+                    os.fsync(self._file)
+                except OSError as error:
+                    self._failed = error
+                    return
 
     def __enter__(self) -> "JournalWriter":
         return self
@@ -71,8 +82,13 @@ class JournalWriter:
     ) -> None:
         self._stop.set()
         self._syncer.join()
-        os.fsync(self._file)
+        try:
+            os.fsync(self._file)
+        except OSError as trouble:
+            self._failed = trouble
         os.close(self._file)
+        if self._failed and error is None:
+            raise self._trouble(self._failed)
 
 
 def read_journal(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from grmeval.benches import Loaded, check_bench, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.models import ModelRef, presets, read_preset, resolve
+from grmeval.engines.vllm import check_arguments
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, PointwiseJudge
@@ -47,7 +48,15 @@ class Plan:
             return items_table(items, sections, [self.ranks[item.key] for item in items])
 
         facts = spec.model_dump(mode="json") | {"missing": self.loaded.missing}
-        return RunFolder.create(self.path, self.identity, facts, table)
+        return RunFolder.create(self.path, self.identity, facts, table, **self.asked())
+
+    def asked(self) -> dict[str, Any]:
+        """What run.json says of the last command: how much was asked, and of whom."""
+        config = self.config
+        return {
+            "asked": {"k": config.k, "limit": config.limit},
+            "config": config.execution() | {"model": config.model, "label": self.model.label},
+        }
 
     def items(self) -> list[Item]:
         """The items of this launch: inside --limit and --shard, by rank."""
@@ -104,14 +113,20 @@ class Plan:
         )
 
 
-def configure(given: Mapping[str, Any]) -> RunConfig:
+def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
-    values = {name: value for name, value in given.items() if value is not None}
+    values = {name: value for name, value in settings.items() if value is not None}
+    if values.get("engine") == "fake" and (given := values.get("model") or values.get("revision")):
+        raise ConfigError(f"--engine fake simulates a judge: it has no model; drop {given!r}")
     check_bench(values.get("bench", "sample"))
     if values.get("engine") != "fake":
         values["model"] = values.get("model") or _default_model(values.get("bench", "sample"))
         if preset := read_preset(values["model"]):
-            values = dict(preset.defaults) | values
+            both = preset.defaults.keys() & values.keys()
+            merged = {
+                n: preset.defaults[n] | values[n] for n in both if isinstance(values[n], dict)
+            }
+            values = dict(preset.defaults) | values | merged
     if values.get("temperature") == 0:
         values.setdefault("k", 1)
     return build(values)
@@ -133,8 +148,9 @@ def prepare(config: RunConfig) -> Plan:
         from grmeval.engines.fake import read_settings
 
         read_settings(config.engine_args)
-        model = ModelRef("fake", None, config.model or "fake", "fake")
+        model = ModelRef("fake", None, "fake", "fake")
     else:
+        check_arguments(config.engine_args)
         model = resolve(config.model or "", config.revision)
     _try_prompt(judge, loaded)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
@@ -166,11 +182,11 @@ def _try_prompt(judge: Judge, loaded: Loaded) -> None:
 
 
 def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
-    most = max(distinct_orders(config.orders, item.n) for item in loaded.items)
-    if config.k > most:
+    fewest = min(distinct_orders(config.orders, item.n) for item in loaded.items)
+    if config.k > fewest:
         raise ConfigError(
-            f"--k {config.k} with --greedy: an item has at most {most} distinct prompts (orders), so "
-            f"further samples would repeat; use --k {most} or less, or --temperature above 0"
+            f"--k {config.k} with --greedy: some items have {fewest} distinct prompts (orders), so further "
+            f"samples would repeat; use --k {fewest} or less, or --temperature above 0"
         )
 
 

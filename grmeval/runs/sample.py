@@ -66,12 +66,11 @@ def extend(
     with folder.writer(shard):
         folder.fold(shard)
         done = folder.done()
-        missing = plan.missing(done)
-        folder.update(
-            asked={"k": plan.config.k, "limit": plan.config.limit}, config=_recorded(plan)
-        )
+        missing, have = plan.missing(done), len(done)
+        del done  # a million keys are of no use while the engine runs
+        folder.update(**plan.asked())
         if missing:
-            _launch(plan, folder, missing, len(done), progress, open_engine or plan.engine)
+            _launch(plan, folder, missing, have, progress, open_engine or plan.engine)
             folder.fold(shard)
     return folder
 
@@ -117,7 +116,10 @@ def _launch(
     started = time.perf_counter()
     with folder.launch(plan.config.shard, plan.config.seed, {"commit": _commit()}) as launch:
         engine = open_engine(launch.engine_seed)
-        tally = _Tally(engine.facts(), time.perf_counter() - started)
+        loaded = round(time.perf_counter() - started, 3)
+        # Known now, and not lost if this process is killed.
+        folder.describe_launch(launch.name, engine=engine.facts(), load_seconds=loaded)
+        tally = _Tally()
         try:
             progress.begin(_estimate(plan, missing, have, engine.prompt_tokens))
             for completion in engine.generate(plan.requests(missing)):
@@ -125,22 +127,22 @@ def _launch(
                 launch.journal.write(sample)
                 progress.advance(sample)
                 tally.count(sample)
+            progress.end()
         except BaseException:
+            progress.end()
             with contextlib.suppress(StoreError):  # what ended the launch is the news
                 folder.describe_launch(launch.name, **tally.facts())
             raise
         else:
             folder.describe_launch(launch.name, **tally.facts())
         finally:
-            progress.end()
             engine.close()
 
 
 class _Tally:
     """What a launch came to, for its record."""
 
-    def __init__(self, engine: dict[str, str], load_seconds: float) -> None:
-        self._engine, self._load_seconds = engine, load_seconds
+    def __init__(self) -> None:
         self._began = time.perf_counter()
         self._samples = self._tokens = self._prompt_tokens = 0
 
@@ -152,8 +154,6 @@ class _Tally:
     def facts(self) -> dict[str, Any]:
         return {
             "ended": now(),
-            "engine": self._engine,
-            "load_seconds": round(self._load_seconds, 3),
             "sample_seconds": round(time.perf_counter() - self._began, 3),
             "samples": self._samples,
             "tokens": self._tokens,
@@ -185,10 +185,6 @@ def _estimate(
 def _first_of_each(plan: Plan, items: list[tuple[Item, tuple[int, ...]]]) -> Iterable[Any]:
     for item, js in items:
         yield from islice(plan.requests([(item, js[:1])]), 1)
-
-
-def _recorded(plan: Plan) -> dict[str, Any]:
-    return plan.config.execution() | {"model": plan.config.model, "label": plan.model.label}
 
 
 def _commit() -> str | None:

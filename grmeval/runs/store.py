@@ -13,14 +13,16 @@ import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from grmeval import __version__
 from grmeval.config import Shard
-from grmeval.errors import StoreError
+from grmeval.errors import ConfigError, StoreError
+from grmeval.files import sync, write_json
 from grmeval.items import Item, Sample
-from grmeval.runs.disk import lock, now, sync, write_json
+from grmeval.runs.disk import lock, now
 from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys
 from grmeval.runs.journal import JournalWriter
 
@@ -29,7 +31,8 @@ __all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "latest", "run_id"]
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
 
-LOCK_SECONDS = 60.0
+LOCK_SECONDS = 600.0
+"""How long to wait for another process to fold or to read; its lock ends with it."""
 
 
 def run_id(identity: Mapping[str, Any]) -> str:
@@ -51,7 +54,7 @@ class RunFolder:
     """One run on disk."""
 
     def __init__(self, path: Path) -> None:
-        """Open an existing run; StoreError if there is none, or it is newer than this grmeval."""
+        """Open an existing run; ConfigError if there is none, StoreError if it is newer than this."""
         self.path = path
         self.record = self._read_record()
 
@@ -64,8 +67,12 @@ class RunFolder:
         identity: Mapping[str, Any],
         spec: Mapping[str, Any],
         items: Callable[[], Any],
+        **more: Any,
     ) -> "RunFolder":
-        """Open the run at `path`, or make it: `items` gives the table of `items_table`."""
+        """Open the run at `path`, or make it: `items` gives the table of `items_table`.
+
+        `more` are first values of what `update` changes.
+        """
         import pyarrow.parquet as pq
 
         try:
@@ -77,6 +84,7 @@ class RunFolder:
                     sync(temporary)
                     temporary.replace(path / "items.parquet")
                     record = {"format": FORMAT, "identity": identity, "spec": spec, "launches": []}
+                    record |= more
                     write_json(path / "run.json", record)
         except OSError as error:
             raise StoreError(
@@ -93,7 +101,7 @@ class RunFolder:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = record["format"]
         except FileNotFoundError:
-            raise StoreError(f"{self.path}: not a run folder: it has no run.json") from None
+            raise ConfigError(f"{self.path}: not a run folder: it has no run.json") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path}: cannot be read: {error}") from None
         if version > FORMAT:
@@ -124,9 +132,16 @@ class RunFolder:
         """Journals that are not folded yet, oldest launch first."""
         return sorted((self.path / "journal").glob("*.jsonl"))
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[list[Path]]:
+        """Hold off folds while samples.parquet and these journals are read; writers go on writing."""
+        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+            yield self.journals()
+
     def done(self) -> set[SampleKey]:
         """Keys of every sample there is."""
-        return stored_keys(self.path, self.journals())
+        with self.reading() as journals:
+            return stored_keys(self.path, journals)
 
     # ------------------------------------------------------------------ writing
 
@@ -138,14 +153,17 @@ class RunFolder:
         with contextlib.ExitStack() as held:
             with lock(locks / "store", LOCK_SECONDS):
                 # Shards of one count are disjoint; any other two writers may want the same item.
-                for other in sorted(locks.glob("write-*.lock")):
-                    name = other.stem.removeprefix("write-")
-                    apart = shard and name.endswith(f"-of-{shard.count}")
-                    if name != mine and not apart:
+                for name in self._writers(but=mine):
+                    if not (shard and name.endswith(f"-of-{shard.count}")):
                         with lock(locks / f"write-{name}", 0.0):
                             pass
                 held.enter_context(lock(locks / f"write-{mine}", 0.0))
             yield
+
+    def _writers(self, but: str) -> list[str]:
+        """Names of the writers that there ever were, alive or not."""
+        names = [p.stem.removeprefix("write-") for p in (self.path / "locks").glob("write-*.lock")]
+        return sorted(name for name in names if name != but)
 
     @contextlib.contextmanager
     def launch(self, shard: Shard | None, seed: int, facts: Mapping[str, Any]) -> Iterator[Launch]:
@@ -154,7 +172,7 @@ class RunFolder:
             self.record = self._read_record()
             launches = self.record["launches"]
             name = f"{len(launches):04d}" + (f"-{shard}" if shard else "")
-            engine_seed = _engine_seed(seed, name)
+            engine_seed = _engine_seed(seed, name, {launch["engine_seed"] for launch in launches})
             launches.append(
                 {
                     "name": name,
@@ -179,10 +197,14 @@ class RunFolder:
             write_json(self.path / "run.json", self.record)
 
     def fold(self, shard: Shard | None) -> None:
-        """Fold the journals that only this writer can be writing: its shard's, or all."""
-        with lock(self.path / "locks" / "store", LOCK_SECONDS):
-            mine = [j for j in self.journals() if shard is None or j.stem.endswith(f"-{shard}")]
-            fold(self.path, mine)
+        """Fold all journals, unless another shard is being written: the last writer does it."""
+        with contextlib.ExitStack() as held, self.reading() as journals:
+            for name in self._writers(but=str(shard) if shard else "all"):
+                try:
+                    held.enter_context(lock(self.path / "locks" / f"write-{name}", 0.0))
+                except StoreError:
+                    return
+            fold(self.path, journals)
 
     def merge(self, other: "RunFolder") -> int:
         """Take over another folder's samples of the same run; gives how many were new.
@@ -194,11 +216,11 @@ class RunFolder:
         with self.writer(None), other.writer(None):
             self.fold(None)
             other.fold(None)
-            have = self.done()
-            names = list(sample_schema().names)
-            new = [row for row in read_rows(other.path, names) if SampleKey(*row[:3]) not in have]
-            samples = [Sample(**dict(zip(names, row, strict=True))) for row in new]
-            renamed = self._adopt(other, sorted({sample.launch for sample in samples}))
+            have, names = self.done(), sample_schema().names
+            launch_at = names.index("launch")
+            new = list(read_rows(other.path, [*SampleKey._fields, "launch"]))
+            wanted = {SampleKey(*row[:3]) for row in new} - have
+            renamed = self._adopt(other, {row[3] for row in new if SampleKey(*row[:3]) in wanted})
             with contextlib.ExitStack() as open_journals:
                 journals = {
                     old: open_journals.enter_context(
@@ -206,12 +228,14 @@ class RunFolder:
                     )
                     for old, name in renamed.items()
                 }
-                for sample in samples:
-                    journals[sample.launch].write(sample)
+                for row in read_rows(other.path, names):
+                    if SampleKey(*row[:3]) in wanted:
+                        sample = Sample(**dict(zip(names, row, strict=True)))
+                        journals[row[launch_at]].write(sample)
             self.fold(None)
-        return len(samples)
+        return len(wanted)
 
-    def _adopt(self, other: "RunFolder", launches: list[str]) -> dict[str, str]:
+    def _adopt(self, other: "RunFolder", launches: set[str]) -> dict[str, str]:
         """Register another folder's launches here; gives old name -> new name."""
         with lock(self.path / "locks" / "store", LOCK_SECONDS):
             self.record = self._read_record()
@@ -256,14 +280,18 @@ def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[
     )
 
 
-def _engine_seed(seed: int, launch: str) -> int:
-    # 32 bits: what every engine accepts.
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{launch}".encode()).digest()[:4], "big")
+def _engine_seed(seed: int, launch: str, taken: set[int]) -> int:
+    """A seed of 32 bits (what every engine accepts) that no launch of this run has had."""
+    for attempt in count():
+        digest = hashlib.sha256(f"{seed}\0{launch}\0{attempt}".encode()).digest()
+        if (chosen := int.from_bytes(digest[:4], "big")) not in taken:
+            return chosen
+    raise AssertionError("count() never ends")
 
 
 def latest(results: Path) -> Path:
-    """The run folder below `results` that was asked for last; StoreError if there is none."""
+    """The run folder below `results` that was asked for last; ConfigError if there is none."""
     records = list(results.glob("*/*/*/run.json"))
     if not records:
-        raise StoreError(f"--results {results}: no run folder in it; `grmeval run` makes one")
+        raise ConfigError(f"--results {results}: no run folder in it; `grmeval run` makes one")
     return max(records, key=lambda path: path.stat().st_mtime).parent

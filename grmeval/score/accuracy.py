@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.footer import footer
-from grmeval.score.rules import Rules
+from grmeval.score.footer import footer, overall_name
+from grmeval.score.rules import Rules, check_votes
 from grmeval.score.verdicts import Verdicts, judge_run
 
 __all__ = ["Accuracy", "Row", "score"]
@@ -23,7 +23,8 @@ class Row:
 
     `items`: units with a verdict; `expected`: what a complete copy of the benchmark has; `tied`:
     expected number of verdicts that are ties; `silent`: of items without any readable judgement.
-    `samples` and the counts after it are judgements inside the k asked for; `missing` those not made.
+    `samples` and the counts after it are judgements inside the k asked for: `invalid`, by `reasons`;
+    `missing` are those not made. The overall's name says where sections have no verdict.
     """
 
     vote: str
@@ -42,8 +43,7 @@ class Row:
     silent: float
     samples: int
     invalid: int
-    truncated: int
-    prompt_too_long: int
+    reasons: dict[str, int]
     missing: int
     auc: float | None
 
@@ -56,6 +56,8 @@ class Accuracy:
     rows: tuple[Row, ...]
     footer: tuple[str, ...]
     missing: int
+    run: dict[str, Any]
+    """Identity and launches."""
     verdicts: Any
     """Arrow table: one row a unit and vote."""
 
@@ -74,19 +76,21 @@ def score(
     k, limit = k or asked["k"], limit or asked["limit"]
     run = read_run(folder, k, limit)
     rules = Rules.choose(folder.record["spec"], ties, on_invalid)
-    rows, tables, exact = [], [], True
-    for vote in votes:
+    rows, tables, exact, present = [], [], True, list[int]()
+    for vote in check_votes(votes):
         verdicts = judge_run(run, vote, [k], rules)
         rows += _rows(run, verdicts, vote, k)
         tables.append(_verdict_table(run, verdicts, vote, k))
         exact = exact and bool(verdicts.exact.all())
+        present = verdicts.sections(run, 0)
     import pyarrow as pa
 
     label = folder.record["config"]["label"]
     return Accuracy(
         title=f"{folder.record['spec']['title']} · {label} · k={k}",
         rows=tuple(rows),
-        footer=footer(run, rules, k, limit, exact),
+        footer=footer(run, rules, k, limit, exact, present),
+        run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         missing=int(np.maximum(k - run.samples, 0).sum()),
         verdicts=pa.concat_tables(tables),
     )
@@ -96,10 +100,9 @@ def _rows(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> list[Row]:
     spec = run.record["spec"]
     unit_section, unit_subset = run.section[verdicts.first], run.subset[verdicts.first]
     everything = np.arange(len(verdicts.first))
+    name = overall_name(len(verdicts.sections(run, 0)), len(spec["sections"]))
     rows = [
-        _row(
-            run, verdicts, vote, k, "overall", "overall", everything, sum(spec["expected"].values())
-        )
+        _row(run, verdicts, vote, k, "overall", name, everything, sum(spec["expected"].values()))
     ]
     by_section = _expected_by_section(spec)
     for number, section in enumerate(spec["sections"]):
@@ -152,8 +155,7 @@ def _row(
         silent=float(np.nansum(verdicts.outcomes.void[units, 0])),
         samples=int(run.samples[members].sum()),
         invalid=int(run.invalid[members].sum()),
-        truncated=int(run.reasons["truncated"][members].sum()),
-        prompt_too_long=int(run.reasons["prompt_too_long"][members].sum()),
+        reasons={reason: int(counts[members].sum()) for reason, counts in run.reasons.items()},
         missing=int(np.maximum(k - run.samples[members], 0).sum()),
         auc=_auc(run, members, k),
     )

@@ -1,6 +1,7 @@
 """A run folder as arrays: items in one order, samples in blocks of items with equally many responses."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from grmeval.runs.store import RunFolder
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
-COLUMNS = ["subset", "id", "j", "scores", "invalid", "tokens", "prompt_tokens", "launch", "form"]
-REASONS = ("truncated", "prompt_too_long")
+COLUMNS = ["subset", "id", "j", "scores", "invalid", "launch", "form"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Block:
 class RunArrays:
     """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
 
-    `reasons` counts an item's samples j < k by why they are invalid; `forms` those that a fallback
-    read. `unit` numbers what gets a verdict: an item, or a group of items.
+    `reasons` counts an item's samples j < k by why they are invalid, `forms` all readable ones by how
+    their scores were written. `unit` numbers what gets a verdict: an item, or a group of items.
     """
 
     path: Path
@@ -54,8 +54,6 @@ class RunArrays:
     invalid: NDArray[np.int64]
     reasons: dict[str, NDArray[np.int64]]
     forms: dict[str, int]
-    tokens: NDArray[np.int64]
-    prompt_tokens: NDArray[np.int64]
     launches: tuple[str, ...]
 
     @property
@@ -74,8 +72,9 @@ class RunArrays:
 def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) -> RunArrays:
     """Read a run; `limit` keeps the items that `--limit` would take.
 
-    `samples`, `invalid`, `reasons` and tokens count what belongs to the first k samples (all of them
-    where k is None), since only those were asked for; the blocks hold every sample.
+    `samples`, `invalid`, `reasons` and `forms` count what belongs to the first k samples (all of them
+    where k is None), since only those were asked for; the blocks hold every sample before an item's
+    first gap: in an unfinished run the ones beyond it are there because they were short.
     """
     items = folder.items()
     if limit is not None:
@@ -107,10 +106,8 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
         blocks=tuple(_block(size, n, items["quality"].to_pylist(), rows) for size in np.unique(n)),
         samples=count(np.ones(len(rows.item), dtype=bool)),
         invalid=count(~rows.valid),
-        reasons={reason: count(rows.reason == reason) for reason in REASONS},
+        reasons={reason: count(rows.reason == reason) for reason in rows.reasons()},
         forms=_tally(rows.form[counted & rows.valid]),
-        tokens=_total(rows.tokens, len(n), rows.item, counted),
-        prompt_tokens=_total(rows.prompt_tokens, len(n), rows.item, counted),
         launches=tuple(sorted(set(rows.launch.tolist()))),
     )
 
@@ -120,29 +117,31 @@ class _Rows:
 
     def __init__(self, folder: RunFolder, place: dict[tuple[str, str], int]) -> None:
         seen, kept = set(), []
-        stored = read_rows(folder.path, COLUMNS)
-        journaled = (
-            tuple(row[name] for name in COLUMNS)
-            for path in folder.journals()
-            for _, row in read_journal(path)
-        )
-        for source in (stored, journaled):
-            for row in source:
+        with folder.reading() as journals:
+            stored = read_rows(folder.path, COLUMNS)
+            journaled = (
+                tuple(row[name] for name in COLUMNS)
+                for path in journals
+                for _, row in read_journal(path)
+            )
+            for row in chain(stored, journaled):
                 item = place.get((row[0], row[1]))
                 if item is not None and (item, row[2]) not in seen:
                     seen.add((item, row[2]))
                     kept.append((item, *row[2:]))
         columns: list[Any] = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
-        items, j, scores, reason, tokens, prompt_tokens, launch, form = columns
+        items, j, scores, reason, launch, form = columns
         self.item = np.array(items, dtype=np.int64)
         self.j = np.array(j, dtype=np.int64)
         self.scores = scores
         self.valid = np.array([value is not None for value in scores], dtype=bool)
         self.reason = np.array(reason, dtype=object)
-        self.tokens = np.array(tokens, dtype=np.int64)
-        self.prompt_tokens = np.array(prompt_tokens, dtype=np.int64)
         self.launch = np.array(launch, dtype=object)
         self.form = np.array(form, dtype=object)
+
+    def reasons(self) -> list[str]:
+        """Every reason that there is."""
+        return sorted({reason for reason in self.reason.tolist() if reason is not None})
 
 
 def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Rows) -> Block:
@@ -155,8 +154,10 @@ def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Row
     drawn, valid = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     drawn[at, j] = True
     valid[at, j] = rows.valid[mine]
+    before_gap = np.logical_and.accumulate(drawn, axis=1)
+    drawn, valid = drawn & before_gap, valid & before_gap
     scores = np.full((*shape, size), np.nan)
-    readable = rows.valid[mine]
+    readable = valid[at, j]
     if readable.any():
         values = [
             [np.nan if s is None else s for s in row]
@@ -169,12 +170,6 @@ def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Row
 
 def _counter(size: int, item: NDArray[np.int64], counted: NDArray[np.bool_]) -> Any:
     return lambda mask: np.bincount(item[counted & mask], minlength=size)
-
-
-def _total(
-    values: NDArray[np.int64], size: int, item: NDArray[np.int64], counted: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    return np.bincount(item[counted], weights=values[counted], minlength=size).astype(np.int64)
 
 
 def _tally(values: NDArray[Any]) -> dict[str, int]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from grmeval.errors import ConfigError
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.footer import footer
-from grmeval.score.rules import Rules
+from grmeval.score.footer import footer, overall_name
+from grmeval.score.rules import Rules, check_votes
 from grmeval.score.verdicts import Verdicts, judge_run
 
 __all__ = ["CurveRow", "Scaling", "scale"]
@@ -42,6 +43,8 @@ class Scaling:
     title: str
     rows: tuple[CurveRow, ...]
     footer: tuple[str, ...]
+    run: dict[str, Any]
+    """Identity and launches."""
 
 
 def scale(
@@ -58,7 +61,9 @@ def scale(
     label = f"{folder.record['spec']['title']} · {folder.record['config']['label']}"
     most = int(run.samples.min()) if len(run.samples) else 0
     if most == 0:
-        raise ConfigError(f"{folder.path}: some items have no sample yet; finish the run first")
+        raise ConfigError(
+            f"{folder.path}: some items have no sample yet; `grmeval run` goes on with it"
+        )
     chosen = tuple(sorted(set(ks))) if ks else _powers(most)
     if chosen[0] < 1 or chosen[-1] > most:
         raise ConfigError(
@@ -67,13 +72,16 @@ def scale(
     rules = Rules.choose(folder.record["spec"], ties, on_invalid)
     rows: list[CurveRow] = []
     exact = True
-    for vote in votes:
+    for vote in check_votes(votes):
         verdicts = judge_run(run, vote, chosen, rules)
         exact = exact and bool(verdicts.exact.all())
         rows += _rows(run, verdicts, vote, label, most)
     policy = "subsets with a fresh run's order counts" if run.balanced else "all subsets"
-    lines = footer(run, rules, most, limit, exact)
-    return Scaling(label, tuple(rows), (f"vote@k: mean over {policy}", *lines))
+    present = verdicts.sections(run, 0)
+    lines = footer(run, rules, most, limit, exact, present)
+    notes = (f"vote@k: mean over {policy}", *lines)
+    about = {"identity": folder.record["identity"], "launches": folder.record["launches"]}
+    return Scaling(label, tuple(rows), notes, about)
 
 
 def _powers(most: int) -> tuple[int, ...]:
@@ -85,7 +93,8 @@ def _powers(most: int) -> tuple[int, ...]:
 
 def _rows(run: RunArrays, verdicts: Verdicts, vote: str, label: str, most: int) -> list[CurveRow]:
     section = run.section[verdicts.first]
-    parts = [("overall", "overall", np.arange(len(section)))]
+    name = overall_name(len(verdicts.sections(run, 0)), len(run.record["spec"]["sections"]))
+    parts = [("overall", name, np.arange(len(section)))]
     for number, spec in enumerate(run.record["spec"]["sections"]):
         parts.append(("section", spec["name"], np.flatnonzero(section == number)))
     rows = []
@@ -96,8 +105,9 @@ def _rows(run: RunArrays, verdicts: Verdicts, vote: str, label: str, most: int) 
         for at, k in enumerate(verdicts.ks):
             found = verdicts.estimate(run, at, units, by_section=level == "overall")
             start = found.value if k == 1 else start
-            noise = float(np.sqrt((verdicts.noise[units, at] ** 2).sum()) / len(units))
-            how = "one subset" if k == most else "exact" if verdicts.exact[at] else "Monte Carlo"
+            noise = verdicts.monte_carlo(run, at, units, by_section=level == "overall")
+            how = "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"
+            how = "one subset" if k == most else how
             rows.append(
                 CurveRow(
                     run=label,

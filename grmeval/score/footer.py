@@ -1,5 +1,6 @@
 """The whole story under a number: rule, missing rows, odd rows, invalids, identity, launches."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import numpy as np
 from grmeval.score.arrays import RunArrays
 from grmeval.score.rules import Rules
 
-__all__ = ["footer", "provenance"]
+__all__ = ["footer", "overall_name", "provenance"]
 
 
-def footer(run: RunArrays, rules: Rules, k: int, limit: int | None, exact: bool) -> tuple[str, ...]:
-    """Sentences for the foot of a table at k samples an item."""
+def footer(
+    run: RunArrays, rules: Rules, k: int, limit: int | None, exact: bool, present: Sequence[int]
+) -> tuple[str, ...]:
+    """Sentences for the foot of a table at k samples an item; `present`: sections with a verdict."""
     spec = run.record["spec"]
     lines = [f"overall: {spec['metric']}", str(rules)]
     if limit is not None:
@@ -21,6 +24,11 @@ def footer(run: RunArrays, rules: Rules, k: int, limit: int | None, exact: bool)
         names = ", ".join(list(spec["missing"])[:3]) + (" …" if len(spec["missing"]) > 3 else "")
         total = sum(spec["expected"].values())
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
+    if len(present) < len(spec["sections"]):
+        absent = [s["name"] for i, s in enumerate(spec["sections"]) if i not in present]
+        lines.append(f"overall is INCOMPLETE: no verdict in {', '.join(absent)}")
+    if short := int((run.samples < k).sum()):
+        lines.append(f"unfinished: {short:,} items have fewer than {k} samples and no verdict here")
     if run.most > k:
         how = "exact" if exact else "exact where countable, else Monte Carlo"
         lines.append(f"k={k} from up to {run.most} stored samples: mean over subsets, {how}")
@@ -33,7 +41,8 @@ def _counts(run: RunArrays) -> list[str]:
     samples, invalid = int(run.samples.sum()), int(run.invalid.sum())
     lines = []
     if invalid:
-        kinds = ", ".join(f"{name} {int(counts.sum()):,}" for name, counts in run.reasons.items())
+        counts = sorted((-int(counts.sum()), name) for name, counts in run.reasons.items())
+        kinds = ", ".join(f"{name} {-count:,}" for count, name in counts if count)
         lines.append(f"invalid judgements: {invalid:,} of {samples:,} ({kinds})")
     other = {form: count for form, count in run.forms.items() if form != "boxed"}
     if other:
@@ -45,6 +54,11 @@ def _counts(run: RunArrays) -> list[str]:
     return lines
 
 
+def overall_name(present: int, of: int) -> str:
+    """`overall`, or how much of it there is: a mean of fewer sections is another number."""
+    return "overall" if present == of else f"overall ({present} of {of} sections)"
+
+
 def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:
     """Identity and launches in one line; mixed launches are said."""
     identity = record["identity"]
@@ -53,10 +67,13 @@ def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:
     parts = [
         f"data {identity['data'][:8]}",
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
+        f"template {identity['judge']['template'][:8]}",
         f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
         f"seed {identity['seed']}",
         " + ".join(engines) or "no samples",
     ]
+    if commits := sorted({str(launch["commit"]) for launch in launches if launch.get("commit")}):
+        parts.append(f"grmeval {' + '.join(commits)}")
     if len(launches) > 1:
         mixed = " of unlike engines" if len(engines) > 1 else ""
         parts.append(f"{len(launches)} launches{mixed}")

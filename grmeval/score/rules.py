@@ -1,12 +1,12 @@
 """How ties and silence are paid: the benchmark's official rule unless told otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, nearest
-from grmeval.measure import ON_INVALID, TIES
+from grmeval.measure import ON_INVALID, TIES, VOTES
 
-__all__ = ["Rules"]
+__all__ = ["Rules", "check_votes"]
 
 _IN_WORDS = {
     "wrong": "wrong",
@@ -41,3 +41,11 @@ class Rules(NamedTuple):
         kind = "official" if self.official else "not the official rule"
         ties, silence = _IN_WORDS[self.ties], _IN_WORDS[self.on_invalid]
         return f"ties: {ties}; no readable judgement: {silence} ({kind})"
+
+
+def check_votes(votes: Sequence[str]) -> tuple[str, ...]:
+    """The votes, each once; ConfigError names one that there is not."""
+    for vote in votes:
+        if vote not in VOTES:
+            raise ConfigError(f"--vote {vote!r}: {nearest(vote, VOTES)}")
+    return tuple(dict.fromkeys(votes))

@@ -31,6 +31,19 @@ class Verdicts:
     noise: NDArray[np.float64]
     exact: NDArray[np.bool_]
 
+    def sections(self, run: RunArrays, at: int) -> list[int]:
+        """The sections that have a verdict at ks[at]."""
+        return sorted(set(run.section[self.first[~np.isnan(self.credit[:, at])]].tolist()))
+
+    def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], by_section: bool) -> float:
+        """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact."""
+        section = run.section[self.first[units]] if by_section else np.zeros(len(units), np.int64)
+        weights = np.array([s["weight"] for s in run.record["spec"]["sections"]])
+        count = np.bincount(section, minlength=len(weights))
+        share = np.where(count > 0, weights, 0) if by_section else (count > 0).astype(float)
+        part = (share / share.sum())[section] / count[section]
+        return float(np.sqrt((part**2 * self.noise[units, at] ** 2).sum()))
+
     def estimate(self, run: RunArrays, at: int, units: NDArray[Any], by_section: bool) -> Estimate:
         """Accuracy of some units at ks[at]; `by_section`: the weighted mean of their sections."""
         paid = self.credit[units, at]
@@ -96,12 +109,13 @@ def _by_unit(
         np.multiply.at(joined, unit, values)
         return joined
 
-    win = product(outcomes.win)
+    win, not_lost = product(outcomes.win), product(outcomes.win + outcomes.tie)
     joined = Outcomes(
         win=win,
-        tie=product(outcomes.win + outcomes.tie) - win,
+        tie=not_lost - win,
         share=product(outcomes.win + outcomes.share) - win,
-        void=1 - product(1 - outcomes.void),
+        # A group is void only while none of its items is lost outright.
+        void=product(outcomes.win + outcomes.tie + outcomes.void) - not_lost,
     )
     squared = np.zeros((len(first), noise.shape[1]))
     np.add.at(squared, unit, noise**2)

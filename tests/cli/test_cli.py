@@ -37,7 +37,11 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
             "--ties: input should be 'official', 'wrong', 'share'",
         ),
         (["run", "--engine", "fake", "--shard", "3/2"], 2, "expected i/n with 1 <= i <= n"),
-        (["run", "--engine", "fake", "--greedy", "--k", "5"], 2, "at most 4 distinct prompts"),
+        (
+            ["run", "--engine", "fake", "--greedy", "--k", "5"],
+            2,
+            "some items have 1 distinct prompts",
+        ),
         (
             ["run", "--engine", "fake", "--greedy", "--temperature", "1"],
             2,
@@ -47,8 +51,12 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
         (["run", "--engine", "fake", "--chat-template-kwargs", "[1]"], 2, "expected a JSON object"),
         (["run", "--model", "no-such-model"], 2, "presets: allowed:"),
         (["run", "--engine", "fake", "--no-such-flag"], 2, "No such option"),
-        (["score", "/nowhere"], 3, "not a run folder"),
-        (["scale-curve", "--results", "/nowhere"], 3, "no run folder in it"),
+        (["score", "/nowhere"], 2, "not a run folder"),
+        (["scale-curve", "--results", "/nowhere"], 2, "no run folder in it"),
+        (["run", "--engine", "fake", "--model", "demo"], 2, "it has no model; drop 'demo'"),
+        (["run", "--model", "demo", "--revision", "v2"], 2, "demo is no hub model; drop it"),
+        (["run", "--model", "demo", "--engine-arg", "seed=3"], 2, "--engine-arg seed: use --seed"),
+        (["run", "--model", "demo", "--max-tokens", "20"], 2, "--structured with --max-tokens 20"),
         (["scale-curve", "--ks", "1,x"], 2, "expected whole numbers"),
     ],
 )
@@ -103,6 +111,26 @@ def test_the_curve_has_its_files_and_figures(tmp_path: Path) -> None:
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
     too_far = grmeval("scale-curve", "--results", tmp_path, "--ks", "1,64")
     assert (too_far.returncode, "1 to 2 samples an item" in too_far.stderr) == (2, True)
+
+
+def test_votes_are_checked_wherever_they_are_given(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    for command in (("score", latest(tmp_path)), ("scale-curve", latest(tmp_path))):
+        found = grmeval(*command, "--vote", "sums")
+        assert (found.returncode, "did you mean 'sum'?" in found.stderr) == (2, True)
+    twice = grmeval("score", latest(tmp_path), "--vote", "sum", "--vote", "sum", "--json")
+    assert [row["level"] for row in json.loads(twice.stdout)["rows"]].count("overall") == 1
+
+
+def test_a_run_killed_before_its_first_sample_is_no_bug(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path, "--engine-arg", "die_after=1")
+    folder = latest(tmp_path)
+    for journal in folder.glob("journal/*"):
+        journal.unlink()
+    found = grmeval("score", folder)
+    assert (found.returncode, "20 samples of this k are missing" in found.stderr) == (3, True)
+    found = grmeval("scale-curve", folder)
+    assert (found.returncode, "some items have no sample yet" in found.stderr) == (2, True)
 
 
 def test_a_larger_k_than_was_sampled_is_incomplete(tmp_path: Path) -> None:

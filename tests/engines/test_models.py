@@ -53,6 +53,13 @@ def test_every_file_of_a_model_counts(model: Path, name: str) -> None:
     assert fingerprint(model) != before
 
 
+def test_notes_and_training_states_beside_a_model_do_not_count(model: Path) -> None:
+    before = fingerprint(model)
+    for name in ("README.md", "trainer_state.json", "optimizer.pt", "training_args.bin"):
+        (model / name).write_text("new")
+    assert fingerprint(model) == before
+
+
 def test_a_copy_of_a_model_is_the_same_model(model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(model, copy)
@@ -110,6 +117,8 @@ def test_what_is_no_model_is_said(model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"has no config\.json"):
         resolve(str(tmp_path / "empty"), None)
+    with pytest.raises(ConfigError, match="is no hub model; drop it"):
+        resolve(str(model), "v2")
     (model / "model.safetensors").unlink()
     with pytest.raises(ConfigError, match="no weights in it"):
         resolve(str(model), None)

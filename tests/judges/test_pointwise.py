@@ -117,9 +117,9 @@ def test_a_hostile_text_comes_out_as_it_is(text: str) -> None:
 
 
 def test_an_own_template_has_its_variables(tmp_path: Path) -> None:
-    text = "{{ conversation[-1].content }}|{{ responses|join('/') }}|{{ n }}|{{ reference }}"
+    text = "{{ conversation[-1].content }}|{{ responses|join('/') }}|{{ n }}"
     assert prompt(own(tmp_path, text), item("red", "four"), (1, 0)) == (
-        "Which is a colour?|four/red|2|None"
+        "Which is a colour?|four/red|2"
     )
 
 

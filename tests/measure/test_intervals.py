@@ -226,3 +226,15 @@ def test_small_sections_near_the_end_do_not_break_the_interval() -> None:
         found = estimate(credit, np.ones(1028), np.arange(1028), section, np.ones(2))
         covered += found.low <= 0.935 <= found.high
     assert covered >= binom.interval(0.999, REPLICATES, 0.95)[0]
+
+
+@pytest.mark.parametrize("sections", range(1, 13))
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_end_is_an_end_for_any_number_of_sections(sections: int, value: float) -> None:
+    rng = np.random.default_rng(sections)
+    for weights in (np.ones(sections), rng.random(sections) + 0.1):
+        section = np.repeat(np.arange(sections), 20)
+        items = len(section)
+        found = estimate(np.full(items, value), np.ones(items), np.arange(items), section, weights)
+        assert found.value == value
+        assert 0 < found.high - found.low < 0.4

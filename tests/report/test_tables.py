@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from grmeval.errors import StoreError
-from grmeval.report.files import write_text
+from grmeval.files import write_text
 from grmeval.report.tables import accuracy_table, curve_table, write_accuracy
 from grmeval.score import Accuracy, CurveRow, Row, Scaling
 
@@ -34,8 +34,7 @@ ROW = Row(
     silent=0.0,
     samples=9600,
     invalid=96,
-    truncated=0,
-    prompt_too_long=0,
+    reasons={"truncated": 0, "no_score": 96},
     missing=0,
     auc=None,
 )
@@ -45,7 +44,7 @@ EMPTY = replace(
 
 
 def result(*rows: Row) -> Accuracy:
-    return Accuracy("title", rows, ("the [bold]rule[/bold]",), 0, pa.table({"subset": ["x"]}))
+    return Accuracy("title", rows, ("the [bold]rule[/bold]",), 0, {}, pa.table({"subset": ["x"]}))
 
 
 def printed(table: object) -> str:
@@ -65,6 +64,7 @@ def test_a_row_without_items_shows_no_number(tmp_path: Path) -> None:
     assert notes == ["the [bold]rule[/bold]"]
     write_accuracy(tmp_path, result(ROW, EMPTY))
     rows = list(csv.DictReader((tmp_path / "accuracy.csv").read_text().splitlines()))
+    assert rows[0]["reasons.no_score"] == "96"
     assert (rows[1]["accuracy"], rows[0]["auc"], float(rows[0]["accuracy"])) == ("", "", 0.125)
     content = json.loads((tmp_path / "accuracy.json").read_text())
     assert (content["rows"][1]["accuracy"], content["notes"]) == (None, ["the [bold]rule[/bold]"])
@@ -88,7 +88,7 @@ def test_columns_appear_where_they_say_something() -> None:
         "inv %",
         "cut %",
     ]
-    full = replace(ROW, prompt_too_long=3, missing=2, auc=0.5)
+    full = replace(ROW, reasons={"prompt_too_long": 3}, missing=2, auc=0.5)
     more, _ = accuracy_table(result(full, replace(full, vote="majority")))
     assert {"vote", "long %", "missing", "AUC"} <= {str(column.header) for column in more.columns}
 
@@ -105,7 +105,7 @@ def test_gains_are_signed(gain: float, shown: str) -> None:
     row = CurveRow(
         "run", "sum", "overall", "overall", 4, 0.5, 0.4, 0.6, 0.05, gain, 9, 9, 0.0, "exact"
     )
-    table, _ = curve_table(Scaling("title", (row,), ()))
+    table, _ = curve_table(Scaling("title", (row,), (), {}))
     assert f" {shown} " in printed(table)
 
 

@@ -1,5 +1,6 @@
 """The run folder: what is there is never asked again, one writer a shard, damage is named."""
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ import pytest
 
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, EngineError, StoreError
+from grmeval.runs.journal import JournalWriter
 from grmeval.runs.store import RunFolder, latest
+from grmeval.score import score
 from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
 
 
@@ -186,17 +189,103 @@ def test_shards_in_one_folder_and_in_folders_of_their_own(tmp_path: Path) -> Non
     assert "loading" not in alone.stderr
 
 
+def test_shards_that_run_at_once_in_one_folder(tmp_path: Path) -> None:
+    options = [
+        "--engine",
+        "fake",
+        "--k",
+        16,
+        "--engine-arg",
+        "latency=0.0005",
+        "--results",
+        tmp_path,
+    ]
+    shards = [
+        subprocess.Popen(
+            command("run", *options, "--shard", f"{index}/4"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
+        for index in (1, 2, 3, 4)
+    ]
+    for shard in shards:
+        _, stderr = shard.communicate(timeout=60)
+        assert shard.returncode == 0, stderr.decode()
+    whole = sampled(tmp_path / "whole", k=16, engine_args={"latency": 0})
+    assert rows(latest(tmp_path)) == rows(whole.path)
+    assert not RunFolder(latest(tmp_path)).journals()
+
+
 def test_merge_refuses_another_run(tmp_path: Path) -> None:
     one, other = sampled(tmp_path, k=1), sampled(tmp_path, k=1, seed=1)
     with pytest.raises(StoreError, match="identities differ"):
         one.merge(other)
 
 
+def limit_file_size() -> None:
+    """Files of this process may have 64 KiB: what a full disk looks like to it."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+
+
+def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(tmp_path: Path) -> None:
+    options = ["run", "--engine", "fake", "--engine-arg", "chars=400", "--results", tmp_path]
+    full = subprocess.run(
+        command(*options),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=limit_file_size,
+    )
+    assert full.returncode == 3
+    assert "make room and run the same command again" in full.stderr
+    done = len(RunFolder(latest(tmp_path)).done())
+    assert 0 < done < 600
+    again = grmeval(*options)
+    assert again.returncode == 0, again.stderr
+    assert f"({done} are there)" in again.stderr
+    whole = sampled(tmp_path / "whole", engine_args={"chars": 400})
+    assert rows(latest(tmp_path)) == rows(whole.path)
+
+
+def test_a_failing_fsync_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = JournalWriter(tmp_path / "journal" / "0000.jsonl")
+    monkeypatch.setattr("grmeval.runs.journal.os.fsync", fails)
+    with (
+        pytest.raises(StoreError, match=r"0000\.jsonl: cannot be written: Input/output error"),
+        journal,
+    ):
+        pass
+
+
+def test_provenance_survives_a_kill(tmp_path: Path) -> None:
+    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    process = subprocess.Popen(
+        slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
+    )
+    while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/journal/*.jsonl")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    folder = sampled(tmp_path)
+    assert [launch["engine"] for launch in folder.record["launches"]] == [
+        {"engine": "fake", "device": "none"}
+    ] * 2
+    footer = score(folder).footer[-1]
+    assert "2 launches" in footer
+    assert "unlike" not in footer
+
+
 def test_results_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="--results"):
         sampled(tmp_path / "file", k=1)
-    with pytest.raises(StoreError, match="no run folder"):
+    with pytest.raises(ConfigError, match="no run folder"):
         latest(tmp_path / "nothing")
 
 

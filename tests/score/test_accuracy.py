@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from grmeval.errors import ConfigError
@@ -117,7 +120,9 @@ def test_official_rule_and_the_mean_of_four_cells(tmp_path: Path) -> None:
     overall = named(result, "overall")
     assert overall.accuracy == pytest.approx(1.5 / 4)
     assert overall.low < 1.5 / 4 < overall.high
-    assert (overall.samples, overall.invalid, overall.truncated, overall.missing) == (10, 3, 2, 0)
+    assert (overall.samples, overall.invalid, overall.missing) == (10, 3, 0)
+    assert overall.reasons == {"engine_error": 1, "truncated": 2}
+    assert "invalid judgements: 3 of 10 (truncated 2, engine_error 1)" in result.footer
     assert (overall.tied, overall.silent, overall.items, overall.expected) == (1, 1, 5, 20917)
     assert any("incomplete data: 20,915 of 20,917" in line for line in result.footer)
     assert "ties: wrong; no readable judgement: wrong (official)" in result.footer
@@ -153,6 +158,42 @@ def test_pairs_layout_must_win_every_pair_of_a_group(tmp_path: Path) -> None:
     assert named(shared, "overall").items == 5
 
 
+@pytest.mark.parametrize("on_invalid", ["share", "half", "drop"])
+def test_a_group_with_a_lost_pair_is_lost_whatever_is_silent(
+    tmp_path: Path, on_invalid: str
+) -> None:
+    script = dict(SCRIPT) | {"b2#1": [[1, 9], [1, 9]], "b2#2": ["length", "length"]}
+    folder = run(tmp_path, script, 2, layout="pairs")
+    result = score(folder, on_invalid=on_invalid)
+    assert named(result, "Harmlessness best-of-n").accuracy == 0.0
+    assert named(result, "Harmlessness best-of-n").items == 1
+
+
+def test_an_overall_of_fewer_sections_says_so(tmp_path: Path) -> None:
+    rmb(tmp_path, {"Helpfulness/A/x:p1": 1}, {"Helpfulness/A/x:b1": 2})
+    result = score(run(tmp_path, SCRIPT, 2))
+    assert result.rows[0].name == "overall (2 of 4 sections)"
+    assert (
+        "overall is INCOMPLETE: no verdict in Harmlessness best-of-n, Harmlessness pairs"
+        in result.footer
+    )
+    curve = scale(run(tmp_path, SCRIPT, 2))
+    assert curve.rows[0].name == "overall (2 of 4 sections)"
+
+
+def test_what_lies_beyond_a_gap_does_not_count(tmp_path: Path) -> None:
+    """Of an unfinished extension the short judgements are there first: they are not a fair sample."""
+    folder = run(tmp_path, SCRIPT, 2)
+    before = score(folder, k=1)
+    path = folder.path / "samples.parquet"
+    table = pq.read_table(path)
+    extra = table.filter(pc.equal(table["j"], 1))
+    extra = extra.set_column(2, "j", pa.array([7] * extra.num_rows, pa.int32()))
+    pq.write_table(pa.concat_tables([table, extra]), path)
+    assert str(score(folder, k=1).rows) == str(before.rows)
+    assert named(before, "Helpfulness pairs").accuracy == pytest.approx(0.25)
+
+
 def test_votes_side_by_side(tmp_path: Path) -> None:
     script = dict(SCRIPT) | {"p1": [[9, 2], [3, 4], [3, 4]]}
     script = {name: [*said, said[-1]][:3] for name, said in script.items()}
@@ -180,8 +221,9 @@ def test_a_smaller_k_is_the_mean_over_subsets(tmp_path: Path) -> None:
 
 def test_samples_that_are_missing_are_no_scores(tmp_path: Path) -> None:
     result = score(run(tmp_path, SCRIPT, 2), k=3)
-    overall = named(result, "overall")
+    overall = named(result, "overall (0 of 4 sections)")
     assert math.isnan(overall.accuracy)
+    assert any("unfinished: 5 items have fewer than 3 samples" in line for line in result.footer)
     assert (overall.items, overall.missing, result.missing) == (0, 5, 5)
 
 
