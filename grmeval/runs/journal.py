@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from grmeval.errors import StoreError
+from grmeval.files import sync
 from grmeval.items import Sample
 
 __all__ = ["JournalWriter", "read_journal"]
@@ -32,6 +33,7 @@ class JournalWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            sync(path.parent)
         except OSError as error:
             raise StoreError(f"{path}: cannot be created: {error.strerror}") from None
         self._failed: OSError | None = None

@@ -23,7 +23,7 @@ from grmeval.errors import ConfigError, StoreError
 from grmeval.files import sync, write_json
 from grmeval.items import Item, Sample
 from grmeval.runs.disk import lock, now
-from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys
+from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys, totals
 from grmeval.runs.journal import JournalWriter
 
 __all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "latest", "run_id"]
@@ -205,6 +205,9 @@ class RunFolder:
                 except StoreError:
                     return
             fold(self.path, journals)
+            record = self._read_record() | {"totals": totals(self.path)}
+            write_json(self.path / "run.json", record)
+            self.record = record
 
     def merge(self, other: "RunFolder") -> int:
         """Take over another folder's samples of the same run; gives how many were new.
@@ -213,6 +216,8 @@ class RunFolder:
         """
         if other.record["identity"] != self.record["identity"]:
             raise StoreError(f"{other.path}: another run than {self.path}: their identities differ")
+        if other.path.samefile(self.path):
+            raise ConfigError(f"{other.path}: is the folder to merge into")
         with self.writer(None), other.writer(None):
             self.fold(None)
             other.fold(None)
