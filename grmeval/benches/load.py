@@ -91,6 +91,9 @@ def _items(spec: BenchSpec, data: Path) -> list[Item]:
 
 
 def _rows(name: str, content: bytes) -> Iterator[Any]:
+    if name.endswith(".parquet"):
+        yield from _parquet(name, content)
+        return
     try:
         text = content.decode("utf-8")
         if name.endswith(".jsonl"):
@@ -111,3 +114,16 @@ def _json(text: str, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise DataError(f"{where}: not JSON: {error}; get the file again") from None
+
+
+def _parquet(name: str, content: bytes) -> list[Any]:
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows: list[Any] = pq.read_table(io.BytesIO(content)).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{name}: not a Parquet file: {error}; get the file again") from None
+    return rows

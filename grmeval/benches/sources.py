@@ -64,9 +64,8 @@ def _folder(data: Path, root: str) -> list[tuple[str, bytes]]:
         if not inner:
             return []
         base = inner[0]
-    return [
-        (p.relative_to(base).as_posix(), p.read_bytes()) for p in base.rglob("*") if p.is_file()
-    ]
+    files = ((p.relative_to(base).as_posix(), p) for p in base.rglob("*") if p.is_file())
+    return [(name, path.read_bytes()) for name, path in files if not _hidden(name)]
 
 
 def _tar(data: Path, root: str) -> list[tuple[str, bytes]]:

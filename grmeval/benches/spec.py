@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from grmeval.errors import ConfigError
 
@@ -22,6 +22,8 @@ class Source(_Strict):
     packaged: str | None = None
     """A file that ships beside the TOML."""
     github: str | None = None
+    hub: str | None = None
+    """Dataset id on the hub."""
     revision: str | None = None
     root: str = ""
     """Folder inside a copy or archive that holds the tables; nothing outside it is read."""
@@ -46,12 +48,15 @@ class Table(_Strict):
 
 
 class Section(_Strict):
-    """Subsets that are reported, and weigh, together: micro average over their items."""
+    """Subsets that are reported together: micro average over their items, unless they are weighed."""
 
     name: str
     subsets: tuple[str, ...]
     """Subset names or patterns."""
     weight: float = Field(1.0, gt=0)
+    """Of the section in the overall mean."""
+    weights: dict[str, float] = {}
+    """Of each subset in the section's mean; empty: micro average."""
 
 
 class BenchSpec(_Strict):
@@ -74,6 +79,14 @@ class BenchSpec(_Strict):
     sections: tuple[Section, ...]
     expected: dict[str, int]
     """Items a complete copy has, by subset, in the layout `list`."""
+
+    @model_validator(mode="after")
+    def _every_subset_weighs(self) -> "BenchSpec":
+        for subset in self.expected:
+            section = self.sections[self.section_of(subset)]
+            if section.weights and subset not in section.weights:
+                raise ValueError(f"section {section.name!r} gives no weight to {subset!r}")
+        return self
 
     def section_of(self, subset: str) -> int:
         """The index of the one section that holds a subset; ConfigError if none does."""

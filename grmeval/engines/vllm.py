@@ -18,9 +18,9 @@ from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
 __all__ = [
-    "ChatEncoder",
     "LONGEST_CONTEXT",
     "SPEED_ONLY",
+    "ChatEncoder",
     "VllmEngine",
     "available",
     "check_arguments",
@@ -68,8 +68,8 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
-# On the CPU build: in process and eager starts in seconds (33 s with its own process, 120 s with
-# compilation); binding OpenMP threads fails in containers that hide the CPU topology.
+# On the CPU build an engine of its own process, or one that compiles, starts many times slower than
+# one in process and eager; binding OpenMP threads fails in containers that hide the CPU topology.
 _CPU_ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",

@@ -136,7 +136,7 @@ def _row(
     units: NDArray[Any],
     expected: int,
 ) -> Row:
-    found = verdicts.estimate(run, 0, units, by_section=level == "overall")
+    found = verdicts.estimate(run, 0, units, level)
     members = np.isin(run.unit, run.unit[verdicts.first[units]])
     return Row(
         vote=vote,

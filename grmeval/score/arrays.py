@@ -37,7 +37,9 @@ class RunArrays:
     """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
 
     `reasons` counts an item's samples j < k by why they are invalid, `forms` all readable ones by how
-    their scores were written. `unit` numbers what gets a verdict: an item, or a group of items.
+    their scores were written. `part` numbers what a section is the weighted mean of: its subsets where
+    the benchmark weighs them, else the section itself. `unit` numbers what gets a verdict: an item, or
+    a group of items.
     """
 
     path: Path
@@ -45,6 +47,9 @@ class RunArrays:
     subset: NDArray[Any]
     id: NDArray[Any]
     section: NDArray[np.int64]
+    part: NDArray[np.int64]
+    part_section: NDArray[np.int64]
+    part_weight: NDArray[np.float64]
     n: NDArray[np.int64]
     cluster: NDArray[np.int64]
     unit: NDArray[np.int64]
@@ -93,12 +98,17 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
         (s, "g", g) if g is not None else (s, "i", i)
         for s, i, g in zip(subset, name, items["group"].to_pylist(), strict=True)
     ]
+    section = items["section"].to_numpy().astype(np.int64)
+    part, part_section, part_weight = _parts(folder.record["spec"]["sections"], section, subset)
     return RunArrays(
         path=folder.path,
         record=folder.record,
         subset=np.array(subset, dtype=object),
         id=np.array(name, dtype=object),
-        section=items["section"].to_numpy().astype(np.int64),
+        section=section,
+        part=part,
+        part_section=part_section,
+        part_weight=part_weight,
         n=n,
         cluster=_numbered(items["cluster"].to_pylist()),
         unit=_numbered(groups),
@@ -110,6 +120,22 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
         forms=_tally(rows.form[counted & rows.valid]),
         launches=tuple(sorted(set(rows.launch.tolist()))),
     )
+
+
+def _parts(
+    sections: list[dict[str, Any]], section: NDArray[np.int64], subset: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    known: dict[tuple[int, str | None], int] = {}
+    weights = []
+    part = np.zeros(len(subset), dtype=np.int64)
+    for at, (number, name) in enumerate(zip(section.tolist(), subset, strict=True)):
+        weighed = sections[number]["weights"]
+        key = (number, name if weighed else None)
+        if key not in known:
+            known[key] = len(known)
+            weights.append(weighed[name] if weighed else 1.0)
+        part[at] = known[key]
+    return part, np.array([key[0] for key in known], dtype=np.int64), np.array(weights)
 
 
 class _Rows:

@@ -103,9 +103,9 @@ def _rows(run: RunArrays, verdicts: Verdicts, vote: str, label: str, most: int) 
             continue
         start = float("nan")
         for at, k in enumerate(verdicts.ks):
-            found = verdicts.estimate(run, at, units, by_section=level == "overall")
+            found = verdicts.estimate(run, at, units, level)
             start = found.value if k == 1 else start
-            noise = verdicts.monte_carlo(run, at, units, by_section=level == "overall")
+            noise = verdicts.monte_carlo(run, at, units, level)
             how = "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"
             how = "one subset" if k == most else how
             rows.append(

@@ -35,25 +35,42 @@ class Verdicts:
         """The sections that have a verdict at ks[at]."""
         return sorted(set(run.section[self.first[~np.isnan(self.credit[:, at])]].tolist()))
 
-    def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], by_section: bool) -> float:
+    def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
         """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact."""
-        section = run.section[self.first[units]] if by_section else np.zeros(len(units), np.int64)
-        weights = np.array([s["weight"] for s in run.record["spec"]["sections"]])
-        count = np.bincount(section, minlength=len(weights))
-        share = np.where(count > 0, weights, 0) if by_section else (count > 0).astype(float)
-        part = (share / share.sum())[section] / count[section]
-        return float(np.sqrt((part**2 * self.noise[units, at] ** 2).sum()))
+        part, weights = _parts(run, self.first[units], level)
+        count = np.bincount(part, minlength=len(weights))
+        share = np.where(count > 0, weights, 0)
+        each = (share / share.sum())[part] / count[part]
+        return float(np.sqrt((each**2 * self.noise[units, at] ** 2).sum()))
 
-    def estimate(self, run: RunArrays, at: int, units: NDArray[Any], by_section: bool) -> Estimate:
-        """Accuracy of some units at ks[at]; `by_section`: the weighted mean of their sections."""
+    def estimate(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> Estimate:
+        """Accuracy of some units at ks[at]: plain in a subset, else the weighted mean of its parts."""
         paid = self.credit[units, at]
         reached = ~np.isnan(paid)
         first = self.first[units][reached]
-        sections = run.record["spec"]["sections"]
-        weights = np.array([s["weight"] for s in sections] if by_section else [1.0])
-        section = run.section[first] if by_section else np.zeros(len(first), dtype=np.int64)
+        part, weights = _parts(run, first, level)
         weight = self.weight[units, at][reached]
-        return estimate(paid[reached], weight, run.cluster[first], section, weights)
+        return estimate(paid[reached], weight, run.cluster[first], part, weights)
+
+
+def _parts(
+    run: RunArrays, items: NDArray[np.int64], level: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The part of each item, and each part's weight at this level.
+
+    Overall, the parts that a section has share the section's weight, so that a subset without a
+    verdict makes its section incomplete and no other section heavier.
+    """
+    if level == "subset":
+        return np.zeros(len(items), dtype=np.int64), np.ones(1)
+    part, weights = run.part[items], run.part_weight.copy()
+    if level == "overall":
+        present = np.isin(np.arange(len(weights)), part)
+        for number, section in enumerate(run.record["spec"]["sections"]):
+            mine = present & (run.part_section == number)
+            if mine.any():
+                weights[mine] *= section["weight"] / weights[mine].sum()
+    return part, weights
 
 
 def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Verdicts:
