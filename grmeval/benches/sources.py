@@ -13,7 +13,7 @@ from grmeval.errors import DataError
 __all__ = ["read_files"]
 
 # What tarfile, zipfile and their decompressors raise on bad bytes: zipfile has no class of its own for
-# an encrypted member (RuntimeError), an unknown method (NotImplementedError) or a bad name (ValueError).
+# an encrypted member or an unknown method (RuntimeError and its subclass) or a bad name (ValueError).
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
