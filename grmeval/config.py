@@ -60,11 +60,13 @@ class RunConfig(BaseModel):
     )
     layout: Literal["list", "pairs"] = _field(
         "identity",
-        "Best-of-n items: all responses in one prompt, or the best against each.",
+        "Best-of-n items: list (all responses in one prompt) or pairs (best against each).",
         "list",
     )
     # who judges, with which words
-    judge: Literal["pointwise"] = _field("identity", "Judge: how a model is asked.", "pointwise")
+    judge: Literal["pointwise"] = _field(
+        "identity", "Judge, how a model is asked: pointwise.", "pointwise"
+    )
     template: Path | None = _field("identity", "Jinja file with another prompt text.")
     system: str | None = _field("identity", "System message put before the prompt.")
     chat_template_kwargs: dict[str, Any] = _field(
@@ -74,10 +76,14 @@ class RunConfig(BaseModel):
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
     # the model
-    engine: Literal["vllm", "fake"] = _field("identity", "Engine that answers.", "vllm")
+    engine: Literal["vllm", "fake"] = _field(
+        "identity", "Engine that answers: vllm or fake.", "vllm"
+    )
     model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
     revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")
-    dtype: str = _field("identity", "Number format of the weights.", "auto")
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = _field(
+        "identity", "Number format of the weights: auto, bfloat16, float16, float32.", "auto"
+    )
     max_model_len: int | None = _field(
         "identity", "Context in tokens; by default the model's own, up to 16,384.", ge=16
     )
@@ -89,7 +95,9 @@ class RunConfig(BaseModel):
     top_p: float = _field("identity", "Nucleus sampling mass.", 1.0, gt=0, le=1)
     max_tokens: int = _field("identity", "Token limit of one judgement.", 1024, ge=1)
     orders: Literal["balanced", "random"] = _field(
-        "identity", "Response orders: rotations of a seeded order, or a fresh one each.", "balanced"
+        "identity",
+        "Response orders: balanced (rotations of a seeded order) or random (a fresh one each).",
+        "balanced",
     )
     seed: int = _field("identity", "Seed of orders, --limit and engine.", 0, ge=0, lt=2**63)
     # how much, where, how fast

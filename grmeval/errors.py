@@ -70,6 +70,6 @@ def nearest(word: str, allowed: "list[str] | tuple[str, ...]") -> str:
     """Say what is allowed, and which of it `word` may have meant."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, allowed, n=1)
+    close = get_close_matches(word.lower(), allowed, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"allowed: {', '.join(allowed)}{hint}"

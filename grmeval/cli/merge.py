@@ -10,13 +10,19 @@ from grmeval.cli import app
 
 @app.command()
 def merge(
-    into: Annotated[Path, typer.Argument(help="Run folder that takes the samples.")],
+    into: Annotated[
+        Path, typer.Argument(help="Run folder that takes the samples: one of the shards'.")
+    ],
     others: Annotated[list[Path], typer.Argument(help="Folders of the same run (shards).")],
 ) -> None:
-    """Join shards of one run: samples that INTO has are kept, the others' are added."""
+    """Join folders of one run.
+
+    Samples that INTO has are kept, the others' are added:
+    grmeval merge results-1/rmb/my-grm/0a1b2c results-2/rmb/my-grm/0a1b2c"""
     from grmeval.runs.store import RunFolder
 
     target = RunFolder(into)
     for path in others:
         added = target.merge(RunFolder(path))
         print(f"{path}: {added:,} samples added")
+    print(f"now: grmeval score {into} --save")

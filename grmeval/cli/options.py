@@ -11,13 +11,20 @@ from grmeval.errors import ConfigError
 __all__ = ["json_object", "key_values", "option"]
 
 
+PRESET = ("dtype", "max_tokens")
+
+
 def option(field: str, *names: str, **more: Any) -> Any:
     """A Typer option for a field of RunConfig; unset means the preset's or the field's default."""
     info = RunConfig.model_fields[field]
     text = info.description or ""
     if info.default not in (None, False, {}) and "show_default" not in more:
         default = info.default[0] if isinstance(info.default, tuple) else info.default
-        text += f" [default: {default}]"
+        text += (
+            f" [default: {default}; a model's preset may say otherwise]"
+            if field in PRESET
+            else f" [default: {default}]"
+        )
     return typer.Option(*names, help=text, show_default=False, **more)
 
 

@@ -47,7 +47,7 @@ def run(
     on_invalid: Annotated[Text, option("on_invalid", "--on-invalid")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Judge a benchmark's items k times each and score the votes.
+    """Judge a benchmark's items k times, score the votes.
 
     The run folder under --results is resumed, extended or just read: what is there is never asked
     again. Without --bench: the packaged sample.
@@ -101,7 +101,10 @@ def run(
             f"items are not at hand ({', '.join(missing)})",
             soft_wrap=True,
         )
-    folder = extend(plan, ConsoleProgress(err))
+    progress = ConsoleProgress(err)
+    folder = extend(plan, progress)
+    if not progress.loaded:
+        err.print(f"{folder.path}: every sample is there, no model is loaded", soft_wrap=True)
     result = score(
         folder,
         k=config.k,

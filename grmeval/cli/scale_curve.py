@@ -18,13 +18,19 @@ def scale_curve(
     ks: Annotated[
         str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. Default: powers of 2.")
     ] = None,
-    vote: Annotated[list[str] | None, typer.Option("--vote", help="Vote; repeatable.")] = None,
+    vote: Annotated[
+        list[str] | None,
+        typer.Option("--vote", help="Vote; repeatable. [default: sum and majority]"),
+    ] = None,
     ties: Annotated[str, option("ties", "--ties")] = "official",
     on_invalid: Annotated[str, option("on_invalid", "--on-invalid")] = "official",
     results: Annotated[Path, option("results", "--results")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Draw vote@k for every k: the mean over subsets of the stored samples, exact where it can be."""
+    """Draw accuracy over k from stored samples.
+
+    vote@k is the mean over subsets of the samples at hand, exact where it can be.
+    """
     from grmeval.cli.show import show_scaling
     from grmeval.errors import ConfigError
     from grmeval.runs.store import RunFolder, latest

@@ -19,9 +19,12 @@ def score(
     vote: Annotated[list[str] | None, option("vote", "--vote")] = None,
     ties: Annotated[str, option("ties", "--ties")] = "official",
     on_invalid: Annotated[str, option("on_invalid", "--on-invalid")] = "official",
+    save: Annotated[
+        bool, typer.Option("--save", help="Put the tables in place of those in the run folder.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Score a run's stored judgements under another vote, k or rule."""
+    """Score a run again: vote, k, rules; no model needed."""
     from grmeval.cli.show import show_accuracy
     from grmeval.errors import Incomplete
     from grmeval.runs.store import RunFolder
@@ -31,7 +34,7 @@ def score(
     result = score_run(
         folder, k=k, limit=limit, votes=vote or ["sum"], ties=ties, on_invalid=on_invalid
     )
-    show_accuracy(result, folder.path, as_json)
+    show_accuracy(result, folder.path if save else None, as_json)
     if result.missing:
         raise Incomplete(
             f"{result.missing:,} samples of this k are missing; `grmeval run` asks for them"

@@ -1,5 +1,7 @@
 """Puts a result on standard output and its files into a folder."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +16,15 @@ __all__ = ["consoles", "show_accuracy", "show_scaling"]
 
 
 def consoles() -> "tuple[Console, Console]":
-    """(standard output, standard error)."""
+    """(standard output, standard error); a reader that leaves early (`| head`) is no bug: exit 141."""
     from rich.console import Console
 
-    return Console(highlight=False), Console(stderr=True, highlight=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(128 + signal.SIGPIPE)
+
+    return Piped(highlight=False), Console(stderr=True, highlight=False)
 
 
 def _print(shown: "tuple[Table, list[str]]") -> "Console":
@@ -29,26 +36,27 @@ def _print(shown: "tuple[Table, list[str]]") -> "Console":
     return err
 
 
-def show_accuracy(result: "Accuracy", folder: Path, as_json: bool) -> None:
-    """Print an accuracy table and write its files."""
-    from grmeval.report.tables import accuracy_table, write_accuracy
+def show_accuracy(result: "Accuracy", folder: Path | None, as_json: bool) -> None:
+    """Print an accuracy table, and write its files if there is a folder for them."""
+    from grmeval.report.tables import accuracy_table, as_json_text, write_accuracy
 
-    paths = write_accuracy(folder, result)
+    paths = write_accuracy(folder, result) if folder else []
     if as_json:
-        sys.stdout.write((folder / "accuracy.json").read_text(encoding="utf-8"))
+        sys.stdout.write(as_json_text(result))
         return
     err = _print(accuracy_table(result))
-    err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
+    if paths:
+        err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
 
 
 def show_scaling(result: "Scaling", folder: Path, as_json: bool) -> None:
     """Print a curve's table and write its files and figures."""
     from grmeval.report.plots import write_curve
-    from grmeval.report.tables import curve_table, write_scaling
+    from grmeval.report.tables import as_json_text, curve_table, write_scaling
 
     paths = [*write_scaling(folder, result), *write_curve(folder, result)]
     if as_json:
-        sys.stdout.write((folder / "scaling.json").read_text(encoding="utf-8"))
+        sys.stdout.write(as_json_text(result))
         return
     err = _print(curve_table(result))
     for path in paths:

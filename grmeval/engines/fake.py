@@ -107,7 +107,7 @@ class FakeEngine:
 
     def facts(self) -> dict[str, str]:
         """The fake has no version but the package's."""
-        return {"engine": "fake", "device": "none"}
+        return {"engine": "fake"}
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """A quarter of the characters, about what real tokenizers give."""

@@ -138,7 +138,12 @@ class VllmEngine:
 
                 self._llm = LLM(**settings | dict(arguments or {}))
         except Exception as error:
-            raise EngineError(f"vLLM could not load {model}: {_first_line(error)}") from error
+            kind = (
+                ConfigError
+                if type(error).__name__ in ("ValidationError", "TypeError")
+                else EngineError
+            )
+            raise kind(f"vLLM could not load {model}: {_lines(error)}") from error
         self._engine = self._llm.llm_engine
         self.context: int = self._engine.model_config.max_model_len
         self.encode = ChatEncoder(self._llm.get_tokenizer(), chat_template_kwargs or {})
@@ -228,17 +233,13 @@ class VllmEngine:
         try:
             self._engine.add_request(name, TokensPrompt(prompt_token_ids=ids), params)
         except Exception as error:
-            raise EngineError(
-                f"vLLM refuses {'/'.join(request.key)}: {_first_line(error)}"
-            ) from error
+            raise EngineError(f"vLLM refuses {'/'.join(request.key)}: {_lines(error)}") from error
 
     def _step(self) -> list[Any]:
         try:
             return list(self._engine.step())
         except Exception as error:
-            raise EngineError(
-                f"vLLM died: {_first_line(error)}; run the same command again"
-            ) from error
+            raise EngineError(f"vLLM died; run the same command again. {_lines(error)}") from error
 
     def _completion(self, request: Request, j: int, prompt: int, output: Any) -> Completion:
         """An aborted or failed request is no judgement: it stays missing, to be asked again."""
@@ -272,6 +273,8 @@ def _own_context(model: str, revision: str | None, trust_remote_code: bool) -> i
     return min(int(getattr(text, "max_position_embeddings", LONGEST_CONTEXT)), LONGEST_CONTEXT)
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+def _lines(error: BaseException) -> str:
+    """What vLLM said, without the pages that may follow."""
+    said = [line for line in str(error).strip().splitlines() if line.strip()]
+    text = "\n  ".join(said[:8]) or "no message"
+    return f"{type(error).__name__}: {text}\n(`grmeval --debug …` shows where)"

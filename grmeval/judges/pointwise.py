@@ -38,7 +38,8 @@ class PointwiseJudge:
         try:
             self.template_text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--template {path}: cannot be read as UTF-8 text: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ConfigError(f"--template {path}: cannot be read as UTF-8 text: {why}") from None
         # The template is the user's, the texts put into it are strangers': they are only ever values.
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         try:

@@ -25,9 +25,11 @@ class ConsoleProgress:
         self._samples = self._tokens = self._invalid = self._total = 0
         self._started = self._shown = time.perf_counter()
         self._bar: Progress | None = None
+        self.loaded = False
 
     def loading(self, plan: Plan) -> None:
         """Say what is loaded, and where the run lies."""
+        self.loaded = True
         self._say(f"run folder {plan.path}")
         self._say(f"loading engine {plan.config.engine}: {plan.model.label}")
 

@@ -15,7 +15,7 @@ from grmeval.score import Accuracy, Row, Scaling
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["accuracy_table", "curve_table", "write_accuracy", "write_scaling"]
+__all__ = ["accuracy_table", "as_json_text", "curve_table", "write_accuracy", "write_scaling"]
 
 MOST_ROWS = 40
 
@@ -66,7 +66,7 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("acc %", lambda row: _percent(row.accuracy)),
         _Column("95 %", lambda row: _interval(row.low, row.high)),
         _Column("items", lambda row: _of(row.items, row.expected)),
-        _Column("tied", lambda row: f"{row.tied:.4g}"),
+        _Column("tied", lambda row: f"{round(row.tied, 1):g}"),
         _Column("inv %", lambda row: _share(row.invalid, row.samples)),
         _Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples)),
     ]
@@ -104,7 +104,7 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
     table.pad_edge, table.collapse_padding = False, True
     for column in columns:
         if column.left:
-            table.add_column(column.title, overflow="fold")
+            table.add_column(column.title, no_wrap=True, overflow="ellipsis")
         else:
             table.add_column(column.title, justify="right", no_wrap=True)
     for row in rows:
@@ -118,7 +118,7 @@ def _write(stem: Path, result: Accuracy | Scaling, columns: list[_Column]) -> li
     return [
         write_text(stem.with_suffix(".csv"), _csv(rows)),
         write_text(stem.with_suffix(".md"), _markdown(title, columns, rows, notes)),
-        write_text(stem.with_suffix(".json"), _json(title, rows, notes, result.run)),
+        write_text(stem.with_suffix(".json"), as_json_text(result)),
     ]
 
 
@@ -132,9 +132,15 @@ def _csv(rows: Sequence[Any]) -> str:
     return text.getvalue()
 
 
-def _json(title: str, rows: Sequence[Any], notes: Sequence[str], run: dict[str, Any]) -> str:
-    plain = [_plain(asdict(row), None) for row in rows]
-    content = {"title": title, "notes": list(notes), "rows": plain, "run": run}
+def as_json_text(result: Accuracy | Scaling) -> str:
+    """The whole result as JSON; a number that is not there is null."""
+    plain = [_plain(asdict(row), None) for row in result.rows]
+    content = {
+        "title": result.title,
+        "notes": list(result.footer),
+        "rows": plain,
+        "run": result.run,
+    }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

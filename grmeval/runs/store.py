@@ -23,7 +23,15 @@ from grmeval.errors import ConfigError, StoreError
 from grmeval.files import sync, write_json
 from grmeval.items import Item, Sample
 from grmeval.runs.disk import lock, now
-from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys, totals
+from grmeval.runs.fold import (
+    SAMPLES,
+    SampleKey,
+    fold,
+    read_rows,
+    sample_schema,
+    stored_keys,
+    totals,
+)
 from grmeval.runs.journal import JournalWriter
 
 __all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "latest", "run_id"]
@@ -215,7 +223,11 @@ class RunFolder:
         Its launches are numbered on from this folder's, so that each sample still names its own.
         """
         if other.record["identity"] != self.record["identity"]:
-            raise StoreError(f"{other.path}: another run than {self.path}: their identities differ")
+            ours, theirs = self.record["identity"], other.record["identity"]
+            unlike = sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
+            raise ConfigError(
+                f"{other.path}: another run than {self.path}: their identities differ in {', '.join(unlike)}"
+            )
         if other.path.samefile(self.path):
             raise ConfigError(f"{other.path}: is the folder to merge into")
         with self.writer(None), other.writer(None):
@@ -295,8 +307,15 @@ def _engine_seed(seed: int, launch: str, taken: set[int]) -> int:
 
 
 def latest(results: Path) -> Path:
-    """The run folder below `results` that was asked for last; ConfigError if there is none."""
-    records = list(results.glob("*/*/*/run.json"))
+    """The run below `results` that was asked for last and has samples; ConfigError if there is none."""
+    records = [path for path in results.glob("*/*/*/run.json") if _has_samples(path.parent)]
     if not records:
-        raise ConfigError(f"--results {results}: no run folder in it; `grmeval run` makes one")
+        raise ConfigError(
+            f"--results {results}: no run with samples in it; `grmeval run` makes one"
+        )
     return max(records, key=lambda path: path.stat().st_mtime).parent
+
+
+def _has_samples(folder: Path) -> bool:
+    journals = (folder / "journal").glob("*.jsonl")
+    return (folder / SAMPLES).exists() or any(journal.stat().st_size for journal in journals)

@@ -157,7 +157,7 @@ def _row(
         invalid=int(run.invalid[members].sum()),
         reasons={reason: int(counts[members].sum()) for reason, counts in run.reasons.items()},
         missing=int(np.maximum(k - run.samples[members], 0).sum()),
-        auc=_auc(run, members, k),
+        auc=_auc(run, members, k) if found.items else None,
     )
 
 

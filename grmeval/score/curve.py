@@ -79,7 +79,7 @@ def scale(
     policy = "subsets with a fresh run's order counts" if run.balanced else "all subsets"
     present = verdicts.sections(run, 0)
     lines = footer(run, rules, most, limit, exact, present)
-    notes = (f"vote@k: mean over {policy}", *lines)
+    notes = (f"vote@k: mean over {policy}; k={most}: one subset, the plain vote", *lines)
     about = {"identity": folder.record["identity"], "launches": folder.record["launches"]}
     return Scaling(label, tuple(rows), notes, about)
 

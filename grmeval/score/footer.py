@@ -44,6 +44,8 @@ def _counts(run: RunArrays) -> list[str]:
         counts = sorted((-int(counts.sum()), name) for name, counts in run.reasons.items())
         kinds = ", ".join(f"{name} {-count:,}" for count, name in counts if count)
         lines.append(f"invalid judgements: {invalid:,} of {samples:,} ({kinds})")
+    if 2 * invalid > samples:
+        lines.append("most judgements are invalid: try --structured, or a larger --max-tokens")
     other = {form: count for form, count in run.forms.items() if form != "boxed"}
     if other:
         lines.append(

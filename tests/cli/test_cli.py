@@ -2,12 +2,13 @@
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from grmeval.runs.store import latest
-from tests.helpers import grmeval
+from tests.helpers import ENVIRONMENT, command, grmeval
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
 
@@ -52,7 +53,7 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
         (["run", "--model", "no-such-model"], 2, "presets: allowed:"),
         (["run", "--engine", "fake", "--no-such-flag"], 2, "No such option"),
         (["score", "/nowhere"], 2, "not a run folder"),
-        (["scale-curve", "--results", "/nowhere"], 2, "no run folder in it"),
+        (["scale-curve", "--results", "/nowhere"], 2, "no run with samples in it"),
         (["run", "--engine", "fake", "--model", "demo"], 2, "it has no model; drop 'demo'"),
         (["run", "--model", "demo", "--revision", "v2"], 2, "demo is no hub model; drop it"),
         (["run", "--model", "demo", "--engine-arg", "seed=3"], 2, "--engine-arg seed: use --seed"),
@@ -98,6 +99,43 @@ def test_json_is_all_that_is_on_standard_output(tmp_path: Path) -> None:
         assert json.loads(found.stdout)["rows"]
 
 
+def test_scoring_again_leaves_the_runs_own_tables(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    folder = latest(tmp_path)
+    before = (folder / "accuracy.csv").read_bytes()
+    shown = grmeval("score", folder, "--vote", "majority", "--ties", "share")
+    assert "not the official rule" in shown.stdout
+    assert (folder / "accuracy.csv").read_bytes() == before
+    saved = grmeval("score", folder, "--vote", "majority", "--ties", "share", "--save")
+    assert "written to" in saved.stderr
+    assert (folder / "accuracy.csv").read_bytes() != before
+
+
+def test_a_reader_that_leaves_early_is_no_bug(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    words = command("score", latest(tmp_path))
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(20) == 141
+    process.stderr.close()
+
+
+def test_an_empty_run_hides_no_other(tmp_path: Path) -> None:
+    grmeval(*FAKE, "--results", tmp_path)
+    good = latest(tmp_path)
+    grmeval(*FAKE, "--results", tmp_path, "--seed", 9, "--engine-arg", "die_after=1")
+    for journal in tmp_path.glob("*/*/*/journal/*.jsonl"):
+        journal.write_bytes(b"")
+    assert latest(tmp_path) == good
+    again = grmeval(*FAKE, "--results", tmp_path)
+    assert "every sample is there, no model is loaded" in again.stderr
+
+
 def test_the_curve_has_its_files_and_figures(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
     found = grmeval("scale-curve", "--results", tmp_path, "--ks", "1,2")
@@ -115,8 +153,8 @@ def test_the_curve_has_its_files_and_figures(tmp_path: Path) -> None:
 
 def test_votes_are_checked_wherever_they_are_given(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
-    for command in (("score", latest(tmp_path)), ("scale-curve", latest(tmp_path))):
-        found = grmeval(*command, "--vote", "sums")
+    for words in (("score", latest(tmp_path)), ("scale-curve", latest(tmp_path))):
+        found = grmeval(*words, "--vote", "sums")
         assert (found.returncode, "did you mean 'sum'?" in found.stderr) == (2, True)
     twice = grmeval("score", latest(tmp_path), "--vote", "sum", "--vote", "sum", "--json")
     assert [row["level"] for row in json.loads(twice.stdout)["rows"]].count("overall") == 1
@@ -126,7 +164,7 @@ def test_a_run_killed_before_its_first_sample_is_no_bug(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path, "--engine-arg", "die_after=1")
     folder = latest(tmp_path)
     for journal in folder.glob("journal/*"):
-        journal.unlink()
+        journal.write_bytes(b"")
     found = grmeval("score", folder)
     assert (found.returncode, "20 samples of this k are missing" in found.stderr) == (3, True)
     found = grmeval("scale-curve", folder)
