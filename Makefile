@@ -35,6 +35,7 @@ install: $(VENV)/.installed-$(SET)  ## Make the environment in .venv (CPU; on a 
 $(VENV)/.installed-$(SET): pyproject.toml requirements/$(SET).txt requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip  # an environment that uv made
 	$(BIN)/python -m pip install --quiet $(UV_PIN)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps $(TORCH) -r requirements/$(SET).txt -r requirements/dev.txt
 ifeq ($(SET),cpu)
