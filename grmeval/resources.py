@@ -1,20 +1,16 @@
-"""Finds the files that ship with the package: tasks/ and results/published/."""
+"""Finds the files that ship with the package, and the user's cache."""
 
 from pathlib import Path
 
-__all__ = ["cache_folder", "published", "tasks"]
+__all__ = ["cache_folder", "tasks"]
 
 _HERE = Path(__file__).parent
 
 
 def tasks() -> Path:
     """The folder of benchmark, model and template files, in a wheel or in a checkout."""
-    return _shipped("tasks", "tasks")
-
-
-def published() -> Path:
-    """The folder of the papers' printed numbers, in a wheel or in a checkout."""
-    return _shipped("published", "results/published")
+    installed = _HERE / "tasks"
+    return installed if installed.is_dir() else _HERE.parent / "tasks"
 
 
 def cache_folder() -> Path:
@@ -25,8 +21,3 @@ def cache_folder() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "grmeval"
-
-
-def _shipped(in_wheel: str, in_checkout: str) -> Path:
-    installed = _HERE / in_wheel
-    return installed if installed.is_dir() else _HERE.parent / in_checkout

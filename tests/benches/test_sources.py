@@ -2,8 +2,8 @@
 
 import io
 import json
-import os
 import shutil
+import socket
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -227,12 +227,16 @@ def test_an_encrypted_zip_is_a_data_error(tmp_path: Path) -> None:
         load("rmb", path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "a.zip")
-    path.chmod(0)
-    with pytest.raises(DataError, match=r"a\.zip: cannot be read"):
-        load("rmb", path)
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.json"])
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # A socket exists and cannot be opened, not even by root, who may read every file.
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(name)
+        with pytest.raises(DataError, match=rf"{name}: cannot be read"):
+            load("rmb", tmp_path / name)
 
 
 def test_a_bench_without_a_copy_says_where_to_get_one() -> None:
