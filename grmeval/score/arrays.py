@@ -39,11 +39,12 @@ class RunArrays:
     `reasons` counts an item's samples j < k by why they are invalid, `forms` all readable ones by how
     their scores were written. `part` numbers what a section is the weighted mean of: its subsets where
     the benchmark weighs them, else the section itself. `unit` numbers what gets a verdict: an item, or
-    a group of items.
+    a group of items. `limited`: --limit left items out.
     """
 
     path: Path
     record: dict[str, Any]
+    limited: bool
     subset: NDArray[Any]
     id: NDArray[Any]
     section: NDArray[np.int64]
@@ -82,6 +83,7 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
     first gap: in an unfinished run the ones beyond it are there because they were short.
     """
     items = folder.items()
+    everything = len(items)
     if limit is not None:
         import pyarrow.compute as pc
 
@@ -103,6 +105,7 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
     return RunArrays(
         path=folder.path,
         record=folder.record,
+        limited=len(items) < everything,
         subset=np.array(subset, dtype=object),
         id=np.array(name, dtype=object),
         section=section,

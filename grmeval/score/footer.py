@@ -17,7 +17,7 @@ def footer(
     """Sentences for the foot of a table at k samples an item; `present`: sections with a verdict."""
     spec = run.record["spec"]
     lines = [f"overall: {spec['metric']}", str(rules)]
-    if limit is not None:
+    if run.limited:
         lines.append(f"--limit {limit}: a stratified part of the items")
     if spec["missing"]:
         absent = sum(spec["missing"].values())

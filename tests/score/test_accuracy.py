@@ -248,6 +248,8 @@ def test_limit_scores_the_items_that_limit_takes(tmp_path: Path) -> None:
     folder = sampled(tmp_path, k=2)
     limited = score(folder, limit=20)
     assert named(limited, "overall").items == 20
+    assert any("--limit 20: a stratified part" in line for line in limited.footer)
+    assert not any("--limit" in line for line in score(folder, limit=1000).footer)
     assert [named(limited, s).items for s in ("Arithmetic", "Code", "Safety")] == [4, 4, 4]
     apart = score(sampled(tmp_path / "apart", k=2, limit=20))
     assert str(limited.rows) == str(apart.rows)
