@@ -52,7 +52,7 @@ def run(
     The run folder under --results is resumed, extended or just read: what is there is never asked
     again. Without --bench: the packaged sample.
     """
-    from grmeval.cli.show import consoles, show_accuracy
+    from grmeval.cli.output import consoles, show_accuracy
     from grmeval.config import Shard
     from grmeval.errors import ConfigError, Incomplete
     from grmeval.report.progress import ConsoleProgress

@@ -31,7 +31,7 @@ def scale_curve(
 
     vote@k is the mean over subsets of the samples at hand, exact where it can be.
     """
-    from grmeval.cli.show import show_scaling
+    from grmeval.cli.output import show_scaling
     from grmeval.errors import ConfigError
     from grmeval.runs.store import RunFolder, latest
     from grmeval.score import scale

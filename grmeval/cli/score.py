@@ -25,7 +25,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Score a run again: vote, k, rules; no model needed."""
-    from grmeval.cli.show import show_accuracy
+    from grmeval.cli.output import show_accuracy
     from grmeval.errors import Incomplete
     from grmeval.runs.store import RunFolder
     from grmeval.score import score as score_run
