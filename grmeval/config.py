@@ -6,7 +6,7 @@ scoring     how stored samples become numbers: a re-read, never a new sample
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -54,7 +54,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     # what is judged
-    bench: str = _field("identity", "Benchmark: its id (see tasks/).", "sample")
+    bench: str = _field("identity", "Benchmark: an id, or a file of yours.", "sample")
     data: Path | None = _field(
         "identity", "Local copy of the benchmark: a folder, or its archive (.tar.xz, .tar, .zip)."
     )
@@ -81,6 +81,10 @@ class RunConfig(BaseModel):
     )
     model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
     revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")
+    lora: Path | None = _field("identity", "Folder of a LoRA adapter for the model.")
+    trust_remote_code: bool = _field(
+        "identity", "Run Python code that the model brings along. Only for models you trust.", False
+    )
     dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = _field(
         "identity", "Number format of the weights: auto, bfloat16, float16, float32.", "auto"
     )
@@ -108,16 +112,21 @@ class RunConfig(BaseModel):
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
     # scoring
     vote: tuple[str, ...] = _field("scoring", "Vote: sum, mean or majority; repeatable.", ("sum",))
-    ties: Literal["official", "wrong", "share", "half", "random"] = _field(
-        "scoring", "Ties: official, wrong, share, half or random.", "official"
-    )
-    on_invalid: Literal["official", "wrong", "share", "half", "drop"] = _field(
+    protocol: Literal["official", "paper"] = _field(
         "scoring",
-        "Items without a readable judgement: official, wrong, share, half or drop.",
+        "Rules for ties and unreadable items: official (the benchmark's own) or paper (shared).",
         "official",
     )
+    ties: Literal["official", "wrong", "share", "half", "random"] | None = _field(
+        "scoring", "Ties: official, wrong, share, half or random. [default: as --protocol]"
+    )
+    on_invalid: Literal["official", "wrong", "share", "half", "drop"] | None = _field(
+        "scoring",
+        "Items without a readable judgement: official, wrong, share, half or drop. "
+        "[default: as --protocol]",
+    )
 
-    @field_validator("data", "template", "results")
+    @field_validator("data", "template", "lora", "results")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -163,5 +172,9 @@ def _explain(problem: Any) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "configuration"
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {name!r}; {nearest(name, sorted(RunConfig.model_fields))}"
-    given = f" (given: {problem['input']!r})"
-    return f"--{name.replace('_', '-')}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}"
+    flag, given = f"--{name.replace('_', '-')}", problem["input"]
+    if problem["type"] == "literal_error":
+        allowed = get_args(RunConfig.model_fields[name].annotation)
+        words = [w for part in allowed for w in (get_args(part) or (part,)) if isinstance(w, str)]
+        return f"{flag} {given!r}: {nearest(str(given), words)}"
+    return f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]} (given: {given!r})"

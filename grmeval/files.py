@@ -1,5 +1,6 @@
 """Writes files that are whole or not there: beside the target, synced, renamed over it."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -24,8 +25,10 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> Path:
         temporary.replace(path)
         sync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):  # renamed, or its folder is none
+            temporary.unlink()
     return path
 
 

@@ -14,13 +14,14 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from grmeval.engines.vllm import VllmEngine
-from grmeval.items import Completion, Message, Request, Sample
+from grmeval.items import Sample
+from grmeval.runs.engines import Engines
 from grmeval.runs.plan import Plan, configure, prepare
 from grmeval.runs.sample import Estimate, extend
 
@@ -30,7 +31,7 @@ class Silent:
 
     began = ended = 0.0
 
-    def loading(self, plan: Plan) -> None:
+    def loading(self, plan: Plan, is_open: bool) -> None:
         pass
 
     def begin(self, estimate: Estimate) -> None:
@@ -41,26 +42,6 @@ class Silent:
 
     def end(self) -> None:
         self.ended = time.perf_counter()
-
-
-class Kept:
-    """An engine that outlives the launch that closes it."""
-
-    def __init__(self, engine: VllmEngine) -> None:
-        self._engine = engine
-        self.context = engine.context
-
-    def facts(self) -> dict[str, str]:
-        return self._engine.facts()
-
-    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
-        return self._engine.prompt_tokens(messages)
-
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        return self._engine.generate(requests)
-
-    def close(self) -> None:
-        pass
 
 
 def select(plan: Plan, n: int, count: int) -> Plan:
@@ -98,7 +79,7 @@ def ours(engine: VllmEngine, plan: Plan) -> float:
     watcher = Silent()
     with tempfile.TemporaryDirectory() as folder:
         config = plan.config.model_copy(update={"results": Path(folder)})
-        extend(replace(plan, config=config), watcher, lambda seed: Kept(engine))
+        extend(replace(plan, config=config), watcher, Engines(lambda seed: engine))
     return len(plan.items()) * plan.config.k / (watcher.ended - watcher.began)
 
 

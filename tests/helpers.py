@@ -23,8 +23,8 @@ class Quiet:
     loaded = 0
     samples = 0
 
-    def loading(self, plan: Plan) -> None:
-        self.loaded += 1
+    def loading(self, plan: Plan, is_open: bool) -> None:
+        self.loaded += not is_open
 
     def begin(self, estimate: Estimate) -> None:
         self.estimate = estimate

@@ -52,10 +52,6 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(key: str, meant: str | 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("layout", "triples"),
-        ("judge", "oracle"),
-        ("engine", "server"),
-        ("orders", "fixed"),
         ("max_model_len", 15),
         ("temperature", -0.1),
         ("temperature", 10.5),
@@ -81,6 +77,27 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(key: str, meant: str | 
 def test_a_value_out_of_bounds_names_its_flag(field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"^--{field.replace('_', '-')}: .*given: "):
         build({field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "meant"),
+    [
+        ("layout", "pair", "pairs"),
+        ("judge", "pointwize", "pointwise"),
+        ("engine", "vlm", "vllm"),
+        ("orders", "balance", "balanced"),
+        ("ties", "shar", "share"),
+        ("on_invalid", "dropp", "drop"),
+        ("protocol", "papers", "paper"),
+        ("dtype", "bfloat", "float"),
+    ],
+)
+def test_an_unknown_word_gets_the_nearest(field: str, word: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build({field: word})
+    said = str(caught.value)
+    assert said.startswith(f"--{field.replace('_', '-')} {word!r}: allowed: ")
+    assert said.endswith(f"did you mean {meant!r}?")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +173,8 @@ def rmb_rows(folder: Path) -> Path:
 
 def model_folder(folder: Path, weights: bytes = b"weights") -> str:
     folder.mkdir()
-    (folder / "config.json").write_text("{}", "utf-8")
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja"):
+        (folder / name).write_text("{}", "utf-8")
     (folder / "model.safetensors").write_bytes(weights)
     return str(folder)
 
@@ -179,6 +197,7 @@ SAME: dict[str, Any] = {
     "results": Path("elsewhere"),
     "tensor_parallel": 2,
     "vote": ("mean", "majority"),
+    "protocol": "paper",
     "ties": "share",
     "on_invalid": "drop",
 }
@@ -202,6 +221,7 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "system": lambda tmp: {"system": "Be strict."},
     "chat_template_kwargs": lambda tmp: {"chat_template_kwargs": {"enable_thinking": False}},
     "structured": lambda tmp: {"structured": True},
+    "trust_remote_code": lambda tmp: {"trust_remote_code": True},
     "engine": lambda tmp: {"engine": "vllm", "model": model_folder(tmp / "m")},
     "dtype": lambda tmp: {"dtype": "bfloat16"},
     "max_model_len": lambda tmp: {"max_model_len": 4096},
@@ -212,8 +232,8 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "orders": lambda tmp: {"orders": "random"},
     "seed": lambda tmp: {"seed": 1},
 }
-# `judge` has one value so far; `model` and `revision` mean nothing to the fake engine: see below.
-OTHERWISE = {"judge", "model", "revision"}
+# `judge` has one value so far; the others mean nothing to the fake engine: see below.
+OTHERWISE = {"judge", "model", "revision", "lora"}
 
 
 def test_the_table_of_identity_fields_is_whole() -> None:
@@ -255,6 +275,30 @@ def test_the_run_id_is_of_contents_not_of_places(
     assert one == other != heavier
 
 
+def test_an_adapter_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_shared(tmp_path, monkeypatch)
+    model = {"engine": "vllm", "model": model_folder(tmp_path / "m")}
+    adapters = []
+    for name, weights in (("one", b"w"), ("other", b"w"), ("heavier", b"W")):
+        adapters.append(tmp_path / name)
+        adapters[-1].mkdir()
+        (adapters[-1] / "adapter_config.json").write_text('{"r": 8}', "utf-8")
+        (adapters[-1] / "adapter_model.safetensors").write_bytes(weights)
+    plain = identified(**model)
+    one, other, heavier = (identified(**model, lora=adapter) for adapter in adapters)
+    assert one == other
+    assert len({plain, one, heavier}) == 3
+    (adapters[0] / "adapter_config.json").unlink()
+    with pytest.raises(ConfigError, match=r"--lora .*one: not an adapter folder"):
+        identified(**model, lora=adapters[0])
+
+
+def test_what_is_not_set_is_not_in_the_identity() -> None:
+    identity = prepare(configure({"engine": "fake"})).identity
+    assert {"system", "structured", "trust_remote_code", "engine_args"}.isdisjoint(identity)
+    assert (identity["seed"], identity["orders"]) == (0, "balanced")
+
+
 def test_one_changed_word_in_the_data_is_another_run(tmp_path: Path) -> None:
     ids = [identified(data=neutral_rows(tmp_path, answer)) for answer in ("4", "four")]
     assert ids[0] != ids[1]
@@ -277,6 +321,10 @@ def test_settings_of_speed_alone_keep_the_run_id(arguments: dict[str, Any]) -> N
     assert identified(engine_args=arguments) == identified()
     with_truth = identified(engine_args={"accuracy": 0.9})
     assert identified(engine_args={"accuracy": 0.9, **arguments}) == with_truth
+
+
+def test_a_setting_at_its_default_is_no_setting() -> None:
+    assert identified(engine_args={"accuracy": 0.7, "ties": 0.3}) == identified()
 
 
 def test_vllm_has_its_own_settings_of_speed() -> None:

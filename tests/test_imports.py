@@ -24,8 +24,9 @@ LAYERS = (
     ("cli",),
     ("report",),
     ("score",),
-    ("runs",),
+    ("runs", "doctor"),
     ("benches", "judges", "engines", "config"),
+    ("hub",),
     ("files",),
     ("items", "errors", "resources"),
 )

@@ -1,6 +1,16 @@
-"""Benchmarks: one TOML each in tasks/, read into Items."""
+"""Benchmarks: one TOML each in tasks/ (or a file of the user's), read into Items."""
 
-from grmeval.benches.load import Loaded, bench_ids, check_bench, load
+from grmeval.benches.copies import at_hand
+from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
 from grmeval.benches.spec import BenchSpec, read_spec
 
-__all__ = ["BenchSpec", "Loaded", "bench_ids", "check_bench", "load", "read_spec"]
+__all__ = [
+    "BenchSpec",
+    "Loaded",
+    "at_hand",
+    "bench_ids",
+    "expand",
+    "find_spec",
+    "load",
+    "read_spec",
+]

@@ -1,33 +1,40 @@
-"""A benchmark's id and a local copy -> Items, and what of it is missing."""
+"""A benchmark's name and a copy of its rows -> Items, and what of it is missing."""
 
 import hashlib
-import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from grmeval import resources
+from grmeval.benches.copies import Copy, copies
+from grmeval.benches.rows import first_row, read_rows
 from grmeval.benches.shapes import as_pairs, make_item
-from grmeval.benches.sources import matching, read_files
-from grmeval.benches.spec import BenchSpec, read_spec
+from grmeval.benches.sources import read_files
+from grmeval.benches.spec import BenchSpec, Source, Table, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item
 
-__all__ = ["Loaded", "bench_ids", "check_bench", "load"]
+__all__ = ["Loaded", "bench_ids", "expand", "find_spec", "load"]
+
+OWN_ROWS = (".jsonl", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
 class Loaded:
     """The items of one benchmark in one layout.
 
-    `content_hash` covers every item; `missing` maps an expected subset to the rows it lacks.
+    `content_hash` covers every item; `missing` maps an expected subset to the rows it lacks; `origin`
+    says where the rows were read.
     """
 
     spec: BenchSpec
     items: tuple[Item, ...]
     content_hash: str
     missing: dict[str, int]
+    origin: str
 
 
 def bench_ids() -> list[str]:
@@ -35,10 +42,45 @@ def bench_ids() -> list[str]:
     return sorted(path.stem for path in resources.tasks().glob("*.toml"))
 
 
-def check_bench(bench: str) -> None:
-    """ConfigError, with the nearest name, for an id that no TOML has."""
+def expand(names: Iterable[str]) -> list[str]:
+    """Benchmarks behind what `--bench` was given: ids and files as they are, groups as their members.
+
+    Each once; ConfigError, with the nearest name, for what is neither.
+    """
+    found: dict[str, None] = {}
+    groups: dict[str, list[str]] = {}
+    for bench in bench_ids():
+        for group in find_spec(bench)[0].groups:
+            groups.setdefault(group, []).append(bench)
+    for name in names:
+        if name in groups:
+            found |= dict.fromkeys(groups[name])
+        elif name in bench_ids():
+            found[name] = None
+        elif path := _own_file(name):
+            found[str(path.absolute())] = None
+        else:
+            known = nearest(name, [*bench_ids(), *groups])
+            raise ConfigError(
+                f"--bench {name!r} is not known; {known}; or a file of yours: .toml, "
+                f"{', '.join(OWN_ROWS)} (docs/benchmarks.md)"
+            )
+    return list(found)
+
+
+def find_spec(bench: str) -> tuple[BenchSpec, Path]:
+    """(what a benchmark's TOML says, the folder its files lie beside); ConfigError for an unknown one.
+
+    `bench` is an id, a TOML of the user's, or a file of rows in a neutral schema.
+    """
+    if path := _own_file(bench):
+        if not path.is_file():
+            raise ConfigError(f"--bench {bench}: no such file")
+        spec = read_spec(path) if path.suffix == ".toml" else _spec_of_rows(path)
+        return spec, path.absolute().parent
     if bench not in bench_ids():
         raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
+    return read_spec(resources.tasks() / f"{bench}.toml"), resources.tasks()
 
 
 def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
@@ -46,9 +88,9 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
 
     Incomplete data loads: `missing` says what is absent.
     """
-    check_bench(bench)
-    spec = read_spec(resources.tasks() / f"{bench}.toml")
-    items = _items(spec, _copy(spec, data))
+    spec, beside = find_spec(bench)
+    sources = copies(spec, beside, data)
+    items = _items(spec, sources)
     counts: dict[str, int] = {}
     for item in items:
         counts[item.subset] = counts.get(item.subset, 0) + 1
@@ -58,72 +100,62 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: item.key):
         digest.update(item.content_hash().encode())
-    return Loaded(spec, tuple(items), digest.hexdigest(), missing)
+    origin = ", ".join(source.origin for source in sources)
+    return Loaded(spec, tuple(items), digest.hexdigest(), missing, origin)
 
 
-def _copy(spec: BenchSpec, data: Path | None) -> Path:
-    if data is not None:
-        return data
-    if spec.source.packaged:
-        return resources.tasks() / spec.source.packaged
-    raise DataError(f"--bench {spec.id} needs a copy of its rows: --data PATH. {spec.get}")
+def _own_file(bench: str) -> Path | None:
+    """The path that `--bench` names, if it names one."""
+    path = Path(bench).expanduser()
+    return path if path.suffix in (".toml", *OWN_ROWS) else None
 
 
-def _items(spec: BenchSpec, data: Path) -> list[Item]:
-    files = list(read_files(data, spec.source.root))
+def _spec_of_rows(path: Path) -> BenchSpec:
+    """A file of rows is a benchmark of its own: the first row's columns say how it is laid out."""
+    columns = first_row(path)
+    named: dict[str, Any] = {"id": "id" if "id" in columns else ""}
+    named |= {"subset": "subset"} if "subset" in columns else {"subset_name": path.stem}
+    if "responses" in columns:
+        talk = "conversation" if "conversation" in columns else "prompt"
+        table = Table(files="*", shape="neutral", conversation=talk, **named)
+    elif {"chosen", "rejected"} <= set(columns):
+        named |= {"conversation": "prompt", "best": "chosen", "others": "rejected"}
+        table = Table(files="*", shape="pair", **named)
+    else:
+        raise DataError(
+            f"--bench {path}, row 1: neither a column 'responses' (a list, beside 'prompt' or "
+            f"'conversation') nor 'chosen' and 'rejected'; found: {', '.join(sorted(columns))}"
+        )
+    return BenchSpec(
+        id=re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") or "rows",
+        title=path.name,
+        metric="micro average over the rows",
+        source=Source(packaged=path.name),
+        tables=(table,),
+    )
+
+
+def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
     items: list[Item] = []
     seen: dict[tuple[str, str], str] = {}
-    for table in spec.tables:
-        for name, content in matching(files, table.files):
-            subset = name.rsplit(".", 1)[0]
-            for number, row in enumerate(_rows(name, content), start=1):
-                where = f"{data}: {name}, row {number}"
-                item = make_item(spec.id, table, subset, row, where)
-                spec.section_of(item.subset)
-                if first := seen.get(item.key):
-                    raise DataError(f"{where}: id {item.id!r} is already taken by {first}")
-                seen[item.key] = f"{name}, row {number}"
-                items.append(item)
+    for data, tables, _ in sources:
+        files = list(read_files(data, spec.source.root, [table.files for table in tables]))
+        only = data.is_file() and len(files) == 1 and len(tables) == 1
+        for table in tables:
+            for name, content in files:
+                if not (only or fnmatchcase(name, table.files)):
+                    continue
+                for number, row in enumerate(read_rows(f"{data}: {name}", content), start=1):
+                    where = f"{data}: {name}, row {number}"
+                    item = make_item(spec.id, table, name, number, row, where)
+                    spec.section_of(item.subset)
+                    if first := seen.get(item.key):
+                        raise DataError(f"{where}: id {item.id!r} is already taken by {first}")
+                    seen[item.key] = f"{name}, row {number}"
+                    items.append(item)
     if not items:
         patterns = ", ".join(f"{spec.source.root}/{t.files}".lstrip("/") for t in spec.tables)
-        raise DataError(f"--data {data}: no rows of {spec.id} ({patterns}). {spec.get}")
+        raise DataError(
+            f"--data {sources[0].path}: no rows of {spec.id} ({patterns}). {spec.get}".rstrip()
+        )
     return items
-
-
-def _rows(name: str, content: bytes) -> Iterator[Any]:
-    if name.endswith(".parquet"):
-        yield from _parquet(name, content)
-        return
-    try:
-        text = content.decode("utf-8")
-        if name.endswith(".jsonl"):
-            for number, line in enumerate(text.split("\n"), start=1):
-                if line.strip():
-                    yield _json(line, f"{name}, line {number}")
-            return
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 at byte {error.start}") from None
-    rows = _json(text, name)
-    if not isinstance(rows, list):
-        raise DataError(f"{name}: expected a JSON list of rows, found {type(rows).__name__}")
-    yield from rows
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
-        raise DataError(f"{where}: not JSON: {error}; get the file again") from None
-
-
-def _parquet(name: str, content: bytes) -> list[Any]:
-    import io
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows: list[Any] = pq.read_table(io.BytesIO(content)).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name}: not a Parquet file: {error}; get the file again") from None
-    return rows

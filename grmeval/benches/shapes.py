@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from grmeval.items import Item, Message
 __all__ = ["as_pairs", "make_item"]
 
 
-def make_item(bench: str, table: Table, subset: str, row: Mapping[str, Any], where: str) -> Item:
-    """One row -> one Item; `where` names file and row in errors."""
+def make_item(bench: str, table: Table, file: str, number: int, row: Any, where: str) -> Item:
+    """Row `number` of a file -> one Item; `where` names file and row in errors."""
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, found {type(row).__name__}")
+    subset = table.subset_name or file.rsplit(".", 1)[0]
     if table.subset:
         subset = _text(row, table.subset, where)
     conversation = _conversation(_get(row, table.conversation, where), where)
@@ -38,7 +39,7 @@ def make_item(bench: str, table: Table, subset: str, row: Mapping[str, Any], whe
     raw = Item(
         bench=bench,
         subset=subset,
-        id=str(_get(row, table.id, where)),
+        id=_id(row, table.id, where) if table.id else str(number),
         conversation=conversation,
         responses=tuple(responses),
         quality=quality,
@@ -124,6 +125,13 @@ def _text(row: Any, path: str, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{where}: column {path!r}: expected text, found {type(value).__name__}")
     return value
+
+
+def _id(row: Any, path: str, where: str) -> str:
+    value = _get(row, path, where)
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise DataError(f"{where}: column {path!r}: expected an id, found {value!r}")
+    return str(value)
 
 
 def _texts(row: Any, path: str, where: str) -> list[str]:

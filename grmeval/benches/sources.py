@@ -3,7 +3,7 @@
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from grmeval.errors import DataError
 
 __all__ = ["read_files"]
+
+Wanted = Callable[[str], bool]
 
 # What tarfile, zipfile and their decompressors raise on bad bytes: zipfile has no class of its own for
 # an encrypted member or an unknown method (RuntimeError and its subclass) or a bad name (ValueError).
@@ -27,21 +29,26 @@ _DAMAGED = (
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".txz", ".zip")
 
 
-def read_files(data: Path, root: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (path below `root`, content) of every regular file there, sorted by path.
+def read_files(data: Path, root: str, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (path below `root`, content) of the files there that match a pattern, sorted by path.
 
     `data` may be the folder `root` itself, a folder that holds it, or an archive that holds it (also
-    one level down, as archives of repositories do).
+    one level down, as archives of repositories do). In a pattern `*` crosses folders. A single file is
+    taken whatever its name.
     """
+
+    def wanted(name: str) -> bool:
+        return not _hidden(name) and any(fnmatchcase(name, pattern) for pattern in patterns)
+
     if not data.exists():
         raise DataError(f"--data {data}: no such file or folder")
     try:
         if data.is_dir():
-            files = _folder(data, root)
+            files = _folder(data, root, wanted)
         elif data.name.endswith(".zip"):
-            files = _zip(data, root)
+            files = _zip(data, root, wanted)
         elif data.name.endswith(ARCHIVES):
-            files = _tar(data, root)
+            files = _tar(data, root, wanted)
         else:
             files = [(data.name, data.read_bytes())]
     except _DAMAGED as error:
@@ -50,30 +57,32 @@ def read_files(data: Path, root: str) -> Iterator[tuple[str, bytes]]:
         raise DataError(f"--data {data}: cannot be read: {error.strerror or error}") from None
     if not files:
         kinds = ", ".join(ARCHIVES)
-        inside = f" below {root}/" if root else ""
+        names = " or ".join(f"{root}/{pattern}".lstrip("/") for pattern in patterns)
         raise DataError(
-            f"--data {data}: no files{inside}; a folder or an archive ({kinds}) is allowed"
+            f"--data {data}: no file {names} in it; a folder or an archive ({kinds}) is allowed"
         )
     yield from sorted(files)
 
 
-def _folder(data: Path, root: str) -> list[tuple[str, bytes]]:
+def _folder(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
     base = data / root if (data / root).is_dir() else data
     if root and base == data and data.name != root:
         inner = [d / root for d in sorted(data.iterdir()) if (d / root).is_dir()]
         if not inner:
             return []
         base = inner[0]
-    files = ((p.relative_to(base).as_posix(), p) for p in base.rglob("*") if p.is_file())
-    return [(name, path.read_bytes()) for name, path in files if not _hidden(name)]
+    files = ((p.relative_to(base).as_posix(), p) for p in base.rglob("*"))
+    return [(name, p.read_bytes()) for name, p in files if wanted(name) and p.is_file()]
 
 
-def _tar(data: Path, root: str) -> list[tuple[str, bytes]]:
+def _tar(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
     found = []
     with tarfile.open(data) as archive:
         for member in archive:
             inside = _below(member.name, root)
-            if member.isfile() and inside and (stream := archive.extractfile(member)):
+            if not (member.isfile() and inside and wanted(inside)):
+                continue
+            if stream := archive.extractfile(member):
                 found.append((inside, stream.read()))
         # Members end before the stream does: only its last bytes hold the checksum of gzip and xz.
         while archive.fileobj and archive.fileobj.read(2**20):
@@ -81,12 +90,12 @@ def _tar(data: Path, root: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def _zip(data: Path, root: str) -> list[tuple[str, bytes]]:
+def _zip(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
     with zipfile.ZipFile(data) as archive:
         names = [
             (name, _below(name, root)) for name in archive.namelist() if not name.endswith("/")
         ]
-        return [(inside, archive.read(name)) for name, inside in names if inside]
+        return [(inside, archive.read(name)) for name, inside in names if inside and wanted(inside)]
 
 
 def _below(name: str, root: str) -> str | None:
@@ -107,8 +116,3 @@ def _hidden(name: str) -> bool:
     return any(
         part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts if part != "."
     )
-
-
-def matching(files: list[tuple[str, bytes]], pattern: str) -> list[tuple[str, bytes]]:
-    """The files whose path matches a pattern (`*` crosses folders)."""
-    return [(name, content) for name, content in files if fnmatchcase(name, pattern)]

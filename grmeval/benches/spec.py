@@ -1,12 +1,17 @@
-"""What a benchmark's TOML may say; an unknown key is an error."""
+"""What a benchmark's TOML may say; an unknown key is an error.
+
+A TOML that `extends` another takes over what that one says: tables, sections and expected rows are
+added to its own, any other key is replaced.
+"""
 
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from grmeval import resources
 from grmeval.errors import ConfigError
 
 __all__ = ["BenchSpec", "Section", "Source", "Table", "read_spec"]
@@ -20,7 +25,7 @@ class Source(_Strict):
     """Where the rows come from."""
 
     packaged: str | None = None
-    """A file that ships beside the TOML."""
+    """A file or folder that lies beside the TOML."""
     github: str | None = None
     hub: str | None = None
     """Dataset id on the hub."""
@@ -38,9 +43,14 @@ class Table(_Strict):
     files: str
     """Pattern below the source's root."""
     shape: Literal["pair", "best-of-n", "neutral"]
+    hub: str | None = None
+    """Dataset id on the hub, where it is not the source's."""
     id: str = "id"
+    """Column of the id; "" numbers the rows of a file from 1."""
     subset: str | None = None
-    """Column of the subset; without it the file's path, less its ending, is the subset."""
+    """Column of the subset."""
+    subset_name: str | None = None
+    """The one subset of all its rows. Without either, the file's path less its ending is the subset."""
     conversation: str = "conversation"
     best: str = ""
     others: str = ""
@@ -53,7 +63,7 @@ class Section(_Strict):
     name: str
     subsets: tuple[str, ...]
     """Subset names or patterns."""
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0)
     """Of the section in the overall mean."""
     weights: dict[str, float] = {}
     """Of each subset in the section's mean; empty: micro average."""
@@ -62,22 +72,24 @@ class Section(_Strict):
 class BenchSpec(_Strict):
     """One benchmark: source, rows, sections, official rules."""
 
-    id: str
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     title: str
-    paper: str
-    licence: str
-    metric: str
+    paper: str = ""
+    licence: str = ""
+    groups: tuple[str, ...] = ()
+    """Names under which `--bench` takes this and others together."""
+    metric: str = "mean of the sections, each a micro average over its items"
     """One sentence: how the overall number is formed."""
-    ties: Literal["wrong", "share", "half", "random"]
-    on_invalid: Literal["wrong", "share", "half", "drop"]
+    ties: Literal["wrong", "share", "half", "random"] = "wrong"
+    on_invalid: Literal["wrong", "share", "half", "drop"] = "wrong"
     threshold: float = 5.5
     """One-response items: judged right when the mean valid score is at least this."""
     get: str = ""
     """What to tell a user who has no copy."""
     source: Source
     tables: tuple[Table, ...]
-    sections: tuple[Section, ...]
-    expected: dict[str, int]
+    sections: tuple[Section, ...] = (Section(name="all", subsets=("*",)),)
+    expected: dict[str, int] = {}
     """Items a complete copy has, by subset, in the layout `list`."""
 
     @model_validator(mode="after")
@@ -99,9 +111,26 @@ class BenchSpec(_Strict):
 def read_spec(path: Path) -> BenchSpec:
     """Read a benchmark's TOML; ConfigError names file and key."""
     try:
-        return BenchSpec(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+        return BenchSpec(**_read(path))
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    name = own.pop("extends", None)
+    if name is None:
+        return own
+    base = resources.tasks() / f"{name}.toml"
+    if not isinstance(name, str) or not base.is_file():
+        raise ConfigError(f"{path}: extends: no packaged benchmark {name!r}")
+    inherited = {"tables": [], "sections": [], "expected": {}} | _read(base)
+    joined = {key: inherited[key] + own.get(key, []) for key in ("tables", "sections")}
+    joined["expected"] = inherited["expected"] | own.get("expected", {})
+    return inherited | own | joined

@@ -13,8 +13,26 @@ __all__ = ["app", "main"]
 INTERRUPTED = 130
 
 
+COMMANDS = (
+    "run",
+    "scale-curve",
+    "score",
+    "runs",
+    "show",
+    "export",
+    "merge",
+    "benches",
+    "prompt",
+    "doctor",
+)
+"""In the order of the help text."""
+
+
 class _Commands(TyperGroup):
     """Runs a command; what it raises on purpose becomes a message and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=COMMANDS.index)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -62,7 +80,18 @@ def _root(
 
 def main() -> None:
     """The `grmeval` command."""
-    from grmeval.cli import merge, run, scale_curve, score  # noqa: F401  (each adds its command)
+    from grmeval.cli import (  # noqa: F401  (each adds its command)
+        benches,
+        doctor,
+        export,
+        merge,
+        prompt,
+        run,
+        runs,
+        scale_curve,
+        score,
+        show,
+    )
 
     _stop_like_ctrl_c()
     try:

@@ -8,10 +8,12 @@ import typer
 from grmeval.config import RunConfig
 from grmeval.errors import ConfigError
 
-__all__ = ["json_object", "key_values", "option"]
+__all__ = ["RESULTS", "RUN", "bench_names", "json_object", "key_values", "model_names", "option"]
 
 
 PRESET = ("dtype", "max_tokens")
+RUN = "Run: a folder, a run-id or its first 4 characters, or `latest`."
+RESULTS = "Folder of run folders. [default: that of grmeval.toml, else results]"
 
 
 def option(field: str, *names: str, **more: Any) -> Any:
@@ -26,6 +28,20 @@ def option(field: str, *names: str, **more: Any) -> Any:
             else f" [default: {default}]"
         )
     return typer.Option(*names, help=text, show_default=False, **more)
+
+
+def bench_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from grmeval.benches import bench_ids
+
+    return [name for name in [*bench_ids(), "all"] if name.startswith(incomplete)]
+
+
+def model_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from grmeval.engines.models import presets
+
+    return [name for name in presets() if name.startswith(incomplete)]
 
 
 def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
     from grmeval.score import Accuracy, Scaling
 
-__all__ = ["consoles", "show_accuracy", "show_scaling"]
+__all__ = ["consoles", "print_json", "show_accuracy", "show_scaling"]
 
 
 def consoles() -> "tuple[Console, Console]":
@@ -36,27 +38,33 @@ def _print(shown: "tuple[Table, list[str]]") -> "Console":
     return err
 
 
-def show_accuracy(result: "Accuracy", folder: Path | None, as_json: bool) -> None:
-    """Print an accuracy table, and write its files if there is a folder for them."""
-    from grmeval.report.tables import accuracy_table, as_json_text, write_accuracy
+def print_json(results: "Sequence[Accuracy | Scaling]") -> None:
+    """One result as an object, several as a list: standard output holds nothing else."""
+    from grmeval.cli.pipe import put
+    from grmeval.report.tables import as_json_text
+
+    put([as_json_text(*results)])
+
+
+def show_accuracy(result: "Accuracy", folder: Path | None, quiet: bool = False) -> None:
+    """Print an accuracy table unless quiet, and write its files if there is a folder for them."""
+    from grmeval.report.tables import accuracy_table, write_accuracy
 
     paths = write_accuracy(folder, result) if folder else []
-    if as_json:
-        sys.stdout.write(as_json_text(result))
+    if quiet:
         return
     err = _print(accuracy_table(result))
     if paths:
         err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
 
 
-def show_scaling(result: "Scaling", folder: Path, as_json: bool) -> None:
-    """Print a curve's table and write its files and figures."""
+def show_scaling(result: "Scaling", folder: Path, quiet: bool = False) -> None:
+    """Write a curve's files and figures, and print its table unless quiet."""
     from grmeval.report.plots import write_curve
-    from grmeval.report.tables import as_json_text, curve_table, write_scaling
+    from grmeval.report.tables import curve_table, write_scaling
 
     paths = [*write_scaling(folder, result), *write_curve(folder, result)]
-    if as_json:
-        sys.stdout.write(as_json_text(result))
+    if quiet:
         return
     err = _print(curve_table(result))
     for path in paths:

@@ -1,30 +1,55 @@
 """`grmeval run`: sample what is missing, then score."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import json_object, key_values, option
+from grmeval.cli.options import bench_names, json_object, key_values, model_names, option
+
+if TYPE_CHECKING:
+    from grmeval.runs.plan import Plan
+    from grmeval.score import Accuracy
 
 Text = str | None
+Texts = list[str] | None
 
 
 @app.command()
 def run(
-    bench: Annotated[Text, option("bench", "--bench")] = None,
-    data: Annotated[Path | None, option("data", "--data")] = None,
+    bench: Annotated[
+        Texts,
+        typer.Option(
+            "--bench",
+            help="Benchmark: an id, a group (all), or a file of yours (.toml, .jsonl, .json, .parquet); "
+            "repeatable, the model is loaded once. [default: sample]",
+            autocompletion=bench_names,
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Texts,
+        typer.Option(
+            "--data",
+            help="Local copy of the rows: a folder, an archive (.tar.xz, .tar, .zip) or a file; with several "
+            "benchmarks BENCH=PATH, repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     layout: Annotated[Text, option("layout", "--layout")] = None,
     k: Annotated[int | None, option("k", "--k")] = None,
     limit: Annotated[int | None, option("limit", "--limit")] = None,
-    model: Annotated[Text, option("model", "--model")] = None,
+    model: Annotated[Text, option("model", "--model", autocompletion=model_names)] = None,
     revision: Annotated[Text, option("revision", "--revision")] = None,
+    lora: Annotated[Path | None, option("lora", "--lora")] = None,
+    trust_remote_code: Annotated[bool, option("trust_remote_code", "--trust-remote-code")] = False,
     dtype: Annotated[Text, option("dtype", "--dtype")] = None,
     max_model_len: Annotated[int | None, option("max_model_len", "--max-model-len")] = None,
     tensor_parallel: Annotated[int | None, option("tensor_parallel", "--tensor-parallel")] = None,
     engine: Annotated[Text, option("engine", "--engine")] = None,
-    engine_arg: Annotated[list[str] | None, option("engine_args", "--engine-arg")] = None,
+    engine_arg: Annotated[Texts, option("engine_args", "--engine-arg")] = None,
     judge: Annotated[Text, option("judge", "--judge")] = None,
     template: Annotated[Path | None, option("template", "--template")] = None,
     system: Annotated[Text, option("system", "--system")] = None,
@@ -42,77 +67,128 @@ def run(
     seed: Annotated[int | None, option("seed", "--seed")] = None,
     shard: Annotated[Text, option("shard", "--shard")] = None,
     results: Annotated[Path | None, option("results", "--results")] = None,
-    vote: Annotated[list[str] | None, option("vote", "--vote")] = None,
+    vote: Annotated[Texts, option("vote", "--vote")] = None,
+    protocol: Annotated[Text, option("protocol", "--protocol")] = None,
     ties: Annotated[Text, option("ties", "--ties")] = None,
     on_invalid: Annotated[Text, option("on_invalid", "--on-invalid")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="TOML with any of these settings (max_tokens = 512); flags win. "
+            "[default: grmeval.toml, where there is one]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the result as JSON: a list with several benchmarks."),
+    ] = False,
 ) -> None:
     """Judge a benchmark's items k times, score the votes.
 
     The run folder under --results is resumed, extended or just read: what is there is never asked
     again. Without --bench: the packaged sample.
     """
-    from grmeval.cli.output import consoles, show_accuracy
-    from grmeval.config import Shard
+    from grmeval.cli.output import print_json, show_accuracy
     from grmeval.errors import ConfigError, Incomplete
-    from grmeval.report.progress import ConsoleProgress
-    from grmeval.runs.plan import configure, prepare
-    from grmeval.runs.sample import extend
-    from grmeval.score import score
 
     if greedy and temperature:
         raise ConfigError(f"--greedy is temperature 0; drop it, or --temperature {temperature:g}")
-    config = configure(
-        {
-            "bench": bench,
-            "data": data,
-            "layout": layout,
-            "k": k,
-            "limit": limit,
-            "model": model,
-            "revision": revision,
-            "dtype": dtype,
-            "max_model_len": max_model_len,
-            "tensor_parallel": tensor_parallel,
-            "engine": engine,
-            "engine_args": key_values(engine_arg, "--engine-arg"),
-            "judge": judge,
-            "template": template,
-            "system": system,
-            "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),
-            "structured": structured,
-            "temperature": 0.0 if greedy else temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "orders": orders,
-            "seed": seed,
-            "shard": Shard.parse(shard) if shard else None,
-            "results": results,
-            "vote": tuple(vote) if vote else None,
-            "ties": ties,
-            "on_invalid": on_invalid,
-        }
-    )
-    plan = prepare(config)
+    flags: dict[str, Any] = {
+        "bench": bench,
+        "layout": layout,
+        "k": k,
+        "limit": limit,
+        "model": model,
+        "revision": revision,
+        "lora": lora,
+        "trust_remote_code": trust_remote_code or None,
+        "dtype": dtype,
+        "max_model_len": max_model_len,
+        "tensor_parallel": tensor_parallel,
+        "engine": engine,
+        "engine_args": key_values(engine_arg, "--engine-arg"),
+        "judge": judge,
+        "template": template,
+        "system": system,
+        "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),
+        "structured": structured,
+        "temperature": 0.0 if greedy else temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "orders": orders,
+        "seed": seed,
+        "shard": shard,
+        "results": results,
+        "vote": vote,
+        "protocol": protocol,
+        "ties": ties,
+        "on_invalid": on_invalid,
+    }
+    plans = _plans(flags, data or [], config)
+    found = []
+    for result, path in _sample_and_score(plans):
+        found.append(result)
+        show_accuracy(result, path, quiet=as_json)
+    if as_json:
+        print_json(found)
+    missing = sum(result.missing for result in found)
+    if missing and not plans[0].config.shard:
+        raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
+
+
+def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list[Plan]":
+    """One plan a benchmark; every mistake that can be seen is found before a model is loaded."""
+    from grmeval.benches import expand
+    from grmeval.cli.settings import data_of, read_settings
+    from grmeval.config import Shard
+    from grmeval.runs.plan import configure, prepare
+
+    settings = read_settings(config)
+    copies = settings.pop("data", {})
+    settings |= {name: value for name, value in flags.items() if value is not None}
+    if isinstance(settings.get("shard"), str):
+        settings["shard"] = Shard.parse(settings["shard"])
+    benches = expand(settings.pop("bench", ["sample"]))
+    paths = data_of(benches, data, copies)
+    each = [settings | {"bench": name, "data": paths.get(name)} for name in benches]
+    return [prepare(config) for config in [configure(values) for values in each]]
+
+
+def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
+    """Each run's result as soon as it is there."""
+    from grmeval.cli.output import consoles
+    from grmeval.report.progress import ConsoleProgress
+    from grmeval.runs.engines import Engines
+    from grmeval.runs.sample import extend
+    from grmeval.score import score
+
     _, err = consoles()
-    if missing := plan.loaded.missing:
-        err.print(
-            f"{config.bench}: {sum(missing.values()):,} of {sum(plan.loaded.spec.expected.values()):,} "
-            f"items are not at hand ({', '.join(missing)})",
-            soft_wrap=True,
-        )
-    progress = ConsoleProgress(err)
-    folder = extend(plan, progress)
-    if not progress.loaded:
-        err.print(f"{folder.path}: every sample is there, no model is loaded", soft_wrap=True)
-    result = score(
-        folder,
-        k=config.k,
-        limit=config.limit,
-        votes=config.vote,
-        ties=config.ties,
-        on_invalid=config.on_invalid,
-    )
-    show_accuracy(result, folder.path, as_json)
-    if result.missing and not config.shard:
-        raise Incomplete(f"{result.missing:,} samples are missing; the same command asks for them")
+    with Engines() as engines:
+        for plan in plans:
+            config, spec = plan.config, plan.loaded.spec
+            if missing := plan.loaded.missing:
+                names = ", ".join(list(missing)[:3]) + (" …" if len(missing) > 3 else "")
+                err.print(
+                    f"{spec.id}: {sum(missing.values()):,} of {sum(spec.expected.values()):,} "
+                    f"items are not at hand ({names})",
+                    soft_wrap=True,
+                    markup=False,
+                )
+            progress = ConsoleProgress(err)
+            folder = extend(plan, progress, engines)
+            if not progress.loaded:
+                err.print(
+                    f"{folder.path}: every sample is there, no model is loaded", soft_wrap=True
+                )
+            result = score(
+                folder,
+                k=config.k,
+                limit=config.limit,
+                votes=config.vote,
+                protocol=config.protocol,
+                ties=config.ties,
+                on_invalid=config.on_invalid,
+            )
+            yield result, folder.path

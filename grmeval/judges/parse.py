@@ -43,13 +43,17 @@ def split_thinking(text: str) -> tuple[str, str]:
     return "", text
 
 
-def read_scores(text: str, n: int, finish: str, low: int = 1, high: int = 10) -> Reading:
+def read_scores(
+    text: str, n: int, finish: str, low: int = 1, high: int = 10, thinking: str | None = None
+) -> Reading:
     """n whole numbers low..high in slot order, or why not.
 
     Reasons: prompt_too_long, engine_error, truncated (met the token limit, whatever it holds),
     no_score (nothing to read), not_a_number, wrong_count, out_of_range.
     """
-    thinking, rest = split_thinking(text)
+    rest = text
+    if thinking is None:  # else it was split when it was stored
+        thinking, rest = split_thinking(text)
     ended = {"length": "truncated", "prompt_too_long": "prompt_too_long", "error": "engine_error"}
     if reason := ended.get(finish):
         return Reading(None, reason, None, thinking, rest)

@@ -80,9 +80,9 @@ class PointwiseJudge:
             rf"Scores: \\boxed\{{{scores}\}}"
         )
 
-    def read(self, text: str, n: int, finish: str) -> Reading:
+    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_scores(text, n, finish, *self.score_range)
+        return read_scores(text, n, finish, *self.score_range, thinking=thinking)
 
     def write(self, scores: Sequence[int], analysis: str) -> str:
         """A judgement in the output format."""

@@ -27,11 +27,13 @@ class ConsoleProgress:
         self._bar: Progress | None = None
         self.loaded = False
 
-    def loading(self, plan: Plan) -> None:
+    def loading(self, plan: Plan, is_open: bool) -> None:
         """Say what is loaded, and where the run lies."""
         self.loaded = True
+        self._samples = self._tokens = self._invalid = 0
         self._say(f"run folder {plan.path}")
-        self._say(f"loading engine {plan.config.engine}: {plan.model.label}")
+        if not is_open:
+            self._say(f"loading engine {plan.config.engine}: {plan.model.label}")
 
     def begin(self, estimate: Estimate) -> None:
         """Say what is about to be asked."""

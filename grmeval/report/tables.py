@@ -116,32 +116,36 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
 def _write(stem: Path, result: Accuracy | Scaling, columns: list[_Column]) -> list[Path]:
     title, rows, notes = result.title, result.rows, result.footer
     return [
-        write_text(stem.with_suffix(".csv"), _csv(rows)),
+        write_text(stem.with_suffix(".csv"), _csv(rows, result.about)),
         write_text(stem.with_suffix(".md"), _markdown(title, columns, rows, notes)),
         write_text(stem.with_suffix(".json"), as_json_text(result)),
     ]
 
 
-def _csv(rows: Sequence[Any]) -> str:
+def _csv(rows: Sequence[Any], about: dict[str, Any]) -> str:
     text = io.StringIO()
     if rows:
-        flat = [_flat(_plain(asdict(row), "")) for row in rows]
+        flat = [_flat(_plain(asdict(row) | about, "")) for row in rows]
         writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
     return text.getvalue()
 
 
-def as_json_text(result: Accuracy | Scaling) -> str:
-    """The whole result as JSON; a number that is not there is null."""
-    plain = [_plain(asdict(row), None) for row in result.rows]
-    content = {
-        "title": result.title,
-        "notes": list(result.footer),
-        "rows": plain,
-        "run": result.run,
-    }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def as_json_text(*results: Accuracy | Scaling) -> str:
+    """One result as a JSON object, several as a list; a number that is not there is null."""
+    found = [
+        {
+            "title": result.title,
+            "notes": list(result.footer),
+            "about": result.about,
+            "rows": [_plain(asdict(row), None) for row in result.rows],
+            "run": result.run,
+        }
+        for result in results
+    ]
+    content = found[0] if len(found) == 1 else found
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _plain(row: dict[str, Any], absent: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ deleted: whenever the process dies, the union of what is there holds every sampl
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,16 @@ from grmeval.errors import StoreError
 from grmeval.files import sync
 from grmeval.runs.journal import parse_line, read_journal
 
-__all__ = ["SAMPLES", "SampleKey", "fold", "read_rows", "sample_schema", "stored_keys", "totals"]
+__all__ = [
+    "SAMPLES",
+    "SampleKey",
+    "fold",
+    "read_rows",
+    "sample_schema",
+    "stored_keys",
+    "totals",
+    "write_samples",
+]
 
 SAMPLES = "samples.parquet"
 ROW_GROUP = 8192
@@ -99,19 +108,27 @@ def fold(folder: Path, journals: list[Path]) -> None:
 
 
 def _merge(folder: Path, journals: list[Path]) -> None:
+    names = sample_schema().names
+    old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
+    new = _sorted_journals(journals, names)
+    write_samples(folder, heapq.merge(old, new, key=lambda pair: pair[0]))
+
+
+def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]]]) -> None:
+    """Put rows, sorted by key, in place of samples.parquet; the first row of a key wins.
+
+    StoreError leaves what was there.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema, target = sample_schema(), folder / SAMPLES
     temporary = folder / f"{SAMPLES}.tmp"
-    names = schema.names
-    old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
-    new = _sorted_journals(journals, names)
     rows: list[tuple[Any, ...]] = []
     last = None
     try:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for key, row in heapq.merge(old, new, key=lambda pair: pair[0]):
+            for key, row in keyed:
                 if key == last:
                     continue
                 last = key

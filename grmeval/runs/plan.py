@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, check_bench, load
+from grmeval.benches import Loaded, at_hand, find_spec, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
-from grmeval.engines.models import ModelRef, presets, read_preset, resolve
+from grmeval.engines.models import ModelRef, presets, read_preset, resolve, with_adapter
 from grmeval.engines.vllm import check_arguments
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
@@ -36,8 +36,8 @@ class Plan:
     @property
     def path(self) -> Path:
         """results/<bench>/<model>/<run-id>."""
-        config = self.config
-        return config.results / config.bench / self.model.label / run_id(self.identity)
+        spec = self.loaded.spec
+        return self.config.results / spec.id / self.model.label / run_id(self.identity)
 
     def folder(self) -> RunFolder:
         """Open the run, or make it."""
@@ -53,9 +53,11 @@ class Plan:
     def asked(self) -> dict[str, Any]:
         """What run.json says of the last command: how much was asked, and of whom."""
         config = self.config
+        names = {"bench": config.bench, "model": config.model, "label": self.model.label}
+        names["data"] = str(config.data) if config.data else None
         return {
             "asked": {"k": config.k, "limit": config.limit},
-            "config": config.execution() | {"model": config.model, "label": self.model.label},
+            "config": config.execution() | names,
         }
 
     def items(self) -> list[Item]:
@@ -109,6 +111,8 @@ class Plan:
             max_model_len=config.max_model_len,
             tensor_parallel=config.tensor_parallel,
             chat_template_kwargs=config.chat_template_kwargs,
+            trust_remote_code=config.trust_remote_code,
+            lora=config.lora,
             arguments=config.engine_args,
         )
 
@@ -116,11 +120,15 @@ class Plan:
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
     values = {name: value for name, value in settings.items() if value is not None}
-    if values.get("engine") == "fake" and (given := values.get("model") or values.get("revision")):
-        raise ConfigError(f"--engine fake simulates a judge: it has no model; drop {given!r}")
-    check_bench(values.get("bench", "sample"))
-    if values.get("engine") != "fake":
-        values["model"] = values.get("model") or _default_model(values.get("bench", "sample"))
+    if values.get("engine") == "fake":
+        for name in ("model", "revision", "lora"):
+            if given := values.get(name):
+                raise ConfigError(
+                    f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
+                )
+    else:
+        bench = values.get("bench", "sample")
+        values["model"] = values.get("model") or _default_model(bench, values.get("data"))
         if preset := read_preset(values["model"]):
             both = preset.defaults.keys() & values.keys()
             merged = {
@@ -152,6 +160,8 @@ def prepare(config: RunConfig) -> Plan:
     else:
         check_arguments(config.engine_args)
         model = resolve(config.model or "", config.revision)
+        if config.lora:
+            model = with_adapter(model, config.lora)
     _try_prompt(judge, loaded)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
@@ -159,19 +169,27 @@ def prepare(config: RunConfig) -> Plan:
 
 
 def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:
-    """The identity fields, with names of files and models replaced by what is in them."""
+    """The identity fields, with names of files and models replaced by what is in them.
+
+    What is not set is left out, so that a setting added later keeps the run-ids there are.
+    """
+    arguments: Mapping[str, Any] = config.engine_args
     if config.engine == "fake":
-        from grmeval.engines.fake import SPEED_ONLY
+        from grmeval.engines.fake import SPEED_ONLY, read_settings
+
+        arguments = read_settings(arguments).model_dump(exclude_defaults=True)
     else:
         from grmeval.engines.vllm import SPEED_ONLY
-    identity = config.identity()
-    del identity["revision"], identity["template"]
-    return identity | {
+    identity = config.identity() | {
+        "bench": loaded.spec.id,
         "data": loaded.content_hash,
         "judge": judge.identity(),
         "model": model.identity,
-        "engine_args": {k: v for k, v in config.engine_args.items() if k not in SPEED_ONLY},
+        "engine_args": {k: v for k, v in arguments.items() if k not in SPEED_ONLY},
     }
+    for name in ("revision", "template", "lora"):
+        del identity[name]  # the model's identity and the judge's say what they hold
+    return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
 
 
 def _try_prompt(judge: Judge, loaded: Loaded) -> None:
@@ -190,7 +208,7 @@ def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
         )
 
 
-def _default_model(bench: str) -> str:
+def _default_model(bench: str, data: Any) -> str:
     if chosen := os.environ.get("GRMEVAL_MODEL"):
         return chosen
     if shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists():
@@ -201,4 +219,15 @@ def _default_model(bench: str) -> str:
         f"--bench {bench}: which model? There is no NVIDIA GPU here, so nothing is assumed. "
         f"--model NAME takes a preset ({', '.join(presets())}), a folder, or a hub id; "
         "--model demo is a small packaged model for a CPU, --engine fake a simulated judge"
+        + _and_rows(bench, data)
     )
+
+
+def _and_rows(bench: str, data: Any) -> str:
+    """What the user will be told next, told now: the rows are not here either."""
+    spec, beside = find_spec(bench)
+    if data is not None or at_hand(spec, beside):
+        return ""
+    if spec.source.hub:
+        return f". Its rows come from the hub ({spec.source.hub}) or a local copy: --data PATH"
+    return f". It also needs a copy of its rows: --data PATH. {spec.get}"

@@ -2,16 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from grmeval.engines import Engine
 from grmeval.errors import StoreError
 from grmeval.items import Completion, Item, Sample
 from grmeval.judges import Judge
 from grmeval.runs.disk import now
+from grmeval.runs.engines import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.store import RunFolder
 
@@ -35,8 +35,8 @@ class Estimate:
 class Progress(Protocol):
     """Who watches a launch; the command line draws it."""
 
-    def loading(self, plan: Plan) -> None:
-        """An engine is about to be loaded."""
+    def loading(self, plan: Plan, is_open: bool) -> None:
+        """A launch begins: its engine is about to be loaded, or is there already."""
         ...
 
     def begin(self, estimate: Estimate) -> None:
@@ -52,14 +52,12 @@ class Progress(Protocol):
         ...
 
 
-def extend(
-    plan: Plan, progress: Progress, open_engine: Callable[[int], Engine] | None = None
-) -> RunFolder:
+def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> RunFolder:
     """Bring a run to the k and the items that the plan asks for, sampling exactly what is missing.
 
     Whatever ends this (a kill, Ctrl-C, a dead engine), the next call goes on from there. Where
-    nothing is missing no model is loaded. `open_engine(seed)` replaces the plan's own engine; it is
-    closed at the end of the launch.
+    nothing is missing no model is loaded. `engines` keeps the engine for further plans; without it
+    the engine is closed at the end of the launch.
     """
     folder = plan.folder()
     shard = plan.config.shard
@@ -70,7 +68,8 @@ def extend(
         del done  # a million keys are of no use while the engine runs
         folder.update(**plan.asked())
         if missing:
-            _launch(plan, folder, missing, have, progress, open_engine or plan.engine)
+            with contextlib.nullcontext(engines) if engines else Engines() as kept:
+                _launch(plan, folder, missing, have, progress, kept)
             folder.fold(shard)
     return folder
 
@@ -110,12 +109,17 @@ def _launch(
     missing: list[tuple[Item, tuple[int, ...]]],
     have: int,
     progress: Progress,
-    open_engine: Callable[[int], Engine],
+    engines: Engines,
 ) -> None:
-    progress.loading(plan)
     started = time.perf_counter()
-    with folder.launch(plan.config.shard, plan.config.seed, {"commit": _commit()}) as launch:
-        engine = open_engine(launch.engine_seed)
+
+    def seed(name: str, taken: set[int]) -> int:
+        return engines.seed(plan.config.seed, name, taken)
+
+    facts = {"commit": _commit(), "data": plan.loaded.origin}
+    with folder.launch(plan.config.shard, seed, facts) as launch:
+        progress.loading(plan, engines.is_open(launch.engine_seed))
+        engine = engines.open(plan, launch.engine_seed)
         loaded = round(time.perf_counter() - started, 3)
         # Known now, and not lost if this process is killed.
         folder.describe_launch(launch.name, engine=engine.facts(), load_seconds=loaded)
@@ -135,8 +139,6 @@ def _launch(
             raise
         else:
             folder.describe_launch(launch.name, **tally.facts())
-        finally:
-            engine.close()
 
 
 class _Tally:

@@ -13,18 +13,16 @@ import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from grmeval import __version__
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import sync, write_json
+from grmeval.files import write_json, write_with
 from grmeval.items import Item, Sample
 from grmeval.runs.disk import lock, now
 from grmeval.runs.fold import (
-    SAMPLES,
     SampleKey,
     fold,
     read_rows,
@@ -34,7 +32,7 @@ from grmeval.runs.fold import (
 )
 from grmeval.runs.journal import JournalWriter
 
-__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "latest", "run_id"]
+__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "run_id"]
 
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
@@ -81,26 +79,26 @@ class RunFolder:
 
         `more` are first values of what `update` changes.
         """
-        import pyarrow.parquet as pq
-
         try:
             path.mkdir(parents=True, exist_ok=True)
             with lock(path / "locks" / "store", LOCK_SECONDS):
                 if not (path / "run.json").exists():
-                    temporary = path / "items.parquet.tmp"
-                    pq.write_table(items(), temporary, compression="zstd")
-                    sync(temporary)
-                    temporary.replace(path / "items.parquet")
+                    _write_items(path, items())
                     record = {"format": FORMAT, "identity": identity, "spec": spec, "launches": []}
                     record |= more
                     write_json(path / "run.json", record)
+                folder = cls(path)
+                if folder.record["identity"] != json.loads(json.dumps(identity)):
+                    raise StoreError(f"{path}: holds another run's identity; move the folder away")
+                if folder.record["spec"] != json.loads(json.dumps(spec)):
+                    # Sections or weights were edited since: scoring, not another run.
+                    _write_items(path, items())
+                    folder.record = folder.record | {"spec": spec}
+                    write_json(path / "run.json", folder.record)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be made: {error.strerror or error}; see --results"
             ) from None
-        folder = cls(path)
-        if folder.record["identity"] != json.loads(json.dumps(identity)):
-            raise StoreError(f"{path}: holds another run's identity; move the folder away")
         return folder
 
     def _read_record(self) -> dict[str, Any]:
@@ -174,13 +172,19 @@ class RunFolder:
         return sorted(name for name in names if name != but)
 
     @contextlib.contextmanager
-    def launch(self, shard: Shard | None, seed: int, facts: Mapping[str, Any]) -> Iterator[Launch]:
-        """Register a launch and open its journal; `facts` go into its record. Inside `writer`."""
+    def launch(
+        self, shard: Shard | None, seed: Callable[[str, set[int]], int], facts: Mapping[str, Any]
+    ) -> Iterator[Launch]:
+        """Register a launch and open its journal; `facts` go into its record. Inside `writer`.
+
+        `seed(name, taken)` gives the engine's seed: none that an earlier launch had.
+        """
         with lock(self.path / "locks" / "store", LOCK_SECONDS):
             self.record = self._read_record()
             launches = self.record["launches"]
             name = f"{len(launches):04d}" + (f"-{shard}" if shard else "")
-            engine_seed = _engine_seed(seed, name, {launch["engine_seed"] for launch in launches})
+            taken = {launch["engine_seed"] for launch in launches}
+            engine_seed = seed(f"{self.path.name}/{name}", taken)
             launches.append(
                 {
                     "name": name,
@@ -267,6 +271,12 @@ class RunFolder:
         return renamed
 
 
+def _write_items(path: Path, table: Any) -> None:
+    import pyarrow.parquet as pq
+
+    write_with(path / "items.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
+
+
 def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[int]) -> Any:
     """items.parquet: one row an item, sorted by (subset, id), without texts."""
     import pyarrow as pa
@@ -295,27 +305,3 @@ def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[
             "content_hash": pa.array([i.content_hash() for i, _, _ in rows], pa.string()),
         }
     )
-
-
-def _engine_seed(seed: int, launch: str, taken: set[int]) -> int:
-    """A seed of 32 bits (what every engine accepts) that no launch of this run has had."""
-    for attempt in count():
-        digest = hashlib.sha256(f"{seed}\0{launch}\0{attempt}".encode()).digest()
-        if (chosen := int.from_bytes(digest[:4], "big")) not in taken:
-            return chosen
-    raise AssertionError("count() never ends")
-
-
-def latest(results: Path) -> Path:
-    """The run below `results` that was asked for last and has samples; ConfigError if there is none."""
-    records = [path for path in results.glob("*/*/*/run.json") if _has_samples(path.parent)]
-    if not records:
-        raise ConfigError(
-            f"--results {results}: no run with samples in it; `grmeval run` makes one"
-        )
-    return max(records, key=lambda path: path.stat().st_mtime).parent
-
-
-def _has_samples(folder: Path) -> bool:
-    journals = (folder / "journal").glob("*.jsonl")
-    return (folder / SAMPLES).exists() or any(journal.stat().st_size for journal in journals)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.footer import footer, overall_name
+from grmeval.score.footer import about, footer, overall_name
+from grmeval.score.ranking import ranking
 from grmeval.score.rules import Rules, check_votes
 from grmeval.score.verdicts import Verdicts, judge_run
 
@@ -56,6 +57,8 @@ class Accuracy:
     rows: tuple[Row, ...]
     footer: tuple[str, ...]
     missing: int
+    about: dict[str, Any]
+    """What every row has in common: run-id, limit, rules."""
     run: dict[str, Any]
     """Identity and launches."""
     verdicts: Any
@@ -68,14 +71,20 @@ def score(
     k: int | None = None,
     limit: int | None = None,
     votes: Sequence[str] = ("sum",),
-    ties: str = "official",
-    on_invalid: str = "official",
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
+    reparse: bool = False,
 ) -> Accuracy:
-    """Score a run at k samples an item (default: what was last asked); no model is needed."""
+    """Score a run at k samples an item (default: what was last asked); no model is needed.
+
+    `protocol` gives the rules for ties and silence that `ties` and `on_invalid` do not (see Rules);
+    `reparse` reads the stored texts anew with this version's parser.
+    """
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
-    run = read_run(folder, k, limit)
-    rules = Rules.choose(folder.record["spec"], ties, on_invalid)
+    run = read_run(folder, k, limit, reparse)
+    rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     rows, tables, exact, present = [], [], True, list[int]()
     for vote in check_votes(votes):
         verdicts = judge_run(run, vote, [k], rules)
@@ -90,6 +99,7 @@ def score(
         title=f"{folder.record['spec']['title']} · {label} · k={k}",
         rows=tuple(rows),
         footer=footer(run, rules, k, limit, exact, present),
+        about=about(run, rules, limit),
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         missing=int(np.maximum(k - run.samples, 0).sum()),
         verdicts=pa.concat_tables(tables),
@@ -100,7 +110,7 @@ def _rows(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> list[Row]:
     spec = run.record["spec"]
     unit_section, unit_subset = run.section[verdicts.first], run.subset[verdicts.first]
     everything = np.arange(len(verdicts.first))
-    name = overall_name(len(verdicts.sections(run, 0)), len(spec["sections"]))
+    name = overall_name(verdicts.sections(run, 0), run)
     rows = [
         _row(run, verdicts, vote, k, "overall", name, everything, sum(spec["expected"].values()))
     ]
@@ -166,7 +176,8 @@ def _auc(run: RunArrays, members: NDArray[np.bool_], k: int) -> float | None:
     for block in run.blocks:
         if block.best.shape[1] == 1:
             scores = block.scores[:, :k, 0]
-            chosen = members[block.items] & block.valid[:, :k].any(axis=1)
+            judged = block.valid[:, :k].any(axis=1)
+            chosen = members[block.items] & run.labelled[block.items] & judged
             good = block.best[chosen, 0]
             if chosen.any() and good.any() and not good.all():
                 return roc_auc(np.nanmean(scores[chosen], axis=1), good)
@@ -184,10 +195,15 @@ def _expected_by_section(spec: dict[str, Any]) -> list[dict[str, int]]:
 
 
 def _verdict_table(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Any:
+    """One row a unit. A group of several items has an outcome, and no totals or ranks of its own."""
     import pyarrow as pa
 
     first = verdicts.first
+    totals, ranks = ranking(run, vote, k)
+    alone = np.bincount(run.unit)[run.unit[first]] == 1
+    kept = [at if single else None for at, single in zip(first.tolist(), alone, strict=True)]
     size = len(first)
+    numbers = {"credit": verdicts.credit, "weight": verdicts.weight} | verdicts.outcomes._asdict()
     return pa.table(
         {
             "subset": pa.array(run.subset[first].tolist(), pa.string()),
@@ -195,8 +211,12 @@ def _verdict_table(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Any
             "section": [run.record["spec"]["sections"][s]["name"] for s in run.section[first]],
             "vote": pa.array([vote] * size, pa.string()),
             "k": pa.array([k] * size, pa.int32()),
-            "credit": verdicts.credit[:, 0],
-            "weight": verdicts.weight[:, 0],
-            **{name: mass[:, 0] for name, mass in verdicts.outcomes._asdict().items()},
+            **{name: pa.array(values[:, 0], from_pandas=True) for name, values in numbers.items()},
+            "totals": pa.array(
+                [None if at is None else totals[at] for at in kept], pa.list_(pa.float64())
+            ),
+            "ranks": pa.array(
+                [None if at is None else ranks[at] for at in kept], pa.list_(pa.int16())
+            ),
         }
     )

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grmeval.errors import DataError
+from grmeval.judges import Judge
 from grmeval.runs.fold import read_rows
 from grmeval.runs.journal import read_journal
+from grmeval.runs.reparse import TEXTS, reader, reread
 from grmeval.runs.store import RunFolder
 
 __all__ = ["Block", "RunArrays", "read_run"]
@@ -36,8 +37,10 @@ class Block:
 class RunArrays:
     """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
 
+    `labelled`: whether an item has a ground truth; without one it gets votes and a ranking, no verdict.
     `reasons` counts an item's samples j < k by why they are invalid, `forms` all readable ones by how
-    their scores were written. `part` numbers what a section is the weighted mean of: its subsets where
+    their scores were written; `reparsed`: readings that differ from the stored ones, None where those
+    were taken. `part` numbers what a section is the weighted mean of: its subsets where
     the benchmark weighs them, else the section itself. `unit` numbers what gets a verdict: an item, or
     a group of items. `limited`: --limit left items out.
     """
@@ -55,12 +58,14 @@ class RunArrays:
     cluster: NDArray[np.int64]
     unit: NDArray[np.int64]
     flagged: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
     blocks: tuple[Block, ...]
     samples: NDArray[np.int64]
     invalid: NDArray[np.int64]
     reasons: dict[str, NDArray[np.int64]]
     forms: dict[str, int]
     launches: tuple[str, ...]
+    reparsed: int | None
 
     @property
     def balanced(self) -> bool:
@@ -75,8 +80,10 @@ class RunArrays:
         )
 
 
-def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) -> RunArrays:
-    """Read a run; `limit` keeps the items that `--limit` would take.
+def read_run(
+    folder: RunFolder, k: int | None = None, limit: int | None = None, reparse: bool = False
+) -> RunArrays:
+    """Read a run; `limit` keeps the items that `--limit` would take, `reparse` reads every text anew.
 
     `samples`, `invalid`, `reasons` and `forms` count what belongs to the first k samples (all of them
     where k is None), since only those were asked for; the blocks hold every sample before an item's
@@ -88,11 +95,10 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
         import pyarrow.compute as pc
 
         items = items.filter(pc.less(items["rank"], limit))
-    if None in items["quality"].to_pylist():
-        raise DataError(f"{folder.path}: rows without labels give votes, not accuracy")
     subset, name = items["subset"].to_pylist(), items["id"].to_pylist()
     place = {key: at for at, key in enumerate(zip(subset, name, strict=True))}
-    rows = _Rows(folder, place)
+    rows = _Rows(folder, place, reparse)
+    quality = items["quality"].to_pylist()
     n = items["n"].to_numpy().astype(np.int64)
     counted = rows.j < (k if k is not None else np.iinfo(np.int64).max)
     count = _counter(len(n), rows.item, counted)
@@ -116,12 +122,14 @@ def read_run(folder: RunFolder, k: int | None = None, limit: int | None = None) 
         cluster=_numbered(items["cluster"].to_pylist()),
         unit=_numbered(groups),
         flagged=np.array([len(flags) > 0 for flags in items["flags"].to_pylist()], dtype=bool),
-        blocks=tuple(_block(size, n, items["quality"].to_pylist(), rows) for size in np.unique(n)),
+        labelled=np.array([truth is not None for truth in quality], dtype=bool),
+        blocks=tuple(_block(size, n, quality, rows) for size in np.unique(n)),
         samples=count(np.ones(len(rows.item), dtype=bool)),
         invalid=count(~rows.valid),
         reasons={reason: count(rows.reason == reason) for reason in rows.reasons()},
         forms=_tally(rows.form[counted & rows.valid]),
         launches=tuple(sorted(set(rows.launch.tolist()))),
+        reparsed=rows.changed if reparse else None,
     )
 
 
@@ -144,12 +152,15 @@ def _parts(
 class _Rows:
     """The samples of the items at hand as columns; a journal row whose key is stored is skipped."""
 
-    def __init__(self, folder: RunFolder, place: dict[tuple[str, str], int]) -> None:
+    def __init__(self, folder: RunFolder, place: dict[tuple[str, str], int], reparse: bool) -> None:
         seen, kept = set(), []
+        columns = [*COLUMNS, *(TEXTS if reparse else ())]
+        judge = reader(folder) if reparse else None
+        self.changed = 0
         with folder.reading() as journals:
-            stored = read_rows(folder.path, COLUMNS)
+            stored = read_rows(folder.path, columns)
             journaled = (
-                tuple(row[name] for name in COLUMNS)
+                tuple(row[name] for name in columns)
                 for path in journals
                 for _, row in read_journal(path)
             )
@@ -157,9 +168,9 @@ class _Rows:
                 item = place.get((row[0], row[1]))
                 if item is not None and (item, row[2]) not in seen:
                     seen.add((item, row[2]))
-                    kept.append((item, *row[2:]))
-        columns: list[Any] = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
-        items, j, scores, reason, launch, form = columns
+                    kept.append((item, *(self._renewed(judge, row) if judge else row[2:])))
+        found: list[Any] = list(zip(*kept, strict=True)) if kept else [()] * (len(COLUMNS) - 1)
+        items, j, scores, reason, launch, form = found
         self.item = np.array(items, dtype=np.int64)
         self.j = np.array(j, dtype=np.int64)
         self.scores = scores
@@ -168,12 +179,19 @@ class _Rows:
         self.launch = np.array(launch, dtype=object)
         self.form = np.array(form, dtype=object)
 
+    def _renewed(self, judge: Judge, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        old = dict(zip(COLUMNS + TEXTS, row, strict=True))
+        new = reread(judge, old)
+        scores = None if new.scores is None else list(new.scores)
+        self.changed += (scores, new.invalid) != (old["scores"], old["invalid"])
+        return old["j"], scores, new.invalid, old["launch"], new.form
+
     def reasons(self) -> list[str]:
         """Every reason that there is."""
         return sorted({reason for reason in self.reason.tolist() if reason is not None})
 
 
-def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Rows) -> Block:
+def _block(size: int, n: NDArray[np.int64], quality: list[list[int] | None], rows: _Rows) -> Block:
     items = np.flatnonzero(n == size)
     here = np.full(len(n), -1)
     here[items] = np.arange(len(items))
@@ -193,7 +211,8 @@ def _block(size: int, n: NDArray[np.int64], quality: list[list[int]], rows: _Row
             for row in map(rows.scores.__getitem__, mine[readable])
         ]
         scores[at[readable], j[readable]] = values
-    best = np.array([quality[i] for i in items], dtype=bool).reshape(len(items), size)
+    best = np.array([quality[i] or [0] * size for i in items], dtype=bool)
+    best = best.reshape(len(items), size)
     return Block(items, scores, valid, drawn, best)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from grmeval.errors import ConfigError
+from grmeval.errors import ConfigError, DataError
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.footer import footer, overall_name
+from grmeval.score.footer import about, footer, overall_name
 from grmeval.score.rules import Rules, check_votes
 from grmeval.score.verdicts import Verdicts, judge_run
 
@@ -43,6 +43,8 @@ class Scaling:
     title: str
     rows: tuple[CurveRow, ...]
     footer: tuple[str, ...]
+    about: dict[str, Any]
+    """What every row has in common: run-id, limit, rules."""
     run: dict[str, Any]
     """Identity and launches."""
 
@@ -52,8 +54,9 @@ def scale(
     *,
     ks: Sequence[int] | None = None,
     votes: Sequence[str] = ("sum", "majority"),
-    ties: str = "official",
-    on_invalid: str = "official",
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
 ) -> Scaling:
     """Curves of one run over ks (default: powers of two up to what every item has)."""
     limit = folder.record["asked"]["limit"]
@@ -64,12 +67,14 @@ def scale(
         raise ConfigError(
             f"{folder.path}: some items have no sample yet; `grmeval run` goes on with it"
         )
+    if not run.labelled.any():
+        raise DataError(f"{folder.path}: its rows have no labels, so there is no accuracy to draw")
     chosen = tuple(sorted(set(ks))) if ks else _powers(most)
     if chosen[0] < 1 or chosen[-1] > most:
         raise ConfigError(
             f"--ks {','.join(map(str, chosen))}: this run has 1 to {most} samples an item"
         )
-    rules = Rules.choose(folder.record["spec"], ties, on_invalid)
+    rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     rows: list[CurveRow] = []
     exact = True
     for vote in check_votes(votes):
@@ -80,8 +85,8 @@ def scale(
     present = verdicts.sections(run, 0)
     lines = footer(run, rules, most, limit, exact, present)
     notes = (f"vote@k: mean over {policy}; k={most}: one subset, the plain vote", *lines)
-    about = {"identity": folder.record["identity"], "launches": folder.record["launches"]}
-    return Scaling(label, tuple(rows), notes, about)
+    record = {"identity": folder.record["identity"], "launches": folder.record["launches"]}
+    return Scaling(label, tuple(rows), notes, about(run, rules, limit), record)
 
 
 def _powers(most: int) -> tuple[int, ...]:
@@ -93,7 +98,7 @@ def _powers(most: int) -> tuple[int, ...]:
 
 def _rows(run: RunArrays, verdicts: Verdicts, vote: str, label: str, most: int) -> list[CurveRow]:
     section = run.section[verdicts.first]
-    name = overall_name(len(verdicts.sections(run, 0)), len(run.record["spec"]["sections"]))
+    name = overall_name(verdicts.sections(run, 0), run)
     parts = [("overall", name, np.arange(len(section)))]
     for number, spec in enumerate(run.record["spec"]["sections"]):
         parts.append(("section", spec["name"], np.flatnonzero(section == number)))

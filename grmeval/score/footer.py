@@ -8,7 +8,7 @@ import numpy as np
 from grmeval.score.arrays import RunArrays
 from grmeval.score.rules import Rules
 
-__all__ = ["footer", "overall_name", "provenance"]
+__all__ = ["about", "footer", "overall_name", "provenance"]
 
 
 def footer(
@@ -24,7 +24,12 @@ def footer(
         names = ", ".join(list(spec["missing"])[:3]) + (" …" if len(spec["missing"]) > 3 else "")
         total = sum(spec["expected"].values())
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
-    if len(present) < len(spec["sections"]):
+    if unlabelled := int((~run.labelled).sum()):
+        lines.append(
+            f"rows without a label: {unlabelled:,} of {len(run.n):,}; no accuracy, their votes and ranks "
+            "are in verdicts.parquet"
+        )
+    if len(present) < len(spec["sections"]) and run.labelled.any():
         absent = [s["name"] for i, s in enumerate(spec["sections"]) if i not in present]
         lines.append(f"overall is INCOMPLETE: no verdict in {', '.join(absent)}")
     if short := int((run.samples < k).sum()):
@@ -32,6 +37,8 @@ def footer(
     if run.most > k:
         how = "exact" if exact else "exact where countable, else Monte Carlo"
         lines.append(f"k={k} from up to {run.most} stored samples: mean over subsets, {how}")
+    if run.reparsed is not None:
+        lines.append(f"texts read again by this parser: {run.reparsed:,} readings differ")
     lines += _counts(run)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
@@ -56,9 +63,22 @@ def _counts(run: RunArrays) -> list[str]:
     return lines
 
 
-def overall_name(present: int, of: int) -> str:
+def about(run: RunArrays, rules: Rules, limit: int | None) -> dict[str, Any]:
+    """What every row of a table has in common: the run, how much of it, the rules."""
+    return {
+        "run_id": run.path.name,
+        "limit": limit,
+        "ties": rules.ties,
+        "on_invalid": rules.on_invalid,
+    }
+
+
+def overall_name(present: Sequence[int], run: RunArrays) -> str:
     """`overall`, or how much of it there is: a mean of fewer sections is another number."""
-    return "overall" if present == of else f"overall ({present} of {of} sections)"
+    of = len(run.record["spec"]["sections"])
+    if len(present) == of or not run.labelled.any():
+        return "overall"
+    return f"overall ({len(present)} of {of} sections)"
 
 
 def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from grmeval.errors import ConfigError, nearest
 from grmeval.measure import ON_INVALID, TIES, VOTES
 
-__all__ = ["Rules", "check_votes"]
+__all__ = ["PROTOCOLS", "Rules", "check_votes"]
 
 _IN_WORDS = {
     "wrong": "wrong",
@@ -17,30 +17,50 @@ _IN_WORDS = {
 }
 
 
+PROTOCOLS = {"official": "official", "paper": "share"}
+"""Protocol -> its word for both rules."""
+
+
 class Rules(NamedTuple):
-    """The rules in force, and whether they are the benchmark's own."""
+    """The rules in force, and whose they are."""
 
     ties: str
     on_invalid: str
-    official: bool
+    kind: str
 
     @classmethod
-    def choose(cls, spec: Mapping[str, Any], ties: str, on_invalid: str) -> "Rules":
-        """Resolve `official`; ConfigError names the words that are allowed."""
-        for flag, given, allowed in (("ties", ties, TIES), ("on-invalid", on_invalid, ON_INVALID)):
-            if given != "official" and given not in allowed:
-                raise ConfigError(f"--{flag} {given!r}: {nearest(given, ('official', *allowed))}")
-        own = (str(spec["ties"]), str(spec["on_invalid"]))
+    def choose(
+        cls,
+        spec: Mapping[str, Any],
+        protocol: str = "official",
+        ties: str | None = None,
+        on_invalid: str | None = None,
+    ) -> "Rules":
+        """Resolve `official` and what is left to the protocol; ConfigError names the words allowed.
+
+        The paper (arXiv 2504.02495, section 3) shuffles and takes the argmax: a tie is a random pick,
+        whose expectation is the shared credit; so is an item without any readable judgement.
+        """
+        for flag, given, allowed in (
+            ("protocol", protocol, tuple(PROTOCOLS)),
+            ("ties", ties, ("official", *TIES)),
+            ("on-invalid", on_invalid, ("official", *ON_INVALID)),
+        ):
+            if given is not None and given not in allowed:
+                raise ConfigError(f"--{flag} {given!r}: {nearest(given, allowed)}")
+        own, default = (str(spec["ties"]), str(spec["on_invalid"])), PROTOCOLS[protocol]
+        given_ties, given_invalid = ties or default, on_invalid or default
         chosen = (
-            own[0] if ties == "official" else ties,
-            own[1] if on_invalid == "official" else on_invalid,
+            own[0] if given_ties == "official" else given_ties,
+            own[1] if given_invalid == "official" else given_invalid,
         )
-        return cls(*chosen, official=chosen == own)
+        paper = protocol == "paper" and chosen == (default, default)
+        kind = "official" if chosen == own else "the paper's" if paper else "not the official rule"
+        return cls(*chosen, kind=kind)
 
     def __str__(self) -> str:
-        kind = "official" if self.official else "not the official rule"
         ties, silence = _IN_WORDS[self.ties], _IN_WORDS[self.on_invalid]
-        return f"ties: {ties}; no readable judgement: {silence} ({kind})"
+        return f"ties: {ties}; no readable judgement: {silence} ({self.kind})"
 
 
 def check_votes(votes: Sequence[str]) -> tuple[str, ...]:

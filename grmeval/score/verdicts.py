@@ -85,11 +85,14 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
     chance = np.zeros(len(run.n))
     seed = int(run.record["identity"]["seed"])
     for block in run.blocks:
+        known = run.labelled[block.items]
+        if not known.any():
+            continue
         curve = vote_curve(
-            block.scores,
-            block.valid,
-            block.drawn,
-            block.best,
+            block.scores[known],
+            block.valid[known],
+            block.drawn[known],
+            block.best[known],
             ks,
             vote=vote,
             balanced=run.balanced,
@@ -97,8 +100,8 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
             rng=np.random.default_rng([seed, block.best.shape[1]]),
         )
         for name, values in zip(Outcomes._fields, curve.outcomes, strict=True):
-            masses[name][block.items] = values
-        noise[block.items] = curve.noise
+            masses[name][block.items[known]] = values
+        noise[block.items[known]] = curve.noise
         exact &= curve.exact
         # A random pick earns the share of best responses; a single is right or wrong by a coin.
         chance[block.items] = block.best.mean(axis=1) if block.best.shape[1] > 1 else 0.5

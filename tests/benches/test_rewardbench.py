@@ -10,6 +10,7 @@ import pytest
 from grmeval import resources
 from grmeval.benches import load, read_spec
 from grmeval.errors import DataError
+from grmeval.runs.engines import Engines
 from grmeval.runs.plan import configure, prepare
 from grmeval.runs.sample import extend
 from grmeval.score import Accuracy, score
@@ -76,7 +77,7 @@ def scored(tmp_path: Path, right: dict[str, list[bool | str | None]]) -> Accurac
             "results": tmp_path / "results",
         }
     )
-    return score(extend(prepare(config), Quiet(), lambda seed: Scripted(script)))  # type: ignore[arg-type]
+    return score(extend(prepare(config), Quiet(), Engines(lambda seed: Scripted(script))))  # type: ignore[arg-type]
 
 
 def test_a_section_is_the_weighted_mean_of_its_subsets(tmp_path: Path) -> None:

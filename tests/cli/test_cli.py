@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grmeval.runs.store import latest
+from grmeval.runs.find import latest
 from tests.helpers import ENVIRONMENT, command, grmeval
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
@@ -35,7 +35,7 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
         (
             ["run", "--engine", "fake", "--ties", "shar"],
             2,
-            "--ties: input should be 'official', 'wrong', 'share'",
+            "--ties 'shar': allowed: official, wrong, share, half, random; did you mean 'share'?",
         ),
         (["run", "--engine", "fake", "--shard", "3/2"], 2, "expected i/n with 1 <= i <= n"),
         (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grmeval.engines.models import fingerprint, presets, read_preset, resolve
-from grmeval.errors import ConfigError, EngineError
+from grmeval.errors import ConfigError, InfrastructureError
 from grmeval.runs.plan import configure, prepare
 
 COMMITS = ("1" * 40, "2" * 40)
@@ -24,6 +24,7 @@ def model(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
     (folder / "model.safetensors").write_bytes(b"weights one")
     return folder
 
@@ -107,7 +108,7 @@ def test_another_revision_of_a_name_is_another_run(
     assert resolve("org/grm", "3" * 40).revision == "3" * 40
     assert run_path("org/grm") != run_path("org/grm", "v2")
     assert run_path("org/grm", "v2") == run_path("org/grm", COMMITS[1])
-    with pytest.raises(EngineError, match="org/other@main2: the hub is out of reach"):
+    with pytest.raises(InfrastructureError, match="hub is out of reach, and org/other@main2"):
         resolve("org/other", "main2")
 
 
@@ -119,9 +120,14 @@ def test_what_is_no_model_is_said(model: Path, tmp_path: Path) -> None:
         resolve(str(tmp_path / "empty"), None)
     with pytest.raises(ConfigError, match="is no hub model; drop it"):
         resolve(str(model), "v2")
-    (model / "model.safetensors").unlink()
-    with pytest.raises(ConfigError, match="no weights in it"):
-        resolve(str(model), None)
+    for name, said in (
+        ("tokenizer_config.json", "its tokenizer has no chat template"),
+        ("tokenizer.json", "no tokenizer in it"),
+        ("model.safetensors", "no weights in it"),
+    ):
+        (model / name).unlink()
+        with pytest.raises(ConfigError, match=said):
+            resolve(str(model), None)
 
 
 def test_presets_fit_the_configuration() -> None:

@@ -44,7 +44,10 @@ EMPTY = replace(
 
 
 def result(*rows: Row) -> Accuracy:
-    return Accuracy("title", rows, ("the [bold]rule[/bold]",), 0, {}, pa.table({"subset": ["x"]}))
+    about = {"run_id": "0a1b", "limit": None, "ties": "half", "on_invalid": "half"}
+    return Accuracy(
+        "title", rows, ("the [bold]rule[/bold]",), 0, about, {}, pa.table({"subset": ["x"]})
+    )
 
 
 def printed(table: object) -> str:
@@ -105,7 +108,7 @@ def test_gains_are_signed(gain: float, shown: str) -> None:
     row = CurveRow(
         "run", "sum", "overall", "overall", 4, 0.5, 0.4, 0.6, 0.05, gain, 9, 9, 0.0, "exact"
     )
-    table, _ = curve_table(Scaling("title", (row,), (), {}))
+    table, _ = curve_table(Scaling("title", (row,), (), {}, {}))
     assert f" {shown} " in printed(table)
 
 

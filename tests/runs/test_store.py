@@ -12,8 +12,9 @@ import pytest
 
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, EngineError, StoreError
+from grmeval.runs.find import latest
 from grmeval.runs.journal import JournalWriter
-from grmeval.runs.store import RunFolder, latest
+from grmeval.runs.store import RunFolder
 from grmeval.score import score
 from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
 

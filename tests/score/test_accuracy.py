@@ -14,6 +14,7 @@ import pytest
 
 from grmeval.errors import ConfigError
 from grmeval.items import Completion, Message, Request
+from grmeval.runs.engines import Engines
 from grmeval.runs.plan import configure, prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
@@ -87,7 +88,9 @@ def run(tmp_path: Path, script: Script, k: int, **settings: Any) -> RunFolder:
         "k": k,
         "results": tmp_path / "results",
     }
-    return extend(prepare(configure(values | settings)), Quiet(), lambda seed: Scripted(script))
+    return extend(
+        prepare(configure(values | settings)), Quiet(), Engines(lambda seed: Scripted(script))
+    )
 
 
 def named(result: Accuracy, name: str, vote: str = "sum") -> Row:
@@ -235,12 +238,12 @@ def test_single_responses_are_judged_by_the_threshold_and_have_an_auc(tmp_path: 
     wrong: list[list[int] | str] = [[5], [5]]
     script = {item.id: right if item.quality == (1,) else wrong for item in singles}
     only = replace(plan, loaded=replace(plan.loaded, items=singles))
-    result = score(extend(only, Quiet(), lambda seed: Scripted(script)))
+    result = score(extend(only, Quiet(), Engines(lambda seed: Scripted(script))))
     overall = named(result, "overall")
     assert (overall.accuracy, overall.auc, overall.items) == (1.0, 1.0, 20)
     script = {item.id: wrong for item in singles}
     again = replace(only, config=config.model_copy(update={"results": tmp_path / "other"}))
-    result = score(extend(again, Quiet(), lambda seed: Scripted(script)))
+    result = score(extend(again, Quiet(), Engines(lambda seed: Scripted(script))))
     assert (named(result, "overall").accuracy, named(result, "overall").auc) == (0.5, 0.5)
 
 

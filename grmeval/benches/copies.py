@@ -1,0 +1,60 @@
+"""Where the rows of a benchmark lie: packaged, a local copy, or the hub."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from grmeval import hub
+from grmeval.benches.spec import BenchSpec, Table
+from grmeval.errors import DataError
+
+__all__ = ["Copy", "at_hand", "copies"]
+
+
+class Copy(NamedTuple):
+    """A folder, archive or file, the tables that are read from it, and how to name it in a record."""
+
+    path: Path
+    tables: tuple[Table, ...]
+    origin: str
+
+
+def copies(spec: BenchSpec, beside: Path, data: Path | None) -> list[Copy]:
+    """What to read: `data` if given, else what lies beside the TOML, else the hub's.
+
+    DataError where there is none of these; ConfigError and InfrastructureError as `grmeval.hub`.
+    """
+    if data is not None:
+        return [Copy(data, spec.tables, str(data))]
+    if spec.source.packaged:
+        path = beside / spec.source.packaged
+        return [Copy(path, spec.tables, spec.source.packaged)]
+    found = []
+    for hub_id, tables in _by_hub(spec).items():
+        patterns = [table.files for table in tables]
+        revision = spec.source.revision if hub_id == spec.source.hub else None
+        flag = f"--bench {spec.id} ({hub_id})"
+        folder, sha = hub.dataset_files(hub_id, revision, patterns, flag)
+        found.append(Copy(folder, tables, f"hub:{hub_id}@{sha}"))
+    if not found:
+        raise DataError(f"--bench {spec.id} needs a copy of its rows: --data PATH. {spec.get}")
+    return found
+
+
+def at_hand(spec: BenchSpec, beside: Path) -> bool:
+    """Whether the rows can be read here and now without `--data` and without a network."""
+    if spec.source.packaged:
+        return (beside / spec.source.packaged).exists()
+    hubs = _by_hub(spec)
+    return bool(hubs) and all(
+        hub.cached(hub_id, None, "dataset", [table.files for table in tables])
+        for hub_id, tables in hubs.items()
+    )
+
+
+def _by_hub(spec: BenchSpec) -> dict[str, tuple[Table, ...]]:
+    """Hub id -> its tables; empty where the rows are not on the hub."""
+    found: dict[str, tuple[Table, ...]] = {}
+    for table in spec.tables:
+        if hub_id := table.hub or spec.source.hub:
+            found[hub_id] = (*found.get(hub_id, ()), table)
+    return found

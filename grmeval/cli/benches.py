@@ -1,0 +1,33 @@
+"""`grmeval benches`: the benchmarks there are."""
+
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+
+
+@app.command()
+def benches(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print as JSON, with metric, rules, paper, licence.")
+    ] = False,
+) -> None:
+    """List benchmarks, and whether their rows are here."""
+    from grmeval.cli.output import consoles
+    from grmeval.cli.pipe import put
+    from grmeval.cli.settings import read_settings
+    from grmeval.report.benches import bench_lines, benches_json, benches_table
+
+    lines = bench_lines(read_settings(None).get("data", {}))
+    if as_json:
+        put([benches_json(lines)])
+        return
+    out, _ = consoles()
+    out.print(benches_table(lines))
+    out.print(
+        "rows that are not here: from the hub at the first run, or --data PATH (--json says how)"
+    )
+    for group in sorted({group for line in lines for group in line.groups}):
+        members = ", ".join(line.bench for line in lines if group in line.groups)
+        out.print(f"--bench {group}: {members}")

@@ -1,0 +1,44 @@
+"""`grmeval export RUN`: a run's rows for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help=RUN)],
+    what: Annotated[
+        str, typer.Option("--what", help="Rows: samples, verdicts (last saved) or items.")
+    ] = "samples",
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="File: .csv, .jsonl or .parquet. [default: JSON lines to standard output]"
+        ),
+    ] = None,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="The judgements' text and thinking.")
+    ] = True,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+) -> None:
+    """Export samples with their labels, verdicts or items."""
+    import sys
+
+    from grmeval.cli.pipe import put
+    from grmeval.cli.settings import results_folder
+    from grmeval.report.export import export as write
+    from grmeval.report.export import json_lines
+    from grmeval.runs.find import find_run
+    from grmeval.runs.store import RunFolder
+
+    folder = RunFolder(find_run(run, results_folder(results)))
+    if to is None:
+        put(json_lines(folder, what, texts))
+        return
+    rows = write(folder, what, to.expanduser(), texts)
+    print(f"{rows:,} rows written to {to}", file=sys.stderr)

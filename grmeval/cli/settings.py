@@ -1,0 +1,89 @@
+"""Settings from a TOML: `--config FILE`, else grmeval.toml in the working folder; flags win over both."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from grmeval.config import RunConfig, Shard
+from grmeval.errors import ConfigError, nearest
+
+__all__ = ["FILE", "data_of", "read_settings", "results_folder"]
+
+FILE = "grmeval.toml"
+
+
+def read_settings(path: Path | None) -> dict[str, Any]:
+    """The file's values by field of RunConfig; `bench` and `vote` as lists, `data` by benchmark.
+
+    Relative paths are relative to the file. {} without a file; ConfigError names file and key.
+    """
+    path = path or (Path(FILE) if Path(FILE).exists() else None)
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    here = path.expanduser().absolute().parent
+    return {name: _value(path, name, value, here) for name, value in found.items()}
+
+
+def _value(file: Path, name: str, value: Any, here: Path) -> Any:
+    if name not in RunConfig.model_fields:
+        known = nearest(name, sorted(RunConfig.model_fields))
+        raise ConfigError(f"{file}: unknown setting {name!r}; {known}")
+    if name in ("template", "lora", "results"):
+        return _path(file, name, value, here)
+    if name == "data":
+        table = value if isinstance(value, dict) else {"": value}
+        return {bench: _path(file, name, text, here) for bench, text in table.items()}
+    if name in ("bench", "vote"):
+        return [_if_path(word, here) for word in ([value] if isinstance(value, str) else value)]
+    if name == "shard":
+        return Shard.parse(str(value))
+    return _if_path(value, here) if name == "model" else value
+
+
+def results_folder(given: Path | None) -> Path:
+    """Where runs are looked for: the flag, else the settings file, else ./results."""
+    return given or read_settings(None).get("results") or Path("results")
+
+
+def data_of(benches: list[str], given: list[str], from_file: dict[str, Path]) -> dict[str, Path]:
+    """Local copies by benchmark, from `--data PATH`, `--data BENCH=PATH` and the file's.
+
+    A path without a name belongs to the one benchmark there is; ConfigError where there are more.
+    """
+    named, plain = dict[str, Path](), list[Path]()
+    for text in given:
+        name, equals, path = text.partition("=")
+        if equals and not Path(text).exists():
+            if name not in benches:
+                raise ConfigError(f"--data {text}: {nearest(name, benches)}")
+            named[name] = Path(path)
+        else:
+            plain.append(Path(text))
+    if plain and (len(benches) > 1 or len(plain) > 1):
+        raise ConfigError(
+            f"--data {plain[0]}: of which benchmark? Say --data BENCH=PATH for each: {', '.join(benches)}"
+        )
+    if plain:
+        return {benches[0]: plain[0]}
+    if "" in from_file and len(benches) > 1:
+        raise ConfigError(f"data = …: of which benchmark? Make it a table: [data] {benches[0]} = …")
+    return {b: p for b in benches if (p := named.get(b) or from_file.get(b) or from_file.get(""))}
+
+
+def _path(file: Path, name: str, value: Any, here: Path) -> Path:
+    if not isinstance(value, str):
+        raise ConfigError(f"{file}: {name}: expected a path in quotes, found {value!r}")
+    return here / Path(value).expanduser()
+
+
+def _if_path(text: Any, here: Path) -> Any:
+    """A name that begins like a relative path is one."""
+    if isinstance(text, str) and text.startswith(("./", "../")):
+        return str(here / text)
+    return text

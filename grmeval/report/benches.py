@@ -1,0 +1,92 @@
+"""The benchmarks there are: what each measures, and whether its rows are on this machine."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grmeval.benches import at_hand, bench_ids, find_spec
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["BenchLine", "bench_lines", "benches_json", "benches_table"]
+
+
+@dataclass(frozen=True)
+class BenchLine:
+    """One benchmark; `items` of a complete copy, `rows`: where they would be read from now, or None."""
+
+    bench: str
+    title: str
+    items: int
+    sections: tuple[str, ...]
+    metric: str
+    ties: str
+    on_invalid: str
+    groups: tuple[str, ...]
+    source: str
+    rows: str | None
+    paper: str
+    licence: str
+
+
+def bench_lines(data: Mapping[str, Path]) -> list[BenchLine]:
+    """Every packaged benchmark; `data` are the local copies that the settings file names."""
+    found = []
+    for bench in bench_ids():
+        spec, beside = find_spec(bench)
+        rows = None
+        if bench in data:
+            rows = str(data[bench]) if data[bench].exists() else None
+        elif at_hand(spec, beside):
+            rows = "packaged" if spec.source.packaged else "hub cache"
+        source = spec.source
+        origin = f"hub: {source.hub}" if source.hub else "github: " + str(source.github)
+        found.append(
+            BenchLine(
+                bench=bench,
+                title=spec.title,
+                items=sum(spec.expected.values()),
+                sections=tuple(section.name for section in spec.sections),
+                metric=spec.metric,
+                ties=spec.ties,
+                on_invalid=spec.on_invalid,
+                groups=spec.groups,
+                source="packaged" if source.packaged else origin,
+                rows=rows,
+                paper=spec.paper,
+                licence=spec.licence,
+            )
+        )
+    return found
+
+
+def benches_json(lines: list[BenchLine]) -> str:
+    """The same as JSON."""
+    return json.dumps([asdict(line) for line in lines], indent=1) + "\n"
+
+
+def benches_table(lines: list[BenchLine]) -> "Table":
+    """For 80 columns."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("bench", no_wrap=True)
+    table.add_column("items", justify="right", no_wrap=True)
+    for title in ("rows here", "sections", "source"):
+        table.add_column(title, overflow="fold")
+    for line in lines:
+        sections = ", ".join(line.sections)
+        cells = (
+            line.bench,
+            f"{line.items:,}",
+            line.rows or "no",
+            sections,
+            line.source.split(":")[0],
+        )
+        table.add_row(*map(Text, cells))
+    return table

@@ -1,0 +1,166 @@
+"""A run's samples, items or verdicts as one file of a common kind, or as lines."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from grmeval.errors import ConfigError, StoreError, nearest
+from grmeval.files import write_with
+from grmeval.runs.fold import sample_schema
+from grmeval.runs.read import sample_batches
+from grmeval.runs.store import RunFolder
+
+__all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
+
+WHATS = ("samples", "verdicts", "items")
+ENDINGS = (".csv", ".jsonl", ".parquet")
+TEXTS = ("thinking", "text")
+BATCH = 4096
+"""Rows in memory at once."""
+
+
+def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
+    """Write `to`, whole or not at all; gives the number of rows.
+
+    Every text is exactly what is stored, a leading `=` too: spreadsheets may take such a cell for a
+    formula. A list is JSON in a CSV cell; a value that is not there is an empty cell, or null.
+    """
+    if to.suffix not in ENDINGS:
+        raise ConfigError(f"--to {to}: the ending says the format: {', '.join(ENDINGS)}")
+    inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
+    if inside:
+        raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
+    batches = _batches(folder, what, texts)
+    write = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
+    count = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal count
+        for batch in batches:
+            count += batch.num_rows
+            yield batch
+
+    write_with(to, partial(write, counted()))
+    return count
+
+
+def json_lines(folder: RunFolder, what: str, texts: bool = True) -> Iterator[str]:
+    """The same rows as JSON lines, plain ASCII: no terminal acts on them."""
+    for batch in _batches(folder, what, texts):
+        yield from _lines(batch)
+
+
+def _batches(folder: RunFolder, what: str, texts: bool) -> Iterator[Any]:
+    """Arrow tables of one schema; the first one is made at once, so that mistakes come first."""
+    if what not in WHATS:
+        raise ConfigError(f"--what {what!r} is not known; {nearest(what, WHATS)}")
+    if what == "verdicts":
+        return iter([_verdicts(folder)])
+    items = _items(folder)
+    return iter([items]) if what == "items" else _samples(folder, items, texts)
+
+
+def _verdicts(folder: RunFolder) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder.path / "verdicts.parquet"
+    if not path.exists():
+        raise ConfigError(f"{path}: not there yet: `grmeval score {folder.path} --save` writes it")
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path}: damaged: {error}; `grmeval score` writes it again") from None
+
+
+def _items(folder: RunFolder) -> Any:
+    """items.parquet with the benchmark's id, and sections by name."""
+    import pyarrow as pa
+
+    items, record = folder.items(), folder.record
+    names = [section["name"] for section in record["spec"]["sections"]]
+    sections = [names[number] for number in items["section"].to_pylist()]
+    place = items.column_names.index("section")
+    items = items.set_column(place, "section", pa.array(sections, pa.string()))
+    bench = pa.array([record["identity"]["bench"]] * len(items), pa.string())
+    return items.add_column(0, "bench", bench)
+
+
+def _samples(folder: RunFolder, items: Any, texts: bool) -> Iterator[Any]:
+    """Samples with their items' labels; one empty table where there are none."""
+    import pyarrow as pa
+
+    keys = zip(items["subset"].to_pylist(), items["id"].to_pylist(), strict=True)
+    place = {key: at for at, key in enumerate(keys)}
+    labels = items.select(["section", "n", "quality", "group", "cluster", "flags"])
+    bench = folder.record["identity"]["bench"]
+    columns = [name for name in sample_schema().names if texts or name not in TEXTS]
+    schema = pa.schema([sample_schema().field(name) for name in columns])
+    none = pa.RecordBatch.from_pylist([], schema=schema)
+    for batch in chain([none], sample_batches(folder, columns, BATCH)):
+        keys = zip(batch["subset"].to_pylist(), batch["id"].to_pylist(), strict=True)
+        mine = labels.take(pa.array([place.get(key) for key in keys], pa.int64()))
+        named = {"bench": pa.array([bench] * len(batch), pa.string())}
+        named |= {name: batch[name] for name in ("subset", "id")}
+        named |= {name: mine[name] for name in labels.column_names}
+        yield pa.table(named | {name: batch[name] for name in columns[2:]})
+
+
+def _csv(batches: Iterable[Any], path: Path) -> None:
+    import csv
+
+    import pandas as pd
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, batch in enumerate(batches):
+            columns = {name: _cells(batch[name].to_pylist()) for name in batch.column_names}
+            # Objects: pandas must not make 3.0 of a 3 beside a gap. All text is quoted: a lone
+            # carriage return in a bare cell would end the row.
+            pd.DataFrame(columns, dtype=object).to_csv(
+                file,
+                index=False,
+                header=number == 0,
+                quoting=csv.QUOTE_NONNUMERIC,
+                lineterminator="\n",
+            )
+
+
+def _cells(values: list[Any]) -> list[Any]:
+    return [json.dumps(_plain(v)) if isinstance(v, list) else _plain(v) for v in values]
+
+
+def _jsonl(batches: Iterable[Any], path: Path) -> None:
+    with path.open("w", encoding="ascii") as file:
+        for batch in batches:
+            file.writelines(_lines(batch))
+
+
+def _parquet(batches: Iterable[Any], path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for batch in batches:
+            writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
+            writer.write_table(batch)
+    finally:
+        if writer:
+            writer.close()
+
+
+def _lines(batch: Any) -> Iterator[str]:
+    """Rows as JSON; `json`, not pandas, whose numbers have 15 digits where a double may need 17."""
+    for row in batch.to_pylist():
+        plain = {name: _plain(value) for name, value in row.items()}
+        yield json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """A number that is not there is none, never NaN."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

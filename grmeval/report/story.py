@@ -1,0 +1,151 @@
+"""The story of a run, and of one item's judgements in it, as data."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grmeval.errors import ConfigError, DataError
+from grmeval.items import Item, Key
+from grmeval.report.overview import run_line
+from grmeval.runs.find import find_item
+from grmeval.runs.preview import Preview
+from grmeval.runs.read import item_samples
+from grmeval.runs.store import RunFolder
+
+__all__ = ["as_json_text", "item_story", "prompt_json", "run_story"]
+
+LABELS = ("bench", "subset", "id", "n", "quality", "flags", "group", "cluster")
+
+
+def as_json_text(story: Mapping[str, Any]) -> str:
+    """One JSON object, plain ASCII: no terminal acts on it."""
+    return json.dumps(story, indent=1, allow_nan=False) + "\n"
+
+
+def run_story(folder: RunFolder) -> dict[str, Any]:
+    """Everything that run.json says, what the last saved table said, and the files with their bytes."""
+    record, line = folder.record, run_line(folder)
+    files = {
+        path.relative_to(folder.path).as_posix(): path.stat().st_size
+        for path in sorted(folder.path.rglob("*"))
+        if path.is_file() and path.parent.name != "locks"
+    }
+    return {
+        "run": line.run,
+        "path": line.path,
+        "title": record["spec"]["title"],
+        "model": line.model,
+        "asked": record["asked"],
+        "samples": line.samples,
+        "items": line.items,
+        "accuracy": {"accuracy": line.accuracy, "vote": line.vote, "k": line.accuracy_k},
+        "written": line.written,
+        "identity": record["identity"],
+        "config": record["config"],
+        "launches": record["launches"],
+        "totals": record.get("totals"),
+        "files": files,
+    }
+
+
+def item_story(
+    folder: RunFolder,
+    item: str,
+    *,
+    j: int | None = None,
+    texts: bool = False,
+    data: Path | None = None,
+) -> dict[str, Any]:
+    """An item's facts, its samples (or only the j-th), and the sum per response over all valid ones.
+
+    `item`: id or subset/id. `texts` loads the benchmark again (from `data`, or where it was judged
+    from) for the conversation and the responses; DataError if they are others than those judged.
+    """
+    row, key = _item_row(folder, item)
+    spec, identity = folder.record["spec"], folder.record["identity"]
+    story: dict[str, Any] = {"run": folder.path.name, "bench": identity["bench"]}
+    story |= {name: row[name] for name in LABELS if name in row}
+    story["section"] = spec["sections"][row["section"]]["name"]
+    if texts:
+        loaded = _load_item(folder, key, row["content_hash"], data)
+        story["conversation"] = [message._asdict() for message in loaded.conversation]
+        story["responses"] = list(loaded.responses)
+    samples = item_samples(folder, key)
+    story["totals"] = _totals(samples, row["n"])
+    story["samples"] = samples if j is None else _only(samples, j, item)
+    return story
+
+
+def prompt_json(found: Preview) -> str:
+    """A preview as one JSON object."""
+    messages = [message._asdict() for message in found.messages]
+    subset, name = found.key
+    return as_json_text(
+        {
+            "bench": found.bench,
+            "subset": subset,
+            "id": name,
+            "j": found.j,
+            "order": list(found.order),
+            "messages": messages,
+        }
+    )
+
+
+def _item_row(folder: RunFolder, item: str) -> tuple[dict[str, Any], Key]:
+    table = folder.items()
+    columns = (table["subset"].to_pylist(), table["id"].to_pylist())
+    keys = [Key(*names) for names in zip(*columns, strict=True)]
+    key = find_item(item, keys)
+    row: dict[str, Any] = table.slice(keys.index(key), 1).to_pylist()[0]
+    return row, key
+
+
+def _load_item(folder: RunFolder, key: Key, content_hash: str, data: Path | None) -> Item:
+    from grmeval.benches import load
+
+    identity, asked = folder.record["identity"], folder.record["config"]
+    kept = asked.get("data")
+    source = data.expanduser() if data else Path(kept) if kept else None
+    loaded = load(asked.get("bench") or identity["bench"], source, identity["layout"])
+    found = next((item for item in loaded.items if item.key == key), None)
+    if found is None or found.content_hash() != content_hash:
+        where = f"--data {source}" if source else "the packaged rows"
+        how = "has no such item" if found is None else "has other texts or labels for it"
+        raise DataError(
+            f"{where}: item {f'{key.subset}/{key.id}'!r} is not the one that was judged: this copy {how}; "
+            "name the copy that the run was made from (--data)"
+        )
+    return found
+
+
+def _only(samples: list[dict[str, Any]], j: int, item: str) -> list[dict[str, Any]]:
+    chosen = [sample for sample in samples if sample["j"] == j]
+    if not chosen:
+        have = ", ".join(_spans([sample["j"] for sample in samples])) or "no samples yet"
+        raise ConfigError(f"--j {j}: item {item!r} has {have}")
+    return chosen
+
+
+def _spans(numbers: Sequence[int]) -> list[str]:
+    """Sorted numbers as `0-7`, `9`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return [str(low) if low == high else f"{low}-{high}" for low, high in spans]
+
+
+def _totals(samples: list[dict[str, Any]], n: int) -> dict[str, Any]:
+    """Sum and mean per response over the valid samples; None where there is none."""
+    valid = [sample["scores"] for sample in samples if sample["scores"] is not None]
+    given = [[scores[i] for scores in valid if scores[i] is not None] for i in range(n)]
+    return {
+        "samples": len(samples),
+        "valid": len(valid),
+        "sum": [sum(scores) if scores else None for scores in given],
+        "mean": [sum(scores) / len(scores) if scores else None for scores in given],
+    }

@@ -1,0 +1,44 @@
+"""The prompt of an item as a judge would send it: no model, no run folder."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from grmeval.benches import load
+from grmeval.config import RunConfig
+from grmeval.items import Item, Key, Message
+from grmeval.judges import PointwiseJudge
+from grmeval.runs.find import find_item
+from grmeval.runs.orders import limit_ranks, response_order
+
+__all__ = ["Preview", "preview"]
+
+
+class Preview(NamedTuple):
+    """`order[slot]` is the index of the response shown in that slot for sample `j`."""
+
+    bench: str
+    key: Key
+    j: int
+    order: tuple[int, ...]
+    messages: tuple[Message, ...]
+
+
+def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
+    """The messages of sample `j` of an item: `id` or `subset/id`; None: the first that --limit takes.
+
+    Of the configuration: bench, data, layout, template, system, orders, seed.
+    """
+    judge = PointwiseJudge(config.template, config.system)
+    loaded = load(config.bench, config.data, config.layout)
+    if item is None:
+        ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
+        chosen = loaded.items[ranks.index(0)]
+    else:
+        chosen = _named(item, loaded.items)
+    order = response_order(config.orders, config.seed, chosen.key, chosen.n, j)
+    return Preview(config.bench, chosen.key, j, order, judge.messages(chosen, order))
+
+
+def _named(text: str, items: Sequence[Item]) -> Item:
+    key = find_item(text, [item.key for item in items])
+    return next(item for item in items if item.key == key)

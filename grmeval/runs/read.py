@@ -1,0 +1,95 @@
+"""Stored samples as they lie: of one item, or of a whole run in batches."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from grmeval.errors import StoreError
+from grmeval.items import Key
+from grmeval.runs.fold import SAMPLES, SampleKey, sample_schema
+from grmeval.runs.journal import parse_line, read_journal
+from grmeval.runs.store import RunFolder
+
+__all__ = ["item_samples", "sample_batches"]
+
+KEY = list(SampleKey._fields)
+
+
+def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
+    """One item's samples by j, folded or not: rows of `sample_schema`."""
+    import pyarrow.parquet as pq
+
+    wanted = [("subset", "=", key.subset), ("id", "=", key.id)]
+    with folder.reading() as journals, _damage(folder.path):
+        rows = []
+        if (path := folder.path / SAMPLES).exists():
+            rows += pq.read_table(path, filters=wanted).to_pylist()
+        for journal in journals:
+            rows += [row for _, row in read_journal(journal) if (row["subset"], row["id"]) == key]
+    by_j: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        by_j.setdefault(row["j"], row)
+    return [by_j[j] for j in sorted(by_j)]
+
+
+def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator[Any]:
+    """All samples as Arrow record batches of at most `size` rows: the folded ones, then the others.
+
+    The files are opened under the folder's lock and read after it: a slow reader stops no writer,
+    and a fold meanwhile takes nothing away from what is read here.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.ExitStack() as opened, _damage(folder.path):
+        with folder.reading() as paths:
+            stored = None
+            if (path := folder.path / SAMPLES).exists():
+                stored = opened.enter_context(pq.ParquetFile(path))
+            journals = [(p, opened.enter_context(p.open("rb"))) for p in paths if p.stat().st_size]
+        fresh = _index(journals)
+        if stored:
+            read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
+            for batch in stored.iter_batches(size, columns=read):
+                if fresh:
+                    for row in zip(*(batch.column(n).to_pylist() for n in KEY), strict=True):
+                        fresh.pop(SampleKey(*row), None)
+                yield batch.select(columns)
+        schema = pa.schema([sample_schema().field(name) for name in columns])
+        left = sorted(fresh.items())
+        for start in range(0, len(left), size):
+            rows = [_row(journals[n], offset) for _, (n, offset) in left[start : start + size]]
+            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+
+
+def _index(journals: Sequence[tuple[Path, BinaryIO]]) -> dict[SampleKey, tuple[int, int]]:
+    """Where the first row of each key is: (journal, offset). A torn last line is none."""
+    found: dict[SampleKey, tuple[int, int]] = {}
+    for at, (path, file) in enumerate(journals):
+        offset = 0
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            row = parse_line(line, path, number)
+            found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
+            offset += len(line)
+    return found
+
+
+def _row(journal: tuple[Path, BinaryIO], offset: int) -> dict[str, Any]:
+    path, file = journal
+    file.seek(offset)
+    return parse_line(file.readline(), path, 0)
+
+
+@contextlib.contextmanager
+def _damage(folder: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{folder / SAMPLES}: damaged: {error}; restore it, or move it away to sample again"
+        ) from None

@@ -1,0 +1,55 @@
+"""Stored texts, read again by this version's parser: a new parser needs no new judgement."""
+
+from typing import Any
+
+from grmeval.errors import ConfigError
+from grmeval.items import Reading
+from grmeval.judges import Judge, PointwiseJudge
+from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
+from grmeval.runs.store import RunFolder
+
+__all__ = ["TEXTS", "reader", "reread", "rewrite"]
+
+TEXTS = ["order", "finish", "thinking", "text"]
+"""What of a stored sample is read."""
+
+
+def reader(folder: RunFolder) -> Judge:
+    """The judge that a run's samples were made with, as far as reading needs it."""
+    name = folder.record["identity"]["judge"]["name"]
+    if name != PointwiseJudge.name:
+        raise ConfigError(f"{folder.path}: this grmeval has no judge {name!r} to read it again")
+    return PointwiseJudge()
+
+
+def reread(judge: Judge, row: dict[str, Any]) -> Reading:
+    """One stored sample read anew; scores are in the ITEM's response order."""
+    order = row["order"]
+    found = judge.read(row["text"], len(order), row["finish"], thinking=row["thinking"])
+    if found.scores is None:
+        return found
+    by_slot = dict(zip(order, found.scores, strict=True))
+    return found._replace(scores=tuple(by_slot[i] for i in range(len(order))))
+
+
+def rewrite(folder: RunFolder) -> int:
+    """Put new readings into samples.parquet; gives how many changed. Nobody may be writing."""
+    judge, names = reader(folder), sample_schema().names
+    changed = 0
+
+    def renewed(row: dict[str, Any]) -> dict[str, Any]:
+        nonlocal changed
+        found = reread(judge, row)
+        scores = None if found.scores is None else list(found.scores)
+        new = {"scores": scores, "invalid": found.invalid, "form": found.form}
+        changed += any(row[name] != value for name, value in new.items())
+        return row | new | {"parser": judge.parser}
+
+    with folder.writer(None):
+        folder.fold(None)
+        rows = (dict(zip(names, row, strict=True)) for row in read_rows(folder.path, names))
+        new = (renewed(row) for row in rows)
+        write_samples(
+            folder.path, ((SampleKey(r["subset"], r["id"], r["j"]), tuple(r.values())) for r in new)
+        )
+    return changed

@@ -1,0 +1,106 @@
+"""Rows from the hub: asked once, pinned to a commit, taken from the cache when the hub is gone."""
+
+import io
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.helpers import ENVIRONMENT, command
+from tests.hub import COMMIT, Hub, serve
+
+REPOSITORY = ("dataset", "allenai/reward-bench")
+PRIOR = ("dataset", "allenai/preference-test-sets")
+
+
+def parquet(*rows: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows)), buffer)
+    return buffer.getvalue()
+
+
+def pair(subset: str, number: int) -> dict[str, Any]:
+    models = {"chosen_model": "a", "rejected_model": "b"}
+    texts = {"prompt": f"Question {number}", "chosen": "good", "rejected": "bad"}
+    return texts | models | {"subset": subset, "id": number}
+
+
+FILES = {
+    "data/filtered-00000-of-00001.parquet": parquet(*(pair("llmbar-natural", i) for i in range(3))),
+    "data/raw-00000-of-00001.parquet": b"never asked for",
+}
+
+
+def run(hub: Hub, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    bench = ("--bench", "rewardbench") if "--bench" not in more else ()
+    words = command("run", *bench, "--engine", "fake", "--k", "1", "--results", folder / "r", *more)
+    environment = ENVIRONMENT | hub.environment(folder / "hf")
+    environment |= {"GRMEVAL_CACHE": str(folder / "cache")}
+    return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_rows_are_downloaded_once_and_survive_the_hub(tmp_path: Path) -> None:
+    with serve(Hub({REPOSITORY: FILES})) as hub:
+        first = run(hub, tmp_path)
+        assert first.returncode == 0, first.stderr
+        assert "3/100" in first.stdout
+        downloads = [line for line in hub.asked if line.startswith("GET") and "resolve" in line]
+        assert len(downloads) == 1
+        assert "filtered" in downloads[0]
+        hub.asked.clear()
+        again = run(hub, tmp_path)
+        assert "every sample is there" in again.stderr
+        assert not [line for line in hub.asked if "resolve" in line]
+        hub.status = 503
+        assert "every sample is there" in run(hub, tmp_path).stderr
+    assert "every sample is there" in run(hub, tmp_path).stderr  # nobody listens any more
+    (record,) = tmp_path.glob("r/*/*/*/run.json")
+    assert f"hub:allenai/reward-bench@{COMMIT}" in record.read_text("utf-8")
+
+
+def test_prior_sets_come_from_their_own_repository(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Hello"}]
+    row = {"prompt": turns, "chosen": "good", "rejected": "bad"}
+    sets = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize", "pku_better")
+    prior = {f"data/{name}-00000-of-00001.parquet": parquet(row, row) for name in sets}
+    with serve(Hub({REPOSITORY: FILES, PRIOR: prior})) as hub:
+        found = run(hub, tmp_path, "--bench", "rewardbench-prior", "--json")
+    assert found.returncode == 0, found.stderr
+    for name in sets[:4]:
+        assert f'"name": "{name}"' in found.stdout
+    assert "pku" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "files", "code", "said"),
+    [
+        (200, {}, 2, "no such dataset on the hub, or it is private"),
+        (503, {REPOSITORY: FILES}, 3, "the hub is out of reach, and allenai/reward-bench is not"),
+        (200, {REPOSITORY: {"README.md": b""}}, 2, "no file *filtered-*.parquet in it"),
+    ],
+)
+def test_what_the_hub_cannot_give_is_said(
+    tmp_path: Path,
+    status: int,
+    files: dict[tuple[str, str], dict[str, bytes]],
+    code: int,
+    said: str,
+) -> None:
+    with serve(Hub(files, status=status)) as hub:
+        found = run(hub, tmp_path)
+    assert found.returncode == code, found.stderr
+    assert said in found.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_renamed_column_lists_the_names_found(tmp_path: Path) -> None:
+    row = pair("llmbar-natural", 1)
+    row["best"] = row.pop("chosen")
+    files = {"data/filtered-00000-of-00001.parquet": parquet(row)}
+    with serve(Hub({REPOSITORY: files})) as hub:
+        found = run(hub, tmp_path)
+    assert found.returncode == 2
+    assert "row 1: no column 'chosen'; found: best, chosen_model" in found.stderr

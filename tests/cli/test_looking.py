@@ -1,0 +1,479 @@
+"""`runs`, `show` and `prompt`: what is there is shown, whole, and no foreign text acts on a terminal."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from grmeval.benches import load
+from grmeval.cli import app, prompt, runs, show  # the modules add their commands
+from grmeval.items import Key, Message, Sample
+from grmeval.report.lines import prompt_text
+from grmeval.report.tables import write_accuracy
+from grmeval.report.text import printable
+from grmeval.runs.find import all_runs, find_item, find_run, latest
+from grmeval.runs.journal import JournalWriter
+from grmeval.runs.orders import limit_ranks, response_order
+from grmeval.runs.preview import Preview
+from grmeval.runs.read import item_samples, sample_batches
+from grmeval.runs.store import RunFolder
+from grmeval.score import score
+from tests.helpers import ENVIRONMENT, command, sampled
+
+COMMANDS = (prompt, runs, show)
+HOSTILE = (
+    '=1+1 \x1b]0;owned\x07\x9b31m "q", \r\nlone\rcr \u202etxet\u2066 \u2028\x85\t[bold]x[/bold]\x00'
+)
+ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def ask(*words: object, code: int = 0) -> str:
+    """What a command writes in this process: standard output, or the message where `code` is not 0."""
+    found = CliRunner().invoke(app, [str(word) for word in words])
+    assert found.exit_code == code, found.output
+    if code:
+        assert not found.stdout
+        assert "Traceback" not in found.stderr
+    return " ".join(found.stderr.split()) if code else found.stdout
+
+
+def process(*words: object, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    environment = ENVIRONMENT | {"COLUMNS": str(columns), "NO_COLOR": "1"}
+    return subprocess.run(command(*words), capture_output=True, text=True, env=environment)
+
+
+def rows_file(path: Path, response: str = HOSTILE) -> Path:
+    """Rows of the sample's shape with hostile texts, one id in two subsets."""
+    rows = [
+        {
+            "id": name,
+            "subset": subset,
+            "conversation": [{"role": "user", "content": HOSTILE}],
+            "responses": [response, "plain"],
+            "quality": [1, 0],
+        }
+        for subset in ("facts-pairs", "code-pairs")
+        for name in ("twice", f"only-{subset}")
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def sample(key: Key, j: int, **changes: Any) -> Sample:
+    values: dict[str, Any] = {
+        "subset": key.subset,
+        "id": key.id,
+        "j": j,
+        "order": (1, 0),
+        "scores": (3.0, 9.0),
+        "invalid": None,
+        "form": "boxed",
+        "finish": "stop",
+        "prompt_tokens": 5,
+        "cached_tokens": 0,
+        "tokens": 7,
+        "parser": 1,
+        "launch": "0000",
+        "thinking": "",
+        "text": "text",
+    }
+    return Sample(**(values | changes))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs: the packaged sample, scored; hostile rows with two samples that are not folded."""
+    top = tmp_path_factory.mktemp("looking")
+    plain = sampled(top / "results", k=2, limit=10)
+    write_accuracy(plain.path, score(plain))
+    odd = sampled(top / "results", k=2, data=rows_file(top / "rows.jsonl"))
+    with JournalWriter(odd.path / "journal" / "0001.jsonl") as journal:
+        key = Key("facts-pairs", "only-facts-pairs")
+        journal.write(sample(key, 3, text=HOSTILE, thinking=f"thought {HOSTILE}"))
+        journal.write(sample(key, 2, scores=None, form=None, invalid="truncated", finish="length"))
+        journal.write(sample(key, 0, text="a second row of a key"))
+    return top / "results"
+
+
+@pytest.fixture
+def plain(results: Path) -> Path:
+    return next(path for path in all_runs(results) if (path / "accuracy.json").exists())
+
+
+@pytest.fixture
+def odd(results: Path) -> Path:
+    return next(path for path in all_runs(results) if not (path / "accuracy.json").exists())
+
+
+# ---------------------------------------------------------------------- finding a run, an item
+
+
+def test_a_run_has_many_names(results: Path, plain: Path, odd: Path) -> None:
+    assert all_runs(results) == [odd, plain]
+    assert find_run("latest", results) == latest(results) == odd
+    for text in (str(plain), plain.name, plain.name[:4], plain.name[:6].upper()):
+        assert find_run(text, results) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("zzzz", "no path, no run-id, and not `latest`; --results"),
+        ("abc", "a run-id's prefix has 4 or more characters"),
+        ("/nowhere/at/all", "not a run folder: it has no run.json"),
+    ],
+)
+def test_an_unknown_run(results: Path, plain: Path, text: str, message: str) -> None:
+    for words in (("show", text), ("show", text, "--item", "x")):
+        found = ask(*words, "--results", results, code=2)
+        assert message in found
+        assert f"sample/fake/{plain.name}" in found
+
+
+def test_a_mistyped_run_has_its_nearest(results: Path, plain: Path) -> None:
+    mistyped = plain.name[:6] + "z" + plain.name[7:]
+    assert f"did you mean '{plain.name}'?" in ask("show", mistyped, "--results", results, code=2)
+
+
+def test_a_prefix_of_several_runs(tmp_path: Path) -> None:
+    for name in ("abcd00000001", "abcd00000002", "ffff00000000"):
+        folder = tmp_path / "sample" / "m" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}")
+    found = ask("show", "abcd", "--results", tmp_path, code=2)
+    assert "several runs are meant" in found
+    assert all(f"sample/m/abcd0000000{n}" in found for n in (1, 2))
+    assert "ffff" not in found
+
+
+def test_no_runs_at_all(tmp_path: Path) -> None:
+    assert "no runs in it; `grmeval run` makes one" in ask("runs", "--results", tmp_path, code=2)
+    assert "no run with samples" in ask("show", "latest", "--results", tmp_path, code=2)
+    assert "has no runs" in ask("show", "abcd", "--results", tmp_path, code=2)
+
+
+def test_an_item_is_named_by_id_or_with_its_subset() -> None:
+    keys = [Key("a", "one"), Key("b", "one"), Key("a/b", "two"), Key("c", "a/one")]
+    assert find_item("b/one", keys) == Key("b", "one")
+    assert find_item("a/b/two", keys) == find_item("two", keys) == Key("a/b", "two")
+    assert find_item("a/one", keys) == Key(
+        "a", "one"
+    )  # a whole name before an id that looks like it
+    assert find_item("c/a/one", keys) == Key("c", "a/one")
+
+
+# ---------------------------------------------------------------------- runs
+
+
+def test_runs_fit_80_columns_and_say_what_is_known(results: Path, plain: Path, odd: Path) -> None:
+    found = process("runs", "--results", results)
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in found.stdout
+    first, second = (next(i for i, li in enumerate(lines) if p.name in li) for p in (odd, plain))
+    assert first < second
+    assert lines[second].split()[:7] == [plain.name, "sample", "fake", "2", "10", "20", "10"]
+    assert lines[first].split()[3:8] == ["2", "-", "11", "4", "-"]
+
+
+def test_runs_as_json(results: Path, plain: Path) -> None:
+    lines = json.loads(ask("runs", "--results", results, "--json"))["runs"]
+    saved = json.loads((plain / "accuracy.json").read_text())["rows"][0]
+    assert lines[1]["accuracy"] == saved["accuracy"]
+    assert (lines[1]["run"], lines[1]["vote"], lines[1]["items"]) == (plain.name, "sum", 10)
+    assert (lines[0]["samples"], lines[0]["accuracy"], lines[0]["limit"]) == (11, None, None)
+
+
+def test_long_names_are_folded_not_cut(tmp_path: Path, plain: Path) -> None:
+    label = "my-organisation--my-reward-model-27b-instruct-step-12000"
+    folder = tmp_path / "ppe-correctness-mbpp-plus" / label / "0123456789ab"
+    folder.mkdir(parents=True)
+    record = json.loads((plain / "run.json").read_text())
+    record["config"]["label"], record["asked"] = label, {"k": 1024, "limit": 128000}
+    record["identity"]["bench"] = "ppe-correctness-mbpp-plus"
+    (folder / "run.json").write_text(json.dumps(record))
+    table = process("runs", "--results", tmp_path).stdout
+    assert max(map(len, table.splitlines())) <= 80
+    for word in ("0123456789ab", "1,024", "128,000"):
+        assert word in table
+    assert "…" not in table
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read"),
+        ('{"format": 99}', "by a newer grmeval"),
+        ('{"format": "x"}', "cannot be read"),
+        ('{"format": 1, "identity": {}}', "cannot be read"),
+        ("[]", "cannot be read"),
+    ],
+)
+def test_a_broken_run_hides_no_other(
+    results: Path, plain: Path, content: str, message: str
+) -> None:
+    broken = results / "sample" / "\x1bm" / "bad"
+    broken.mkdir(parents=True)
+    try:
+        (broken / "run.json").write_text(content)
+        found = ask("runs", "--results", results)
+    finally:
+        (broken / "run.json").unlink()
+        broken.rmdir()
+        broken.parent.rmdir()
+    assert plain.name in found
+    line = next(line for line in found.splitlines() if line.startswith("not readable: "))
+    assert message in line
+    assert not ACTING.search(found)
+
+
+# ---------------------------------------------------------------------- show
+
+
+def test_the_story_of_a_run(results: Path, plain: Path) -> None:
+    text = ask("show", plain)
+    assert f"run {plain.name}: grmeval sample, fake" in text
+    for words in (
+        "k=2, --limit 10",
+        "temperature",
+        "engine fake; grmeval",
+        "engine_seed",
+        "samples.parquet",
+        "launch 0000",
+    ):
+        assert words in text
+    assert max(map(len, text.replace(str(plain), "").splitlines())) <= 80
+    story = json.loads(ask("show", plain.name, "--results", results, "--json"))
+    record = RunFolder(plain).record
+    assert story["identity"] == record["identity"]
+    assert story["launches"] == record["launches"]
+    assert (story["samples"], story["totals"]) == (20, record["totals"])
+    assert set(story["files"]) >= {"run.json", "items.parquet", "accuracy.csv"}
+
+
+def test_the_samples_of_an_item(plain: Path) -> None:
+    stored = next(iter(sample_batches(RunFolder(plain), ["subset", "id"], 1))).to_pylist()[0]
+    key = Key(**stored)
+    story = json.loads(ask("show", plain, "--item", key.id, "--json"))
+    samples = item_samples(RunFolder(plain), key)
+    assert story["samples"] == samples
+    assert [one["j"] for one in samples] == [0, 1]
+    valid = [one["scores"] for one in samples if one["scores"] is not None]
+    assert story["totals"]["sum"] == [sum(scores) for scores in zip(*valid, strict=True)]
+    text = ask("show", plain, "--item", f"{key.subset}/{key.id}")
+    for one in samples:
+        assert f"sample {one['j']}: scores " in text
+        assert all(line in text for line in one["text"].split("\n"))
+    only = ask("show", plain, "--item", key.id, "--j", 1)
+    assert ("sample 0:" in only, "sample 1:" in only) == (False, True)
+    assert "sum over 2 valid of 2 samples" in only
+
+
+def test_samples_that_are_not_folded_are_shown(odd: Path) -> None:
+    story = json.loads(ask("show", odd, "--item", "only-facts-pairs", "--json"))
+    assert [one["j"] for one in story["samples"]] == [0, 1, 2, 3]
+    assert story["samples"][0]["text"] != "a second row of a key"
+    assert (story["samples"][3]["text"], story["samples"][3]["launch"]) == (HOSTILE, "0001")
+    text = ask("show", odd, "--item", "only-facts-pairs")
+    assert "sample 2: invalid (truncated)" in text
+    assert "sum over 3 valid of 4 samples" in text
+    assert "thinking:" in text
+
+
+def test_hostile_texts_reach_no_terminal(odd: Path) -> None:
+    words = ("show", odd, "--item", "only-facts-pairs", "--texts", "--data", odd.parents[3])
+    found = process(*words[:-1], odd.parents[3] / "rows.jsonl")
+    assert found.returncode == 0, found.stderr
+    assert not ACTING.search(found.stdout)
+    assert "\\x1b]0;owned\\x07\\x9b31m" in found.stdout
+    assert "[bold]x[/bold]" in found.stdout
+    as_json = process(*words[:-1], odd.parents[3] / "rows.jsonl", "--json").stdout
+    assert as_json.isascii()
+    assert not ACTING.search(as_json)
+    assert json.loads(as_json)["responses"][0] == HOSTILE
+
+
+def test_no_text_forges_a_heading(odd: Path) -> None:
+    text = ask("show", odd, "--item", "only-facts-pairs", "--j", 3)
+    assert [line for line in text.splitlines() if line.startswith(("sample", "lone"))] == [
+        "sample 3: scores 3, 9; order 1, 0; boxed; stop; 7 tokens; launch 0001",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--item", "only-facts-pair"], "did you mean 'only-facts-pairs'"),
+        (["--item", "zz"], "they are such as"),
+        (["--item", "twice"], "in several subsets; say which: code-pairs/twice, facts-pairs/twice"),
+        (["--item", "only-code-pairs", "--j", "9"], "--j 9: item 'only-code-pairs' has 0-1"),
+        (["--j", "0"], "name it with --item ID"),
+        (["--texts"], "name it with --item ID"),
+        (["--item", "x", "--data", "y"], "add --texts"),
+    ],
+)
+def test_mistakes_of_show(odd: Path, words: list[str], message: str) -> None:
+    assert message in ask("show", odd, *words, code=2)
+
+
+def test_texts_are_those_that_were_judged(plain: Path, odd: Path, tmp_path: Path) -> None:
+    key = next(iter(sample_batches(RunFolder(plain), ["subset", "id"], 1))).to_pylist()[0]
+    item = next(i for i in load("sample").items if i.id == key["id"])
+    story = json.loads(ask("show", plain, "--item", item.id, "--texts", "--json"))
+    assert story["responses"] == list(item.responses)
+    assert story["conversation"] == [turn._asdict() for turn in item.conversation]
+    assert item.responses[0].split("\n")[0] in ask("show", plain, "--item", item.id, "--texts")
+    changed = rows_file(tmp_path / "rows.jsonl", response="another text")
+    words = ("show", odd, "--item", "only-facts-pairs", "--texts", "--data")
+    assert "has other texts or labels for it" in ask(*words, changed, code=2)
+    changed.write_text(changed.read_text().replace("only-facts", "none-facts"))
+    assert "has no such item" in ask(*words, changed, code=2)
+    assert "/nowhere" in ask(*words, "/nowhere", code=2)
+
+
+def test_an_item_without_samples(plain: Path) -> None:
+    done = {(key.subset, key.id) for key in RunFolder(plain).done()}
+    item = next(i for i in load("sample").items if i.key not in done)
+    assert "no samples of this item yet" in ask("show", plain, "--item", item.id)
+    assert "has no samples yet" in ask("show", plain, "--item", item.id, "--j", 0, code=2)
+
+
+def test_a_reader_that_leaves_early_is_no_bug(plain: Path) -> None:
+    environment = ENVIRONMENT | {"COLUMNS": "80"}
+    with subprocess.Popen(
+        command("show", plain, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(60) == 141
+
+
+# ---------------------------------------------------------------------- prompt
+
+
+def test_the_prompt_of_the_first_item() -> None:
+    loaded = load("sample")
+    ranks = limit_ranks(loaded.items, loaded.spec.section_of, 0)
+    item = loaded.items[ranks.index(0)]
+    found = json.loads(ask("prompt", "sample", "--json"))
+    assert Key(found["subset"], found["id"]) == item.key
+    for j in (0, 1, 5):
+        order = response_order("balanced", 0, item.key, item.n, j)
+        found = json.loads(ask("prompt", "sample", "--j", j, "--json"))
+        content = found["messages"][-1]["content"]
+        places = [content.index(item.responses[index]) for index in order]
+        assert found["order"] == list(order)
+        assert places == sorted(places)
+
+
+def test_the_prompt_of_a_template_and_a_system_message(tmp_path: Path) -> None:
+    template = tmp_path / "short.jinja"
+    template.write_text("{{ n }} answers: {{ responses | join(' | ') }}")
+    words = ("prompt", "sample", "--item", "facts-best-of-4-01", "--template", template)
+    text = ask(*words, "--system", "Be \x1b[31mbrief.", "--orders", "random", "--seed", 3, "--j", 2)
+    assert "\nsystem\n  Be \\x1b[31mbrief.\n" in text
+    assert "\nuser\n  4 answers: " in text
+    pair = json.loads(
+        ask("prompt", "sample", "--layout", "pairs", "--template", template, "--json")
+    )
+    assert pair["messages"][0]["content"].startswith(("2 answers", "1 answers"))
+
+
+def test_the_prompt_follows_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_file(tmp_path / "rows.jsonl")
+    settings = 'system = "from the file"\nseed = 7\n[data]\nsample = "rows.jsonl"\n'
+    (tmp_path / "grmeval.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    words = ("prompt", "sample", "--item", "only-facts-pairs")
+    found = json.loads(ask(*words, "--json"))
+    assert found["messages"][0] == {"role": "system", "content": "from the file"}
+    key = Key("facts-pairs", "only-facts-pairs")
+    assert found["order"] == list(response_order("balanced", 7, key, 2, 0))
+    text = ask(*words, "--system", "a flag", "--data", "rows.jsonl")
+    assert ("a flag" in text, "from the file" in text) == (True, False)
+
+
+def test_a_hostile_prompt_reaches_no_terminal(tmp_path: Path) -> None:
+    words = (
+        "prompt",
+        "sample",
+        "--item",
+        "only-facts-pairs",
+        "--data",
+        rows_file(tmp_path / "r.jsonl"),
+    )
+    text = ask(*words)
+    assert not ACTING.search(text)
+    assert "\\u202etxet" in text
+    found = ask(*words, "--json")
+    assert found.isascii()
+    assert HOSTILE in json.loads(found)["messages"][0]["content"]
+
+
+def test_names_stay_on_their_lines() -> None:
+    found = Preview("b", Key("s", "a\nuser"), 0, (0,), (Message("user\n\nforged", "x\ny"),))
+    assert "".join(prompt_text(found)).split("\n") == [
+        "b: item s/a\\nuser, sample 0: responses in the order 0",
+        *("", "user\\n\\nforged", "  x", "  y", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["smaple"], "did you mean 'sample'?"),
+        (["sample", "--item", "fact-pair-01"], "did you mean 'facts-pair-01'"),
+        (
+            ["sample", "--layout", "pair"],
+            "--layout 'pair': allowed: list, pairs; did you mean 'pairs'?",
+        ),
+        (["sample", "--orders", "none"], "--orders 'none': allowed: balanced, random"),
+        (["sample", "--template", "/nowhere"], "--template /nowhere"),
+        (["sample", "--j", "-1"], "Invalid value for '--j'"),
+        (["sample", "--data", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_mistakes_of_prompt(words: list[str], message: str) -> None:
+    assert message in ask("prompt", *words, code=2)
+
+
+# ---------------------------------------------------------------------- text
+
+
+def test_printable_shows_what_a_terminal_would_do() -> None:
+    assert printable("a\tb\nc é 漢 [bold] \\x1b") == "a\tb\nc é 漢 [bold] \\x1b"
+    assert printable("\x1b[31m\r\x00\x7f\x9b") == "\\x1b[31m\\x0d\\x00\\x7f\\x9b"
+    assert printable("\u202e\u2066\u200f\u061c\u2028\ud800") == (
+        "\\u202e\\u2066\\u200f\\u061c\\u2028\\ud800"
+    )
+
+
+@pytest.mark.parametrize("word", ["runs", "show", "prompt"])
+def test_help_is_short_and_has_the_defaults(word: str) -> None:
+    text = ask(word, "--help")
+    assert "\x1b" not in text
+    assert "[default: " in text
+
+
+def test_what_is_not_utf8_is_escaped(odd: Path) -> None:
+    environment = ENVIRONMENT | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "COLUMNS": "80"}
+    found = subprocess.run(
+        command("prompt", "sample", "--item", "arithmetic-pair-01"),
+        capture_output=True,
+        env=environment | {"LC_ALL": "C"},
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.isascii()
+    assert b"\\xd7" in found.stdout
