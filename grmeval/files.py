@@ -9,7 +9,7 @@ from typing import Any
 
 from grmeval.errors import StoreError
 
-__all__ = ["sync", "write_json", "write_text", "write_with"]
+__all__ = ["read_parquet", "sync", "write_json", "write_text", "write_with"]
 
 
 def write_with(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -42,6 +42,20 @@ def write_json(path: Path, content: Any) -> Path:
     return write_text(
         path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     )
+
+
+def read_parquet(source: Path | bytes, columns: list[str] | None = None) -> Any:
+    """A Parquet file as an Arrow table; ArrowException or OSError where it is none.
+
+    Not by pyarrow's `read_table`: its threads outlive the call, and end the process with SIGABRT when
+    it exits too soon after (apache/arrow issues 33975, 34314).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    opened = pa.BufferReader(source) if isinstance(source, bytes) else source
+    with pq.ParquetFile(opened) as file:
+        return file.read(columns)
 
 
 def sync(path: Path) -> None:

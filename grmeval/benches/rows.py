@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import DataError
+from grmeval.files import read_parquet
 
 __all__ = ["first_row", "read_rows"]
 
@@ -51,13 +52,10 @@ def _json(text: str, where: str) -> Any:
 
 
 def _parquet(name: str, content: bytes) -> list[Any]:
-    import io
-
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        rows: list[Any] = pq.read_table(io.BytesIO(content)).to_pylist()
+        rows: list[Any] = read_parquet(content).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name}: not a Parquet file: {error}; get the file again") from None
     return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import ConfigError, StoreError, nearest
-from grmeval.files import write_with
+from grmeval.files import read_parquet, write_with
 from grmeval.runs.fold import sample_schema
 from grmeval.runs.read import sample_batches
 from grmeval.runs.store import RunFolder
@@ -66,13 +66,12 @@ def _batches(folder: RunFolder, what: str, texts: bool) -> Iterator[Any]:
 
 def _verdicts(folder: RunFolder) -> Any:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = folder.path / "verdicts.parquet"
     if not path.exists():
         raise ConfigError(f"{path}: not there yet: `grmeval score {folder.path} --save` writes it")
     try:
-        return pq.read_table(path)
+        return read_parquet(path)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path}: damaged: {error}; `grmeval score` writes it again") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.errors import ConfigError, GrmevalError
+from grmeval.files import read_parquet
 from grmeval.report.text import printable
 from grmeval.runs.find import all_runs
 from grmeval.runs.fold import SAMPLES
@@ -140,10 +141,9 @@ def _samples(path: Path) -> int | None:
 def _items(path: Path, limit: int | None) -> int | None:
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     try:
-        rank = pq.read_table(path, columns=["rank"])["rank"]
+        rank = read_parquet(path, ["rank"])["rank"]
         return len(rank) if limit is None else int(pc.sum(pc.less(rank, limit)).as_py() or 0)
     except (pa.ArrowException, OSError):
         return None

@@ -24,7 +24,9 @@ def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
     with folder.reading() as journals, _damage(folder.path):
         rows = []
         if (path := folder.path / SAMPLES).exists():
-            rows += pq.read_table(path, filters=wanted).to_pylist()
+            # Without threads of its own: see grmeval.files.read_parquet.
+            found = pq.read_table(path, filters=wanted, use_threads=False, pre_buffer=False)
+            rows += found.to_pylist()
         for journal in journals:
             rows += [row for _, row in read_journal(journal) if (row["subset"], row["id"]) == key]
     by_j: dict[int, dict[str, Any]] = {}

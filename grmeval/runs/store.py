@@ -19,7 +19,7 @@ from typing import Any
 from grmeval import __version__
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import write_json, write_with
+from grmeval.files import read_parquet, write_json, write_with
 from grmeval.items import Item, Sample
 from grmeval.runs.disk import lock, now
 from grmeval.runs.fold import (
@@ -127,10 +127,9 @@ class RunFolder:
     def items(self) -> Any:
         """items.parquet as an Arrow table."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            return pq.read_table(self.path / "items.parquet")
+            return read_parquet(self.path / "items.parquet")
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self.path / 'items.parquet'}: damaged: {error}") from None
 
