@@ -94,6 +94,9 @@ def main() -> None:
     )
 
     _stop_like_ctrl_c()
+    if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
+        print(f"error: {_text(garbled[0])}: not UTF-8 text", file=sys.stderr)
+        sys.exit(2)
     try:
         app(prog_name="grmeval")
     except Exception as error:
@@ -102,6 +105,11 @@ def main() -> None:
         print(f"bug in grmeval: {type(error).__name__}: {error}", file=sys.stderr)
         print("run again with `grmeval --debug …` and report the traceback", file=sys.stderr)
         sys.exit(1)
+
+
+def _text(word: str) -> str:
+    """Bytes of an argument that are no UTF-8 reach Python as lone surrogates: shown as \ufffd."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _stop_like_ctrl_c() -> None:

@@ -29,10 +29,11 @@ def consoles() -> "tuple[Console, Console]":
     return Piped(highlight=False), Console(stderr=True, highlight=False)
 
 
-def _print(shown: "tuple[Table, list[str]]") -> "Console":
+def _print(shown: "tuple[list[Table], list[str]]") -> "Console":
     out, err = consoles()
-    table, notes = shown
-    out.print(table)
+    tables, notes = shown
+    for table in tables:
+        out.print(table)
     for note in notes:
         out.print(note, markup=False, soft_wrap=not out.is_terminal)
     return err
@@ -48,12 +49,12 @@ def print_json(results: "Sequence[Accuracy | Scaling]") -> None:
 
 def show_accuracy(result: "Accuracy", folder: Path | None, quiet: bool = False) -> None:
     """Print an accuracy table unless quiet, and write its files if there is a folder for them."""
-    from grmeval.report.tables import accuracy_table, write_accuracy
+    from grmeval.report.tables import accuracy_tables, write_accuracy
 
     paths = write_accuracy(folder, result) if folder else []
     if quiet:
         return
-    err = _print(accuracy_table(result))
+    err = _print(accuracy_tables(result))
     if paths:
         err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
 

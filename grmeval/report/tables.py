@@ -15,7 +15,7 @@ from grmeval.score import Accuracy, Row, Scaling
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["accuracy_table", "as_json_text", "curve_table", "write_accuracy", "write_scaling"]
+__all__ = ["accuracy_tables", "as_json_text", "curve_table", "write_accuracy", "write_scaling"]
 
 MOST_ROWS = 40
 
@@ -26,21 +26,27 @@ class _Column(NamedTuple):
     left: bool = False
 
 
-def accuracy_table(result: Accuracy) -> tuple["Table", list[str]]:
-    """Table and footer of `run` and `score`; a benchmark of many subsets shows its sections."""
+def accuracy_tables(result: Accuracy) -> tuple[list["Table"], list[str]]:
+    """A table a vote, and the footer, of `run` and `score`; where subsets are many, only sections."""
     shown = [row for row in result.rows if row.level != "subset"]
     if len(result.rows) <= MOST_ROWS:
         shown = list(result.rows)
     hidden = len(result.rows) - len(shown)
     notes = [*result.footer, *([f"{hidden} subsets are in accuracy.csv"] if hidden else [])]
-    return _rich(result.title, _accuracy_columns(result.rows), shown), notes
+    votes = list(dict.fromkeys(row.vote for row in result.rows))
+    tables = []
+    for vote in votes:
+        mine = [row for row in shown if row.vote == vote]
+        title = result.title if len(votes) == 1 else f"{result.title} · vote {vote}"
+        tables.append(_rich(title, _accuracy_columns(mine), mine))
+    return tables, notes
 
 
-def curve_table(result: Scaling) -> tuple["Table", list[str]]:
+def curve_table(result: Scaling) -> tuple[list["Table"], list[str]]:
     """Table and footer of the overall curves; sections are in the files."""
     shown = [row for row in result.rows if row.level == "overall"]
     columns = [column for column in _curve_columns() if column.title]
-    return _rich(result.title, columns, shown), [*result.footer, "sections are in scaling.csv"]
+    return [_rich(result.title, columns, shown)], [*result.footer, "sections are in scaling.csv"]
 
 
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
@@ -106,7 +112,9 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
         if column.left:
             table.add_column(column.title, no_wrap=True, overflow="ellipsis")
         else:
-            table.add_column(column.title, justify="right", no_wrap=True)
+            # A number is whole or the table is wider than the terminal: names give way first.
+            width = max([len(column.title), *(len(column.cell(row)) for row in rows)])
+            table.add_column(column.title, justify="right", no_wrap=True, min_width=width)
     for row in rows:
         bold = "bold" if getattr(row, "level", "") == "overall" and isinstance(row, Row) else ""
         table.add_row(*(Text(column.cell(row)) for column in columns), style=bold)

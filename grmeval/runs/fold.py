@@ -76,6 +76,8 @@ def totals(folder: Path) -> dict[str, int]:
     names = ["prompt_tokens", "cached_tokens", "tokens"]
     sums = dict.fromkeys(["samples", *names], 0)
     for row in read_rows(folder, names):
+        if None in row:
+            raise StoreError(f"{folder / SAMPLES}: damaged: a sample without a token count")
         for name, value in zip(sums, (1, *row), strict=True):
             sums[name] += value
     return sums
@@ -90,10 +92,10 @@ def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     if not path.exists():
         return
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(ROW_GROUP, columns=columns):
                 yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{path}: damaged: {error}; restore it, or move it away to sample again"
         ) from None
@@ -127,7 +129,9 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
     rows: list[tuple[Any, ...]] = []
     last = None
     try:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", write_page_checksum=True
+        ) as writer:
             for key, row in keyed:
                 if key == last:
                     continue
@@ -140,10 +144,11 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
         sync(temporary)
         temporary.replace(target)
         sync(folder)
-    except OSError as error:
+    except (pa.ArrowException, OSError) as error:
         temporary.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{target}: cannot be written: {error.strerror or error}; the journals hold every sample: "
+            f"{target}: cannot be written: {why}; the journals hold every sample: "
             "make room and run the same command again"
         ) from None
 

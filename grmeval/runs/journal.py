@@ -21,6 +21,7 @@ from grmeval.items import Sample
 __all__ = ["JournalWriter", "read_journal"]
 
 _FIELDS = tuple(field.name for field in fields(Sample) if field.name != "launch")
+_NAMES = set(_FIELDS)
 SYNC_SECONDS = 1.0
 
 
@@ -110,8 +111,10 @@ def read_journal(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """One journal line as a row, with the launch that its file names."""
     try:
-        row: dict[str, Any] = json.loads(line)
-    except ValueError as error:
+        row: dict[str, Any] = json.loads(line.decode("utf-8"))
+        if set(row) != _NAMES:
+            raise ValueError(f"its fields are {', '.join(sorted(row))}")
+    except (ValueError, TypeError) as error:
         raise StoreError(
             f"{path}, line {number}: damaged ({error}); move the file away to sample its rows again"
         ) from None

@@ -27,6 +27,10 @@ def response_order(policy: str, seed: int, key: Key, n: int, j: int) -> tuple[in
     return base[turn:] + base[:turn]
 
 
+_Group = tuple[int, str, str, str]
+"""Section, whether an item (i) or a group (g), subset, its name."""
+
+
 def distinct_orders(policy: str, n: int) -> int:
     """How many different prompts an item of n responses can have."""
     if policy == "balanced":
@@ -42,16 +46,16 @@ def limit_ranks(items: Sequence[Item], section: Callable[[str], int], seed: int)
     Groups (an item without one counts as one) are shuffled by seed inside each section and sorted by
     (rank + 1/2) / section size, so every prefix keeps the sections' shares and 64 is inside 128.
     """
-    members: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    members: dict[_Group, list[int]] = defaultdict(list)
     for at, item in enumerate(items):
         name = ("i", item.id) if item.group is None else ("g", item.group)
-        members[(section(item.subset), name[0], f"{item.subset}\0{name[1]}")].append(at)
-    sections: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+        members[(section(item.subset), name[0], item.subset, name[1])].append(at)
+    sections: dict[int, list[_Group]] = defaultdict(list)
     for group in members:
         sections[group[0]].append(group)
     places = []
     for number, groups in sections.items():
-        groups.sort(key=lambda group: (_hash(f"limit\0{seed}\0{group[1]}\0{group[2]}"), group))
+        groups.sort(key=lambda group: (_hash("\0".join(("limit", str(seed), *group[1:]))), group))
         places += [((rank + 0.5) / len(groups), number, group) for rank, group in enumerate(groups)]
     ranks = [0] * len(items)
     for rank, (_, _, group) in enumerate(sorted(places)):

@@ -37,6 +37,9 @@ __all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "run_id"]
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
 
+_RECORD = {"identity": dict, "spec": dict, "launches": list, "asked": dict, "config": dict}
+"""What run.json holds in any case."""
+
 LOCK_SECONDS = 600.0
 """How long to wait for another process to fold or to read; its lock ends with it."""
 
@@ -105,7 +108,7 @@ class RunFolder:
         path = self.path / "run.json"
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = record["format"]
+            version = int(record["format"])
         except FileNotFoundError:
             raise ConfigError(f"{self.path}: not a run folder: it has no run.json") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -114,6 +117,9 @@ class RunFolder:
             raise StoreError(
                 f"{path}: written in format {version} by a newer grmeval; this one reads up to {FORMAT}"
             )
+        for name, kind in _RECORD.items():
+            if not isinstance(record.get(name), kind):
+                raise StoreError(f"{path}: damaged: {name!r} is missing or no {kind.__name__}")
         return record
 
     def update(self, **changes: Any) -> None:

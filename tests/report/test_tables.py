@@ -13,7 +13,7 @@ from rich.console import Console
 
 from grmeval.errors import StoreError
 from grmeval.files import write_text
-from grmeval.report.tables import accuracy_table, curve_table, write_accuracy
+from grmeval.report.tables import accuracy_tables, curve_table, write_accuracy
 from grmeval.score import Accuracy, CurveRow, Row, Scaling
 
 NAN = math.nan
@@ -57,7 +57,7 @@ def printed(table: object) -> str:
 
 
 def test_a_row_without_items_shows_no_number(tmp_path: Path) -> None:
-    table, notes = accuracy_table(result(ROW, EMPTY))
+    (table,), notes = accuracy_tables(result(ROW, EMPTY))
     lines = printed(table).splitlines()
     assert any(
         "12.5" in line and "10.0-20.0" in line and "1,200" in line and "1.0" in line
@@ -81,7 +81,7 @@ def test_a_row_without_items_shows_no_number(tmp_path: Path) -> None:
 
 
 def test_columns_appear_where_they_say_something() -> None:
-    plain, _ = accuracy_table(result(ROW))
+    (plain,), _ = accuracy_tables(result(ROW))
     assert [str(column.header) for column in plain.columns] == [
         "",
         "acc %",
@@ -92,13 +92,24 @@ def test_columns_appear_where_they_say_something() -> None:
         "cut %",
     ]
     full = replace(ROW, reasons={"prompt_too_long": 3}, missing=2, auc=0.5)
-    more, _ = accuracy_table(result(full, replace(full, vote="majority")))
-    assert {"vote", "long %", "missing", "AUC"} <= {str(column.header) for column in more.columns}
+    (more,), _ = accuracy_tables(result(full))
+    assert {"long %", "missing", "AUC"} <= {str(column.header) for column in more.columns}
+
+
+def test_several_votes_are_several_tables_that_fit_80_columns() -> None:
+    long = replace(ROW, level="subset", name="a-subset-with-a-name-that-is-long", items=20_000)
+    majority = [replace(row, vote="majority") for row in (ROW, long)]
+    tables, _ = accuracy_tables(result(ROW, long, *majority))
+    assert [str(table.title) for table in tables] == ["title · vote sum", "title · vote majority"]
+    for table in tables:
+        lines = printed(table).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line.replace("a-subset", "")[40:] for line in lines)
 
 
 def test_many_subsets_stay_in_the_file() -> None:
     subsets = [replace(ROW, level="subset", name=f"s{i}") for i in range(60)]
-    table, notes = accuracy_table(result(ROW, *subsets))
+    (table,), notes = accuracy_tables(result(ROW, *subsets))
     assert table.row_count == 1
     assert notes[-1] == "60 subsets are in accuracy.csv"
 
@@ -108,7 +119,7 @@ def test_gains_are_signed(gain: float, shown: str) -> None:
     row = CurveRow(
         "run", "sum", "overall", "overall", 4, 0.5, 0.4, 0.6, 0.05, gain, 9, 9, 0.0, "exact"
     )
-    table, _ = curve_table(Scaling("title", (row,), (), {}, {}))
+    (table,), _ = curve_table(Scaling("title", (row,), (), {}, {}))
     assert f" {shown} " in printed(table)
 
 
