@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -79,6 +80,11 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "2",
 }
+_MEMORY = re.compile(
+    r"out ?of ?memory|allocate memory|enough memory|free memory|memory for the cache|KV cache"
+    r"|MemoryError|[Ee]ngine core initialization failed",
+    re.IGNORECASE,
+)
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 # A block of 16 tokens is refused there.
 _CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
@@ -118,30 +124,32 @@ class VllmEngine:
         """Load the model; EngineError says what failed and what to try."""
         if not available():
             raise EngineError(
-                "--engine vllm: vLLM is not installed. With an NVIDIA GPU: pip install 'grmeval[gpu]'; "
-                "on Linux x86-64 without one: make install; anywhere: --engine fake"
+                "--engine vllm: vLLM is not installed. In a checkout: with an NVIDIA GPU "
+                "pip install '.[gpu]', on Linux x86-64 without one make install; anywhere: --engine fake"
             )
         cpu = _is_cpu_build()
         for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
             os.environ.setdefault(name, value)
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
         self._sampling, self._lora = sampling, lora
+        settings: dict[str, Any] = {
+            "model": model,
+            "revision": revision,
+            "seed": seed,
+            "dtype": dtype,
+            "trust_remote_code": trust_remote_code,
+            "max_model_len": max_model_len,
+            "tensor_parallel_size": tensor_parallel,
+            "enable_prefix_caching": True,
+            "use_tqdm_on_load": sys.stderr.isatty(),
+        }
+        if cpu:
+            settings |= _CPU_ARGUMENTS
+        if lora:
+            settings |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(lora)}
         try:
-            settings: dict[str, Any] = {
-                "model": model,
-                "revision": revision,
-                "seed": seed,
-                "dtype": dtype,
-                "trust_remote_code": trust_remote_code,
-                "max_model_len": max_model_len or _own_context(model, revision, trust_remote_code),
-                "tensor_parallel_size": tensor_parallel,
-                "enable_prefix_caching": True,
-                "use_tqdm_on_load": sys.stderr.isatty(),
-            }
-            if cpu:
-                settings |= _CPU_ARGUMENTS
-            if lora:
-                settings |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(lora)}
+            if max_model_len is None:
+                settings["max_model_len"] = _own_context(model, revision, trust_remote_code)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
                 from vllm import LLM
@@ -153,7 +161,8 @@ class VllmEngine:
                 if type(error).__name__ in ("ValidationError", "TypeError")
                 else EngineError
             )
-            raise kind(f"vLLM could not load {model}: {_lines(error)}") from error
+            hint = _memory_hint(error, settings) if kind is EngineError else ""
+            raise kind(f"vLLM could not load {model}: {_lines(error)}{hint}") from error
         self._engine = self._llm.llm_engine
         self.context: int = self._engine.model_config.max_model_len
         self.encode = ChatEncoder(self._llm.get_tokenizer(), chat_template_kwargs or {})
@@ -297,6 +306,17 @@ def _rank(lora: Path) -> int:
         return next(size for size in _LORA_RANKS if size >= rank)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         raise ConfigError(f"--lora {path}: needs a rank 'r' of at most {_LORA_RANKS[-1]}") from None
+
+
+def _memory_hint(error: BaseException, settings: Mapping[str, Any]) -> str:
+    """What to lower, where an error speaks of memory (or of a child process that may have run out)."""
+    if not _MEMORY.search(f"{type(error).__name__}: {error}"):
+        return ""
+    return (
+        f"\nIf memory is short: lower --max-model-len (now {settings['max_model_len']}), take a smaller "
+        "model or --dtype, share it over GPUs (--tensor-parallel), free the GPU of other processes, or "
+        "--engine-arg gpu_memory_utilization=0.95; on a CPU VLLM_CPU_KVCACHE_SPACE=1 (GiB)"
+    )
 
 
 def _lines(error: BaseException) -> str:
