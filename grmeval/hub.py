@@ -57,8 +57,8 @@ def commit(
             return folder.name
     wanted = f"{hub_id}@{revision}" if revision else hub_id
     raise InfrastructureError(
-        f"{flag}: the hub is out of reach, and {wanted} is not in its cache; "
-        "download it where there is a network, or name a local copy"
+        f"{flag}: the hub is out of reach, and {wanted} is not in its cache; download it where there is "
+        f"a network, or name a local copy: {'--model FOLDER' if kind == 'model' else '--data PATH'}"
     )
 
 

@@ -1,7 +1,7 @@
 """Options that commands share: a field of RunConfig gives its option's help text."""
 
 import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -19,6 +19,10 @@ RESULTS = "Folder of run folders. [default: that of grmeval.toml, else results]"
 def option(field: str, *names: str, **more: Any) -> Any:
     """A Typer option for a field of RunConfig; unset means the preset's or the field's default."""
     info = RunConfig.model_fields[field]
+    if words := _words(info.annotation):
+        more.setdefault(
+            "autocompletion", lambda incomplete: [w for w in words if w.startswith(incomplete)]
+        )
     text = info.description or ""
     if info.default not in (None, False, {}) and "show_default" not in more:
         default = info.default[0] if isinstance(info.default, tuple) else info.default
@@ -28,6 +32,13 @@ def option(field: str, *names: str, **more: Any) -> Any:
             else f" [default: {default}]"
         )
     return typer.Option(*names, help=text, show_default=False, **more)
+
+
+def _words(annotation: Any) -> list[str]:
+    """The words that a field allows, if it allows words only."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [word for part in get_args(annotation) for word in _words(part)]
 
 
 def bench_names(incomplete: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What the run folder asks of the system: locks that die with their holder, and the time."""
 
 import contextlib
+import errno
 import os
 import platform
 import time
@@ -13,8 +14,11 @@ __all__ = ["lock", "now"]
 
 
 @contextlib.contextmanager
-def lock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold an advisory lock `<path>.lock`; StoreError after `seconds` says who holds it."""
+def lock(path: Path, seconds: float, reader: bool = False) -> Iterator[None]:
+    """Hold an advisory lock `<path>.lock`; StoreError after `seconds` says who holds it.
+
+    A reader may do without, where the folder is not its own to write: an archive, a colleague's run.
+    """
     from filelock import FileLock, Timeout
 
     run = path.parent.parent
@@ -29,6 +33,9 @@ def lock(path: Path, seconds: float) -> Iterator[None]:
             who = holder.read_text(encoding="utf-8").strip() or who
         raise StoreError(f"{run}: being written by {who}; wait for it, or stop it") from None
     except OSError as error:
+        if reader and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            yield
+            return
         raise StoreError(
             f"{run}: cannot be locked: {error.strerror or error}; see --results"
         ) from None

@@ -146,7 +146,7 @@ class RunFolder:
     @contextlib.contextmanager
     def reading(self) -> Iterator[list[Path]]:
         """Hold off folds while samples.parquet and these journals are read; writers go on writing."""
-        with lock(self.path / "locks" / "store", LOCK_SECONDS):
+        with lock(self.path / "locks" / "store", LOCK_SECONDS, reader=True):
             yield self.journals()
 
     def done(self) -> set[SampleKey]:

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,40 @@ def test_version_and_help() -> None:
     assert helped.returncode == 0
     for flag in ("--bench", "--k", "--limit", "--orders", "--engine-arg", "--tensor-parallel"):
         assert flag in helped.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("grmeval s", ["scale-curve", "score", "show"]),
+        ("grmeval run --model d", ["deepseek-grm-16b", "deepseek-grm-27b", "demo"]),
+        ("grmeval run --bench rm", ["rmb"]),
+        ("grmeval score --ties s", ["share"]),
+    ],
+)
+def test_the_shell_completes(typed: str, offered: list[str]) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    environment = ENVIRONMENT | words | {"_GRMEVAL_COMPLETE": "complete_bash"}
+    script = Path(sys.executable).with_name("grmeval")
+    found = subprocess.run([script], capture_output=True, text=True, env=environment, check=False)
+    assert found.stdout.split() == offered, found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["score", "latest"], ["scale-curve"], ["runs"], ["benches"], ["show", "latest"]]
+)
+def test_tables_fit_80_columns_without_colour(tmp_path: Path, words: list[str]) -> None:
+    grmeval(*FAKE, "--results", tmp_path, "--vote", "sum", "--vote", "majority")
+    where = [] if words == ["benches"] else ["--results", str(tmp_path)]
+    environment = ENVIRONMENT | {"COLUMNS": "80"}
+    piped = subprocess.run(command(*words, *where), capture_output=True, text=True, env=environment)
+    assert piped.returncode == 0, piped.stderr
+    assert "\x1b" not in piped.stdout
+    rules = [at for at, line in enumerate(piped.stdout.splitlines()) if "──────" in line]
+    assert rules or words[0] == "show"
+    lines = piped.stdout.splitlines()
+    table = [line for line in lines if "  " in line.strip() and not line.startswith("run ")]
+    assert max(len(line.rstrip()) for line in table) <= 80
+    terminal = environment | {"NO_COLOR": "1", "FORCE_COLOR": "1"}
+    shown = subprocess.run(command(*words, *where), capture_output=True, text=True, env=terminal)
+    assert re.search("\x1b\\[[\\d;]*[34]\\d", shown.stdout) is None

@@ -319,6 +319,23 @@ def test_a_folder_of_another_run_or_a_newer_version_is_left_alone(
     assert record.read_text() == text
 
 
+def test_a_run_that_may_only_be_read_is_scored_and_shown(tmp_path: Path) -> None:
+    goes_on(tmp_path)
+    folder = latest(tmp_path)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        found = unprivileged("score", folder, "--vote", "majority")
+        assert (found.returncode, "overall" in found.stdout) == (0, True), found.stderr
+        item = unprivileged("show", folder, "--item", "code-pair-01")
+        assert (item.returncode, "sample 1" in item.stdout) == (0, True), item.stderr
+        saved = unprivileged("score", folder, "--save")
+        assert (saved.returncode, "Permission denied" in saved.stderr) == (3, True)
+    finally:
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755)
+
+
 def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, dead: Path) -> None:
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / "sitecustomize.py").write_text(
