@@ -1,5 +1,6 @@
 """The real engine: vLLM with the packaged model, on whatever this machine has."""
 
+import json
 import os
 import platform
 import subprocess
@@ -166,6 +167,65 @@ def test_run_extend_and_rerun_through_the_command_line(tmp_path: Path) -> None:
     assert {launch["engine"]["engine"] for launch in launches} == {"vllm"}
 
 
+def adapter(folder: Path) -> Path:
+    """A random LoRA adapter of rank 8 over the packaged model's query and value projections."""
+    import torch
+    from safetensors.torch import save_file
+
+    base = Path(resolve("demo", None).location)
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    width, rank = config["hidden_size"], 8
+    out = {"q_proj": width, "v_proj": config["num_key_value_heads"] * config["head_dim"]}
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for layer in range(config["num_hidden_layers"]):
+        for module, size in out.items():
+            name = f"base_model.model.model.layers.{layer}.self_attn.{module}"
+            for part, shape in (("lora_A", (rank, width)), ("lora_B", (size, rank))):
+                weights[f"{name}.{part}.weight"] = torch.randn(shape, generator=generator) * 0.1
+    folder.mkdir()
+    save_file(weights, folder / "adapter_model.safetensors")
+    facts = {"peft_type": "LORA", "r": rank, "lora_alpha": 16, "target_modules": list(out)}
+    (folder / "adapter_config.json").write_text(json.dumps(facts | {"bias": "none"}), "utf-8")
+    return folder
+
+
+def test_two_benchmarks_share_a_model_and_an_adapter_changes_it(tmp_path: Path) -> None:
+    row = {"prompt": "2 + 2?", "responses": ["4", "5"]}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    words = ("--bench", "sample", "--bench", tmp_path / "own.jsonl", "--model", "demo", "--greedy")
+    small = ("--limit", 2, "--max-tokens", 96, "--results", tmp_path / "r")
+    plain = grmeval("run", *words, *small)
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stderr.count("loading engine") == 1
+    changed = grmeval("run", *words, "--lora", adapter(tmp_path / "my-adapter"), *small)
+    assert changed.returncode == 0, changed.stderr
+    texts = [
+        [row["text"] for row in rows(path.parent)]
+        for path in sorted(tmp_path.glob("r/sample/*/*/run.json"))
+    ]
+    assert [len(each) for each in texts] == [2, 2]
+    assert texts[0] != texts[1]
+    labels = {path.parents[1].name for path in tmp_path.glob("r/*/*/*/run.json")}
+    assert labels == {"demo", "demo+my-adapter"}
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="what is asked for is CPU memory")
+def test_too_little_memory_says_what_to_lower(tmp_path: Path) -> None:
+    greedy = ENVIRONMENT | {"VLLM_CPU_KVCACHE_SPACE": "1000000"}
+    found = subprocess.run(
+        command("run", *SMALL, "--results", tmp_path),
+        capture_output=True,
+        text=True,
+        env=greedy,
+        check=False,
+    )
+    assert found.returncode == 3, found.stderr
+    assert "If memory is short: lower --max-model-len" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert grmeval("run", *SMALL, "--k", 1, "--results", tmp_path).returncode == 0
+
+
 def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
     arguments = ["run", *SMALL, "--k", 8, "--results", tmp_path]
     random = np.random.default_rng(3)
@@ -220,8 +280,6 @@ def _stored(results: Path) -> int:
 
 
 def _texts(folder: Path) -> dict[tuple[str, str, int], str]:
-    import json
-
     found = {}
     for journal in folder.glob("journal/*.jsonl"):
         for line in journal.read_bytes().splitlines(keepends=True):
