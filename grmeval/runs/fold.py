@@ -93,6 +93,8 @@ def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
         return
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(sample_schema()):
+                raise pa.ArrowInvalid("its columns are not those of samples")
             for batch in file.iter_batches(ROW_GROUP, columns=columns):
                 yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
     except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
