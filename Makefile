@@ -25,7 +25,7 @@ else
 TORCH := --torch-backend cpu
 endif
 
-.PHONY: help install demo test check gpu-check wheel-check gpu-resolve lock clean
+.PHONY: help install demo test fuzz check gpu-check wheel-check gpu-resolve lock clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -56,6 +56,9 @@ endif
 
 test: install  ## All tests.
 	$(BIN)/python -m pytest -q
+
+fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 500).
+	GRMEVAL_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 check: install  ## Formatting, lint, types.
 	$(BIN)/ruff format --check .
