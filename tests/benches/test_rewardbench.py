@@ -105,6 +105,27 @@ def test_a_section_is_the_weighted_mean_of_its_subsets(tmp_path: Path) -> None:
     assert "ties: half a point; no readable judgement: half a point (official)" in result.footer
 
 
+def test_prior_sets_weigh_half_a_section_and_each_the_same(tmp_path: Path) -> None:
+    one = dict.fromkeys(("alpacaeval-easy", "llmbar-natural", "donotanswer", "math-prm"), 1)
+    rows(tmp_path, one)
+    sizes = {"anthropic_helpful": 4, "anthropic_hhh": 1, "shp": 2, "summarize": 3}
+    for name, size in sizes.items():
+        table = pa.Table.from_pylist(
+            [{"prompt": f"{name} {i}?", "chosen": "good", "rejected": "bad"} for i in range(size)]
+        )
+        pq.write_table(table, tmp_path / "data" / f"{name}-00000-of-00001.parquet")
+    # Ids of the prior sets are row numbers; the core rows are s0, by subset.
+    script: Any = {f"{subset}0": [[9, 2]] for subset in one} | {"math-prm0": [[2, 9]]}
+    script |= {"1": [[9, 2]], "2": [[2, 9]], "3": [[2, 9]], "4": [[5, 5]]}
+    settings = {"bench": "rewardbench-prior", "data": tmp_path, "engine": "fake", "k": 1}
+    config = configure(settings | {"results": tmp_path / "results"})
+    result = score(extend(prepare(config), Quiet(), Engines(lambda seed: Scripted(script))))
+    found = {row.name: row.accuracy for row in result.rows}
+    prior = ((1 + 0 + 0 + 0.5) / 4 + 1 + 1 / 2 + 1 / 3) / 4
+    assert found["Prior Sets"] == pytest.approx(prior)
+    assert found["overall"] == pytest.approx((1 + 1 + 1 + 0 + prior / 2) / 4.5)
+
+
 def test_an_absent_section_is_said(tmp_path: Path) -> None:
     result = scored(tmp_path, {"math-prm": [True], "hep-go": [False]})
     assert result.rows[0].name == "overall (1 of 4 sections)"
