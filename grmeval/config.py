@@ -106,7 +106,9 @@ class RunConfig(BaseModel):
     seed: int = _field("identity", "Seed of orders, --limit and engine.", 0, ge=0, lt=2**63)
     # how much, where, how fast
     k: int = _field("execution", "Samples an item.", 8, ge=1, le=100_000)
-    limit: int | None = _field("execution", "Only the first N items of a stratified order.", ge=1)
+    limit: int | None = _field(
+        "execution", "Only the first N items of a stratified order.", ge=1, le=2**31 - 1
+    )
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)

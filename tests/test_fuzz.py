@@ -367,17 +367,18 @@ def _key(sample: Sample) -> SampleKey:
 # ---------------------------------------------------------------------- damage
 
 IDENTITY = {"bench": "toy", "judge": {"name": "pointwise", "orders": [1, 2]}, "seed": 0}
-ASKED: dict[str, Any] = {"asked": {"k": 1, "limit": None}, "config": {"label": "toy"}}
+SPEC = {"id": "toy", "title": "toy", "source": {}, "tables": []}
+ASKED: dict[str, Any] = {"asked": {"k": 1, "limit": None}, "config": {"label": "toy"}, "spec": SPEC}
 FILES = ("journal/0000.jsonl", "run.json", "samples.parquet")
 
 
 def no_items() -> Any:
-    return items_table([], [], [])
+    return items_table([], [])
 
 
 def small_run(path: Path) -> dict[str, bytes]:
     """A run of two launches, one folded, one not; its files."""
-    run = RunFolder.create(path, IDENTITY, {"id": "toy"}, no_items, **ASKED)
+    run = RunFolder.create(path, IDENTITY, no_items, **ASKED)
     for launch in (1, 0):
         with run.launch(None, lambda name, taken: len(taken), {"commit": None}) as started:
             for at in range(6):
@@ -416,7 +417,7 @@ def test_a_changed_byte_gives_rows_or_a_named_error(
         lambda: stored(path),
         lambda: totals(path),
         lambda: RunFolder(path).done(),
-        lambda: RunFolder.create(path, IDENTITY, {"id": "toy"}, no_items, **ASKED),
+        lambda: RunFolder.create(path, IDENTITY, no_items, **ASKED),
         lambda: RunFolder(path).fold(None),
         lambda: stored(path),
     ):

@@ -2,6 +2,7 @@
 
 from grmeval.benches.copies import at_hand
 from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
+from grmeval.benches.own import own_file
 from grmeval.benches.spec import BenchSpec, read_spec
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "expand",
     "find_spec",
     "load",
+    "own_file",
     "read_spec",
 ]

@@ -1,25 +1,22 @@
 """A benchmark's name and a copy of its rows -> Items, and what of it is missing."""
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from grmeval import resources
 from grmeval.benches.copies import Copy, copies
-from grmeval.benches.rows import first_row, read_rows
+from grmeval.benches.own import OWN_ROWS, own_file, spec_of_rows
+from grmeval.benches.rows import read_rows
 from grmeval.benches.shapes import as_pairs, make_item
 from grmeval.benches.sources import read_files
-from grmeval.benches.spec import BenchSpec, Source, Table, read_spec
+from grmeval.benches.spec import BenchSpec, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item
 
 __all__ = ["Loaded", "bench_ids", "expand", "find_spec", "load"]
-
-OWN_ROWS = (".jsonl", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def expand(names: Iterable[str]) -> list[str]:
             found |= dict.fromkeys(groups[name])
         elif name in bench_ids():
             found[name] = None
-        elif path := _own_file(name):
+        elif path := own_file(name):
             found[str(path.absolute())] = None
         else:
             known = nearest(name, [*bench_ids(), *groups])
@@ -73,10 +70,14 @@ def find_spec(bench: str) -> tuple[BenchSpec, Path]:
 
     `bench` is an id, a TOML of the user's, or a file of rows in a neutral schema.
     """
-    if path := _own_file(bench):
+    if path := own_file(bench):
         if not path.is_file():
             raise ConfigError(f"--bench {bench}: no such file")
-        spec = read_spec(path) if path.suffix == ".toml" else _spec_of_rows(path)
+        if path.suffix != ".toml":
+            return spec_of_rows(path), path.absolute().parent
+        spec = read_spec(path)
+        if spec.id in bench_ids():
+            raise ConfigError(f"{path}: id {spec.id!r} is a packaged benchmark's; give it its own")
         return spec, path.absolute().parent
     if bench not in bench_ids():
         raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
@@ -97,42 +98,16 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
     missing = {s: n - counts.get(s, 0) for s, n in spec.expected.items() if counts.get(s, 0) < n}
     if layout == "pairs":
         items = [pair for item in items for pair in as_pairs(item)]
+        keys = {item.key for item in items}
+        if len(keys) < len(items):
+            raise DataError(
+                f"--layout pairs: {spec.id} has ids such as x and x#1, which pairs need"
+            )
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: item.key):
         digest.update(item.content_hash().encode())
     origin = ", ".join(source.origin for source in sources)
     return Loaded(spec, tuple(items), digest.hexdigest(), missing, origin)
-
-
-def _own_file(bench: str) -> Path | None:
-    """The path that `--bench` names, if it names one."""
-    path = Path(bench).expanduser()
-    return path if path.suffix in (".toml", *OWN_ROWS) else None
-
-
-def _spec_of_rows(path: Path) -> BenchSpec:
-    """A file of rows is a benchmark of its own: the first row's columns say how it is laid out."""
-    columns = first_row(path)
-    named: dict[str, Any] = {"id": "id" if "id" in columns else ""}
-    named |= {"subset": "subset"} if "subset" in columns else {"subset_name": path.stem}
-    if "responses" in columns:
-        talk = "conversation" if "conversation" in columns else "prompt"
-        table = Table(files="*", shape="neutral", conversation=talk, **named)
-    elif {"chosen", "rejected"} <= set(columns):
-        named |= {"conversation": "prompt", "best": "chosen", "others": "rejected"}
-        table = Table(files="*", shape="pair", **named)
-    else:
-        raise DataError(
-            f"--bench {path}, row 1: neither a column 'responses' (a list, beside 'prompt' or "
-            f"'conversation') nor 'chosen' and 'rejected'; found: {', '.join(sorted(columns))}"
-        )
-    return BenchSpec(
-        id=re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") or "rows",
-        title=path.name,
-        metric="micro average over the rows",
-        source=Source(packaged=path.name),
-        tables=(table,),
-    )
 
 
 def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
@@ -148,7 +123,7 @@ def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
                 for number, row in enumerate(read_rows(f"{data}: {name}", content), start=1):
                     where = f"{data}: {name}, row {number}"
                     item = make_item(spec.id, table, name, number, row, where)
-                    spec.section_of(item.subset)
+                    spec.weight_of(item.subset)
                     if first := seen.get(item.key):
                         raise DataError(f"{where}: id {item.id!r} is already taken by {first}")
                     seen[item.key] = f"{name}, row {number}"

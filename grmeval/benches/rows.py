@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from grmeval.errors import DataError
 from grmeval.files import read_parquet
 
-__all__ = ["first_row", "read_rows"]
+__all__ = ["read_rows"]
 
 
 def read_rows(name: str, content: bytes) -> Iterator[Any]:
@@ -31,19 +30,6 @@ def read_rows(name: str, content: bytes) -> Iterator[Any]:
     yield from rows
 
 
-def first_row(path: Path) -> dict[str, Any]:
-    """The first row of a user's file; DataError where there is none, or it is no object."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"--bench {path}: cannot be read: {error.strerror or error}") from None
-    row = next(read_rows(str(path), content), None)
-    if not isinstance(row, dict):
-        found = "no rows" if row is None else f"a row that is a {type(row).__name__}"
-        raise DataError(f"--bench {path}: expected objects, one a row; found {found}")
-    return row
-
-
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
@@ -56,6 +42,6 @@ def _parquet(name: str, content: bytes) -> list[Any]:
 
     try:
         rows: list[Any] = read_parquet(content).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{name}: not a Parquet file: {error}; get the file again") from None
     return rows

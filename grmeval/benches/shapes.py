@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,8 @@ from grmeval.items import Item, Message
 
 __all__ = ["as_pairs", "make_item"]
 
+MOST_RESPONSES = 1000
+
 
 def make_item(bench: str, table: Table, file: str, number: int, row: Any, where: str) -> Item:
     """Row `number` of a file -> one Item; `where` names file and row in errors."""
@@ -19,9 +22,8 @@ def make_item(bench: str, table: Table, file: str, number: int, row: Any, where:
         raise DataError(f"{where}: expected an object, found {type(row).__name__}")
     subset = table.subset_name or file.rsplit(".", 1)[0]
     if table.subset:
-        subset = _text(row, table.subset, where)
+        subset = _id(row, table.subset, where)
     conversation = _conversation(_get(row, table.conversation, where), where)
-    reference, group, cluster = None, None, None
     if table.shape == "pair":
         responses = [_text(row, table.best, where), _text(row, table.others, where)]
         quality: tuple[int, ...] | None = (1, 0)
@@ -32,10 +34,8 @@ def make_item(bench: str, table: Table, file: str, number: int, row: Any, where:
     else:
         responses = _texts(row, "responses[]", where)
         quality = _quality(row.get("quality"), len(responses), where)
-        reference, group, cluster = (
-            _text(row, name, where) if row.get(name) is not None else None
-            for name in ("reference", "group", "cluster")
-        )
+    if len(responses) > MOST_RESPONSES:
+        raise DataError(f"{where}: {len(responses):,} responses; at most {MOST_RESPONSES:,}")
     raw = Item(
         bench=bench,
         subset=subset,
@@ -43,10 +43,10 @@ def make_item(bench: str, table: Table, file: str, number: int, row: Any, where:
         conversation=conversation,
         responses=tuple(responses),
         quality=quality,
-        reference=reference,
-        group=group,
-        cluster=cluster or prompt_hash(conversation),
-        meta={name: row.get(name) for name in table.meta},
+        reference=_optional(row, table.reference, where),
+        group=_optional(row, table.group, where),
+        cluster=_optional(row, table.cluster, where) or prompt_hash(conversation),
+        meta=_meta(row, table.meta, where),
     )
     item = _unicode(raw)
     odd = ("lone_surrogate",) if item != raw else ()
@@ -86,7 +86,7 @@ def as_pairs(item: Item) -> list[Item]:
             id=f"{item.id}#{i}",
             responses=(item.responses[best], item.responses[i]),
             quality=(1, 0),
-            group=item.id,
+            group=f"{item.id}#" if item.group is None else item.group,
         )
         for i in others
     ]
@@ -130,8 +130,24 @@ def _text(row: Any, path: str, where: str) -> str:
 def _id(row: Any, path: str, where: str) -> str:
     value = _get(row, path, where)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise DataError(f"{where}: column {path!r}: expected an id, found {value!r}")
+        raise DataError(
+            f"{where}: column {path!r}: expected text or a number, found {reprlib.repr(value)}"
+        )
     return str(value)
+
+
+def _optional(row: Any, path: str, where: str) -> str | None:
+    """A name, or None where the row lacks the column or it is empty."""
+    return None if row.get(path) in (None, "") else _id(row, path, where)
+
+
+def _meta(row: Any, names: Sequence[str], where: str) -> dict[str, Any]:
+    meta = {name: row.get(name) for name in names}
+    try:
+        json.dumps(meta)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: columns {', '.join(names)}: {error}") from None
+    return meta
 
 
 def _texts(row: Any, path: str, where: str) -> list[str]:
@@ -159,5 +175,7 @@ def _quality(value: Any, n: int, where: str) -> tuple[int, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != n or any(v not in (0, 1) for v in value):
-        raise DataError(f"{where}: column 'quality': expected {n} of 0 or 1, found {value!r}")
+        raise DataError(
+            f"{where}: column 'quality': expected {n} of 0 or 1, found {reprlib.repr(value)}"
+        )
     return tuple(int(v) for v in value)

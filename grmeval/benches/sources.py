@@ -1,5 +1,6 @@
 """The files of a benchmark's copy: a folder, or an archive read in place, never unpacked."""
 
+import os
 import tarfile
 import zipfile
 import zlib
@@ -71,8 +72,19 @@ def _folder(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
         if not inner:
             return []
         base = inner[0]
-    files = ((p.relative_to(base).as_posix(), p) for p in base.rglob("*"))
+    files = ((p.relative_to(base).as_posix(), p) for p in _walk(base))
     return [(name, p.read_bytes()) for name, p in files if wanted(name) and p.is_file()]
+
+
+def _walk(base: Path) -> Iterator[Path]:
+    """Every file below, links to folders followed, no folder twice."""
+    seen: set[str] = set()
+    for folder, inner, names in os.walk(base, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder) / name for name in names)
 
 
 def _tar(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:

@@ -7,18 +7,21 @@ added to its own, any other key is replaced.
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from grmeval import resources
-from grmeval.errors import ConfigError
+from grmeval.errors import ConfigError, nearest
 
 __all__ = ["BenchSpec", "Section", "Source", "Table", "read_spec"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 class Source(_Strict):
@@ -54,6 +57,10 @@ class Table(_Strict):
     conversation: str = "conversation"
     best: str = ""
     others: str = ""
+    reference: str = "reference"
+    group: str = "group"
+    cluster: str = "cluster"
+    """Columns that a row may lack."""
     meta: tuple[str, ...] = ()
 
 
@@ -63,9 +70,9 @@ class Section(_Strict):
     name: str
     subsets: tuple[str, ...]
     """Subset names or patterns."""
-    weight: float = Field(default=1.0, gt=0)
+    weight: Weight = 1.0
     """Of the section in the overall mean."""
-    weights: dict[str, float] = {}
+    weights: dict[str, Weight] = {}
     """Of each subset in the section's mean; empty: micro average."""
 
 
@@ -82,30 +89,40 @@ class BenchSpec(_Strict):
     """One sentence: how the overall number is formed."""
     ties: Literal["wrong", "share", "half", "random"] = "wrong"
     on_invalid: Literal["wrong", "share", "half", "drop"] = "wrong"
-    threshold: float = 5.5
+    threshold: float = Field(default=5.5, allow_inf_nan=False)
     """One-response items: judged right when the mean valid score is at least this."""
     get: str = ""
     """What to tell a user who has no copy."""
     source: Source
     tables: tuple[Table, ...]
     sections: tuple[Section, ...] = (Section(name="all", subsets=("*",)),)
-    expected: dict[str, int] = {}
+    expected: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Items a complete copy has, by subset, in the layout `list`."""
 
     @model_validator(mode="after")
     def _every_subset_weighs(self) -> "BenchSpec":
         for subset in self.expected:
-            section = self.sections[self.section_of(subset)]
-            if section.weights and subset not in section.weights:
-                raise ValueError(f"section {section.name!r} gives no weight to {subset!r}")
+            try:
+                self.weight_of(subset)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     def section_of(self, subset: str) -> int:
         """The index of the one section that holds a subset; ConfigError if none does."""
         for index, section in enumerate(self.sections):
-            if any(fnmatchcase(subset, pattern) for pattern in section.subsets):
+            if subset in section.subsets or any(fnmatchcase(subset, p) for p in section.subsets):
                 return index
         raise ConfigError(f"bench {self.id}: no section holds the subset {subset!r}")
+
+    def weight_of(self, subset: str) -> float:
+        """A subset's weight in its section (1 where subsets are not weighed); ConfigError if it has none."""
+        section = self.sections[self.section_of(subset)]
+        if section.weights and subset not in section.weights:
+            raise ConfigError(
+                f"bench {self.id}: section {section.name!r} gives no weight to the subset {subset!r}"
+            )
+        return section.weights.get(subset, 1.0)
 
 
 def read_spec(path: Path) -> BenchSpec:
@@ -119,7 +136,7 @@ def read_spec(path: Path) -> BenchSpec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        own = tomllib.loads(path.read_text(encoding="utf-8"))
+        own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -127,10 +144,17 @@ def _read(path: Path) -> dict[str, Any]:
     name = own.pop("extends", None)
     if name is None:
         return own
-    base = resources.tasks() / f"{name}.toml"
-    if not isinstance(name, str) or not base.is_file():
-        raise ConfigError(f"{path}: extends: no packaged benchmark {name!r}")
-    inherited = {"tables": [], "sections": [], "expected": {}} | _read(base)
+    packaged = sorted(base.stem for base in resources.tasks().glob("*.toml"))
+    if name not in packaged:
+        raise ConfigError(f"{path}: extends {name!r}: {nearest(str(name), packaged)}")
+    for key, kind in (("tables", list), ("sections", list), ("expected", dict)):
+        if not isinstance(own.get(key, kind()), kind):
+            raise ConfigError(f"{path}: {key}: expected a table")
+    inherited = {"tables": [], "sections": [], "expected": {}} | _read(
+        resources.tasks() / f"{name}.toml"
+    )
+    if rows := inherited["source"].get("packaged"):
+        inherited["source"]["packaged"] = str(resources.tasks() / rows)
     joined = {key: inherited[key] + own.get(key, []) for key in ("tables", "sections")}
     joined["expected"] = inherited["expected"] | own.get("expected", {})
     return inherited | own | joined

@@ -1,15 +1,22 @@
-"""The command line: one thin module a command; errors become exit codes here and nowhere else."""
+"""The command line: one thin module a command; what ends one becomes an exit code here."""
 
+import contextlib
+import io
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from grmeval.errors import GrmevalError
+from grmeval.errors import GrmevalError, InfrastructureError
 
 __all__ = ["app", "main"]
 
+INFRASTRUCTURE = InfrastructureError.exit_code
 INTERRUPTED = 130
 
 
@@ -29,24 +36,47 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """Runs a command; what it raises on purpose becomes a message and an exit code."""
+    """Lists the commands in one order; whatever ends one becomes an exit code."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=COMMANDS.index)
 
+    def make_context(self, *words: Any, **more: Any) -> Any:
+        with _left():
+            return super().make_context(*words, **more)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _left():
             return super().invoke(ctx)
-        except GrmevalError as error:
-            if "--debug" in sys.argv:
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print(
-                "interrupted: what is finished is kept; the same command goes on", file=sys.stderr
-            )
-            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _left() -> Iterator[None]:
+    """What ends a command becomes a message and an exit code; a bug passes, to be said as one."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe left early (`| head`): nobody is to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(128 + signal.SIGPIPE) from None
+    except KeyboardInterrupt:
+        _say("interrupted: what is finished is kept; the same command goes on")
+        raise typer.Exit(INTERRUPTED) from None
+    except (GrmevalError, OSError) as error:
+        if "--debug" in sys.argv:
+            raise
+        _say(f"error: {error}")
+        code = error.exit_code if isinstance(error, GrmevalError) else INFRASTRUCTURE
+        raise typer.Exit(code) from None
+
+
+def _say(message: str) -> None:
+    """On standard error; texts of users and of data sets in it make no terminal act."""
+    from grmeval.report.text import printable
+
+    with contextlib.suppress(OSError):
+        print(printable(message), file=sys.stderr)
 
 
 app = typer.Typer(
@@ -56,7 +86,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Benchmark generative reward models: k sampled judgements, votes, error bars, curves over k.",
     epilog="Exit codes: 0 ok, 1 bug, 2 usage or bad input, 3 samples missing or infrastructure, "
-    "130 interrupted (resumable).",
+    "130 interrupted (resumable), 141 the reader of a pipe left.",
 )
 
 
@@ -93,27 +123,32 @@ def main() -> None:
         show,
     )
 
-    _stop_like_ctrl_c()
+    # Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _ready_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
-        print(f"error: {_text(garbled[0])}: not UTF-8 text", file=sys.stderr)
+        _say(f"error: {_text(garbled[0])}: not UTF-8 text")
         sys.exit(2)
     try:
         app(prog_name="grmeval")
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        print(f"bug in grmeval: {type(error).__name__}: {error}", file=sys.stderr)
-        print("run again with `grmeval --debug …` and report the traceback", file=sys.stderr)
+        _say(f"bug in grmeval: {type(error).__name__}: {error}")
+        _say("run again with `grmeval --debug …` and report the traceback")
         sys.exit(1)
+
+
+def _ready_streams() -> None:
+    """A closed stream is one that nobody reads; what its encoding lacks is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, io.StringIO())
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _text(word: str) -> str:
     """Bytes of an argument that are no UTF-8 reach Python as lone surrogates: shown as \ufffd."""
     return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _stop_like_ctrl_c() -> None:
-    """Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed."""
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)

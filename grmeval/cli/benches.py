@@ -1,5 +1,6 @@
 """`grmeval benches`: the benchmarks there are."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -15,13 +16,12 @@ def benches(
 ) -> None:
     """List benchmarks, and whether their rows are here."""
     from grmeval.cli.output import consoles
-    from grmeval.cli.pipe import put
     from grmeval.cli.settings import read_settings
     from grmeval.report.benches import bench_lines, benches_json, benches_table
 
     lines = bench_lines(read_settings(None).get("data", {}))
     if as_json:
-        put([benches_json(lines)])
+        sys.stdout.writelines([benches_json(lines)])
         return
     out, _ = consoles()
     out.print(benches_table(lines))

@@ -26,9 +26,7 @@ def doctor(
     Says what was found, whether it will do, and what to do if not; nothing is changed.
     Exit code 0: no problem (a note is none), 3: at least one problem.
     """
-    import io
     import json
-    import sys
     from dataclasses import asdict
 
     from grmeval.cli.output import consoles
@@ -42,8 +40,6 @@ def doctor(
         rows = [{"name": name, **asdict(check)} for name, check in checks.items()]
         print(json.dumps({**counts, "checks": rows}, indent=1))
     else:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a folder's name in a terminal without UTF-8
         out, _ = consoles()
         out.print(_table(checks))
         out.print(", ".join(f"{noun}: {count}" for noun, count in counts.items()))

@@ -1,5 +1,6 @@
 """`grmeval export RUN`: a run's rows for other programs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,9 +28,7 @@ def export(
     results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
-    import sys
 
-    from grmeval.cli.pipe import put
     from grmeval.cli.settings import results_folder
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
@@ -38,7 +37,7 @@ def export(
 
     folder = RunFolder(find_run(run, results_folder(results)))
     if to is None:
-        put(json_lines(folder, what, texts))
+        sys.stdout.writelines(json_lines(folder, what, texts))
         return
     rows = write(folder, what, to.expanduser(), texts)
     print(f"{rows:,} rows written to {to}", file=sys.stderr)

@@ -1,10 +1,8 @@
 """Puts a result on standard output and its files into a folder."""
 
-import os
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,15 +16,20 @@ __all__ = ["consoles", "print_json", "show_accuracy", "show_scaling"]
 
 
 def consoles() -> "tuple[Console, Console]":
-    """(standard output, standard error); a reader that leaves early (`| head`) is no bug: exit 141."""
+    """(standard output, standard error); what is printed is text, and makes no terminal act."""
     from rich.console import Console
 
-    class Piped(Console):
-        def on_broken_pipe(self) -> None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(128 + signal.SIGPIPE)
+    from grmeval.report.text import printable
 
-    return Piped(highlight=False), Console(stderr=True, highlight=False)
+    class Plain(Console):
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(printable(o) if isinstance(o, str) else o for o in objects), **how)
+
+        def on_broken_pipe(self) -> None:
+            raise
+
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    return Plain(**plain), Plain(stderr=True, **plain)
 
 
 def _print(shown: "tuple[list[Table], list[str]]") -> "Console":
@@ -35,16 +38,15 @@ def _print(shown: "tuple[list[Table], list[str]]") -> "Console":
     for table in tables:
         out.print(table)
     for note in notes:
-        out.print(note, markup=False, soft_wrap=not out.is_terminal)
+        out.print(note, soft_wrap=not out.is_terminal)
     return err
 
 
-def print_json(results: "Sequence[Accuracy | Scaling]") -> None:
+def print_json(results: "Accuracy | Scaling | Sequence[Accuracy | Scaling]") -> None:
     """One result as an object, several as a list: standard output holds nothing else."""
-    from grmeval.cli.pipe import put
     from grmeval.report.tables import as_json_text
 
-    put([as_json_text(*results)])
+    sys.stdout.write(as_json_text(results))
 
 
 def show_accuracy(result: "Accuracy", folder: Path | None, quiet: bool = False) -> None:

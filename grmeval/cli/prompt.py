@@ -1,5 +1,6 @@
 """`grmeval prompt BENCH`: what a judge is sent."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,6 @@ def prompt(
 
     The model's own chat template comes on top of them. grmeval.toml counts here too.
     """
-    from grmeval.cli.pipe import put
     from grmeval.cli.settings import data_of, read_settings
     from grmeval.config import build
     from grmeval.report.lines import prompt_text
@@ -56,4 +56,4 @@ def prompt(
     given |= {"bench": bench, "data": copies.get(bench)}
     config = build({name: value for name, value in given.items() if value is not None})
     found = preview(config, item, j)
-    put([prompt_json(found)] if as_json else prompt_text(found))
+    sys.stdout.writelines([prompt_json(found)] if as_json else prompt_text(found))

@@ -128,11 +128,13 @@ def run(
     }
     plans = _plans(flags, data or [], config)
     found = []
-    for result, path in _sample_and_score(plans):
-        found.append(result)
-        show_accuracy(result, path, quiet=as_json)
-    if as_json:
-        print_json(found)
+    try:
+        for result, path in _sample_and_score(plans):
+            found.append(result)
+            show_accuracy(result, path, quiet=as_json)
+    finally:  # what is finished is told, whatever became of the next
+        if as_json and found:
+            print_json(found[0] if len(plans) == 1 else found)
     missing = sum(result.missing for result in found)
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
@@ -147,7 +149,14 @@ def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list
 
     settings = read_settings(config)
     copies = settings.pop("data", {})
-    settings |= {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, dict):  # engine_args: a flag adds to the file's, and wins
+            given[name] = settings.get(name, {}) | value
+    settings |= given
+    if given.get("engine") == "fake":  # asked for now: the file's model is not meant
+        for name in {"model", "revision", "lora"} - given.keys():
+            settings.pop(name, None)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     benches = expand(settings.pop("bench", ["sample"]))
@@ -174,7 +183,6 @@ def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
                     f"{spec.id}: {sum(missing.values()):,} of {sum(spec.expected.values()):,} "
                     f"items are not at hand ({names})",
                     soft_wrap=True,
-                    markup=False,
                 )
             progress = ConsoleProgress(err)
             folder = extend(plan, progress, engines)

@@ -1,5 +1,6 @@
 """`grmeval runs`: what is there."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +17,12 @@ def runs(
 ) -> None:
     """List the runs, the one asked for last first."""
     from grmeval.cli.output import consoles
-    from grmeval.cli.pipe import put
     from grmeval.cli.settings import results_folder
     from grmeval.report.overview import overview, overview_json, overview_table
 
     found = overview(results_folder(results))
     if as_json:
-        put([overview_json(found)])
+        sys.stdout.writelines([overview_json(found)])
         return
     out, _ = consoles()
     table, notes = overview_table(found)

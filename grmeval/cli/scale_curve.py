@@ -61,4 +61,4 @@ def scale_curve(
         found.append(result)
         show_scaling(result, folder.path, quiet=as_json)
     if as_json:
-        print_json(found)
+        print_json(found[0] if len(found) == 1 else found)

@@ -46,8 +46,6 @@ def score(
     from grmeval.score import score as score_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
-    if reparse and save:
-        rewrite(folder)
     result = score_run(
         folder,
         k=k,
@@ -58,9 +56,11 @@ def score(
         on_invalid=on_invalid,
         reparse=reparse,
     )
+    if reparse and save:
+        rewrite(folder)
     show_accuracy(result, folder.path if save else None, quiet=as_json)
     if as_json:
-        print_json([result])
+        print_json(result)
     if result.missing:
         raise Incomplete(
             f"{result.missing:,} samples of this k are missing; `grmeval run` asks for them"

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
 
@@ -21,7 +22,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"--config {path}: cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -38,9 +39,19 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         return _path(file, name, value, here)
     if name == "data":
         table = value if isinstance(value, dict) else {"": value}
+        for bench in table:
+            if bench and bench not in bench_ids() and not own_file(bench):
+                raise ConfigError(f"{file}: data.{bench}: {nearest(bench, bench_ids())}")
         return {bench: _path(file, name, text, here) for bench, text in table.items()}
     if name in ("bench", "vote"):
-        return [_if_path(word, here) for word in ([value] if isinstance(value, str) else value)]
+        words = [value] if isinstance(value, str) else value
+        if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
+            raise ConfigError(
+                f"{file}: {name}: expected a word, or a list of words; found {value!r}"
+            )
+        return [_if_path(word, here) for word in words]
+    if isinstance(value, bool) and RunConfig.model_fields[name].annotation is not bool:
+        raise ConfigError(f"{file}: {name}: found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
     return _if_path(value, here) if name == "model" else value
@@ -60,9 +71,11 @@ def data_of(benches: list[str], given: list[str], from_file: dict[str, Path]) ->
     for text in given:
         name, equals, path = text.partition("=")
         if equals and not Path(text).exists():
-            if name not in benches:
-                raise ConfigError(f"--data {text}: {nearest(name, benches)}")
-            named[name] = Path(path)
+            meant = [bench for bench in benches if name in (bench, Path(bench).name)]
+            if not meant or not path:
+                known = [Path(bench).name for bench in benches]
+                raise ConfigError(f"--data {text}: expected BENCH=PATH; {nearest(name, known)}")
+            named[meant[0]] = Path(path)
         else:
             plain.append(Path(text))
     if plain and (len(benches) > 1 or len(plain) > 1):
@@ -83,7 +96,7 @@ def _path(file: Path, name: str, value: Any, here: Path) -> Path:
 
 
 def _if_path(text: Any, here: Path) -> Any:
-    """A name that begins like a relative path is one."""
-    if isinstance(text, str) and text.startswith(("./", "../")):
-        return str(here / text)
+    """What begins like a relative path, or ends like a file of rows, is a path."""
+    if isinstance(text, str) and (text.startswith(("./", "../")) or own_file(text)):
+        return str(here / Path(text).expanduser())
     return text

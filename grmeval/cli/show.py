@@ -1,5 +1,6 @@
 """`grmeval show RUN`: the story of a run, or of one item in it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,6 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show a run, or an item's judgements in it."""
-    from grmeval.cli.pipe import put
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError
     from grmeval.report.lines import item_text, run_text
@@ -46,7 +46,7 @@ def show(
     folder = RunFolder(find_run(run, results_folder(results)))
     if item is None:
         whole = run_story(folder)
-        put([as_json_text(whole)] if as_json else run_text(whole))
+        sys.stdout.writelines([as_json_text(whole)] if as_json else run_text(whole))
     else:
         story = item_story(folder, item, j=j, texts=texts, data=data)
-        put([as_json_text(story)] if as_json else item_text(story))
+        sys.stdout.writelines([as_json_text(story)] if as_json else item_text(story))

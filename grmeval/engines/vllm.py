@@ -80,6 +80,7 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "2",
 }
+_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
 _MEMORY = re.compile(
     r"out ?of ?memory|allocate memory|enough memory|free memory|memory for the cache|KV cache"
     r"|MemoryError|[Ee]ngine core initialization failed",
@@ -92,8 +93,13 @@ _CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
     """ConfigError for an engine argument that would go round the run's identity."""
-    for name in arguments.keys() & _HAVE_A_FLAG.keys():
-        raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
+    for name in arguments:
+        if name in _HAVE_A_FLAG:
+            raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
+        if _SECRET.search(name):
+            raise ConfigError(
+                f"--engine-arg {name}: a run folder keeps engine arguments: put secrets into the environment"
+            )
 
 
 def available() -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from grmeval.files import write_with
+from grmeval.report.text import printable
 from grmeval.score import Scaling
 
 __all__ = ["write_curve"]
@@ -42,7 +43,7 @@ def write_curve(folder: Path, result: Scaling) -> list[Path]:
         axes.minorticks_off()
         axes.set_xlabel("samples k")
         axes.set_ylabel("accuracy (%), band: 95 % interval")
-        axes.set_title(result.title, loc="left", fontsize=11)
+        axes.set_title(printable(result.title), loc="left", fontsize=11)
         axes.grid(axis="y", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         return [

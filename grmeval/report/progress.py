@@ -90,7 +90,7 @@ class ConsoleProgress:
         )
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
 
 
 def _bar(console: "Console") -> "Progress":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text, write_with
+from grmeval.report.text import printable
 from grmeval.score import Accuracy, Row, Scaling
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
     for column in columns:
         if column.left:
@@ -117,7 +118,7 @@ def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
             table.add_column(column.title, justify="right", no_wrap=True, min_width=width)
     for row in rows:
         bold = "bold" if getattr(row, "level", "") == "overall" and isinstance(row, Row) else ""
-        table.add_row(*(Text(column.cell(row)) for column in columns), style=bold)
+        table.add_row(*(Text(printable(column.cell(row))) for column in columns), style=bold)
     return table
 
 
@@ -140,20 +141,23 @@ def _csv(rows: Sequence[Any], about: dict[str, Any]) -> str:
     return text.getvalue()
 
 
-def as_json_text(*results: Accuracy | Scaling) -> str:
+def as_json_text(results: Accuracy | Scaling | Sequence[Accuracy | Scaling]) -> str:
     """One result as a JSON object, several as a list; a number that is not there is null."""
-    found = [
-        {
-            "title": result.title,
-            "notes": list(result.footer),
-            "about": result.about,
-            "rows": [_plain(asdict(row), None) for row in result.rows],
-            "run": result.run,
-        }
-        for result in results
-    ]
-    content = found[0] if len(found) == 1 else found
+    if isinstance(results, Accuracy | Scaling):
+        content: Any = _json_object(results)
+    else:
+        content = [_json_object(result) for result in results]
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _json_object(result: Accuracy | Scaling) -> dict[str, Any]:
+    return {
+        "title": result.title,
+        "notes": list(result.footer),
+        "about": result.about,
+        "rows": [_plain(asdict(row), None) for row in result.rows],
+        "run": result.run,
+    }
 
 
 def _plain(row: dict[str, Any], absent: Any) -> dict[str, Any]:

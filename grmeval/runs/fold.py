@@ -150,8 +150,8 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
         temporary.unlink(missing_ok=True)
         why = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{target}: cannot be written: {why}; the journals hold every sample: "
-            "make room and run the same command again"
+            f"{target}: cannot be written: {why}; no sample is lost: make room and run "
+            "the same command again"
         ) from None
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, PointwiseJudge
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
-from grmeval.runs.store import RunFolder, items_table, run_id
+from grmeval.runs.store import RunFolder, items_table, run_id, stored_ranks
 
 __all__ = ["Plan", "configure", "prepare"]
 
@@ -35,29 +35,30 @@ class Plan:
 
     @property
     def path(self) -> Path:
-        """results/<bench>/<model>/<run-id>."""
-        spec = self.loaded.spec
-        return self.config.results / spec.id / self.model.label / run_id(self.identity)
+        """results/<bench>/<model>/<run-id>; the same model under another name has its folder already."""
+        bench, name = self.config.results / self.loaded.spec.id, run_id(self.identity)
+        own = bench / self.model.label / name
+        there = [] if own.exists() else sorted(bench.glob(f"*/{name}/run.json"))
+        return there[0].parent if there else own
 
     def folder(self) -> RunFolder:
         """Open the run, or make it."""
-        spec, items = self.loaded.spec, self.loaded.items
+        items = self.loaded.items
 
         def table() -> Any:
-            sections = [spec.section_of(item.subset) for item in items]
-            return items_table(items, sections, [self.ranks[item.key] for item in items])
+            return items_table(items, [self.ranks[item.key] for item in items])
 
-        facts = spec.model_dump(mode="json") | {"missing": self.loaded.missing}
-        return RunFolder.create(self.path, self.identity, facts, table, **self.asked())
+        return RunFolder.create(self.path, self.identity, table, **self.asked())
 
     def asked(self) -> dict[str, Any]:
-        """What run.json says of the last command: how much was asked, and of whom."""
+        """What run.json says of the last command: how much was asked, of whom, scored by which rules."""
         config = self.config
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
         return {
             "asked": {"k": config.k, "limit": config.limit},
             "config": config.execution() | names,
+            "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
     def items(self) -> list[Item]:
@@ -165,7 +166,9 @@ def prepare(config: RunConfig) -> Plan:
     _try_prompt(judge, loaded)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
-    return Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
+    plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
+    # An order that was paid for stays, whatever became of the sections since.
+    return replace(plan, ranks=stored_ranks(plan.path) or by_key)
 
 
 def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:

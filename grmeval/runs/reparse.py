@@ -33,7 +33,7 @@ def reread(judge: Judge, row: dict[str, Any]) -> Reading:
 
 
 def rewrite(folder: RunFolder) -> int:
-    """Put new readings into samples.parquet; gives how many changed. Nobody may be writing."""
+    """Put new readings into samples.parquet; gives how many changed. StoreError while another writes."""
     judge, names = reader(folder), sample_schema().names
     changed = 0
 

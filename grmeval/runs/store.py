@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from grmeval import __version__
+from grmeval.benches import BenchSpec
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
 from grmeval.files import read_parquet, write_json, write_with
-from grmeval.items import Item, Sample
+from grmeval.items import Item, Key, Sample
 from grmeval.runs.disk import lock, now
 from grmeval.runs.fold import (
     SampleKey,
@@ -32,7 +35,7 @@ from grmeval.runs.fold import (
 )
 from grmeval.runs.journal import JournalWriter
 
-__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "run_id"]
+__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "run_id", "stored_ranks"]
 
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
@@ -74,34 +77,27 @@ class RunFolder:
         cls,
         path: Path,
         identity: Mapping[str, Any],
-        spec: Mapping[str, Any],
         items: Callable[[], Any],
-        **more: Any,
+        **first: Any,
     ) -> "RunFolder":
         """Open the run at `path`, or make it: `items` gives the table of `items_table`.
 
-        `more` are first values of what `update` changes.
+        `first` are the first values of what `update` changes: spec, asked, config.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
             with lock(path / "locks" / "store", LOCK_SECONDS):
                 if not (path / "run.json").exists():
                     _write_items(path, items())
-                    record = {"format": FORMAT, "identity": identity, "spec": spec, "launches": []}
-                    record |= more
+                    record = {"format": FORMAT, "identity": identity, "launches": []} | first
                     write_json(path / "run.json", record)
-                folder = cls(path)
-                if folder.record["identity"] != json.loads(json.dumps(identity)):
-                    raise StoreError(f"{path}: holds another run's identity; move the folder away")
-                if folder.record["spec"] != json.loads(json.dumps(spec)):
-                    # Sections or weights were edited since: scoring, not another run.
-                    _write_items(path, items())
-                    folder.record = folder.record | {"spec": spec}
-                    write_json(path / "run.json", folder.record)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be made: {error.strerror or error}; see --results"
             ) from None
+        folder = cls(path)
+        if folder.record["identity"] != json.loads(json.dumps(identity)):
+            raise StoreError(f"{path}: holds another run's identity; move the folder away")
         return folder
 
     def _read_record(self) -> dict[str, Any]:
@@ -131,13 +127,27 @@ class RunFolder:
     # ------------------------------------------------------------------ reading
 
     def items(self) -> Any:
-        """items.parquet as an Arrow table."""
+        """items.parquet as an Arrow table, with the place of each item's section in the spec of today."""
         import pyarrow as pa
 
         try:
-            return read_parquet(self.path / "items.parquet")
+            found = read_parquet(self.path / "items.parquet")
+            spec = self.spec()
+            subsets = found["subset"].to_pylist()
+            place = {subset: spec.section_of(subset) for subset in dict.fromkeys(subsets)}
+            return found.append_column(
+                "section", pa.array([place[subset] for subset in subsets], pa.int16())
+            )
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self.path / 'items.parquet'}: damaged: {error}") from None
+
+    def spec(self) -> BenchSpec:
+        """The benchmark as the last command said it: sections, weights, rules."""
+        known = {name: value for name, value in self.record["spec"].items() if name != "missing"}
+        try:
+            return BenchSpec(**known)
+        except ValidationError as error:
+            raise StoreError(f"{self.path / 'run.json'}: damaged: spec: {error}") from None
 
     def journals(self) -> list[Path]:
         """Journals that are not folded yet, oldest launch first."""
@@ -282,31 +292,44 @@ def _write_items(path: Path, table: Any) -> None:
     write_with(path / "items.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
 
 
-def items_table(items: Sequence[Item], sections: Sequence[int], ranks: Sequence[int]) -> Any:
+def stored_ranks(path: Path) -> dict[Key, int]:
+    """Each item's place in the order of --limit, as it was when the run was made; empty without a run."""
+    import pyarrow as pa
+
+    if not (path / "run.json").is_file():
+        return {}
+    try:
+        found = read_parquet(path / "items.parquet", ["subset", "id", "rank"])
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path / 'items.parquet'}: damaged: {error}") from None
+    keys = map(Key, found["subset"].to_pylist(), found["id"].to_pylist())
+    return dict(zip(keys, found["rank"].to_pylist(), strict=True))
+
+
+def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
     """items.parquet: one row an item, sorted by (subset, id), without texts."""
     import pyarrow as pa
 
-    rows = sorted(zip(items, sections, ranks, strict=True), key=lambda row: row[0].key)
+    rows = sorted(zip(items, ranks, strict=True), key=lambda row: row[0].key)
     return pa.table(
         {
-            "subset": pa.array([i.subset for i, _, _ in rows], pa.string()),
-            "id": pa.array([i.id for i, _, _ in rows], pa.string()),
-            "section": pa.array([s for _, s, _ in rows], pa.int16()),
-            "rank": pa.array([r for _, _, r in rows], pa.int32()),
-            "n": pa.array([i.n for i, _, _ in rows], pa.int16()),
-            "quality": pa.array([i.quality for i, _, _ in rows], pa.list_(pa.int8())),
-            "group": pa.array([i.group for i, _, _ in rows], pa.string()),
-            "cluster": pa.array([i.cluster for i, _, _ in rows], pa.string()),
-            "flags": pa.array([i.flags for i, _, _ in rows], pa.list_(pa.string())),
+            "subset": pa.array([i.subset for i, _ in rows], pa.string()),
+            "id": pa.array([i.id for i, _ in rows], pa.string()),
+            "rank": pa.array([r for _, r in rows], pa.int32()),
+            "n": pa.array([i.n for i, _ in rows], pa.int16()),
+            "quality": pa.array([i.quality for i, _ in rows], pa.list_(pa.int8())),
+            "group": pa.array([i.group for i, _ in rows], pa.string()),
+            "cluster": pa.array([i.cluster for i, _ in rows], pa.string()),
+            "flags": pa.array([i.flags for i, _ in rows], pa.list_(pa.string())),
             "meta": pa.array(
-                [json.dumps(dict(i.meta), sort_keys=True) for i, _, _ in rows], pa.string()
+                [json.dumps(dict(i.meta), sort_keys=True) for i, _ in rows], pa.string()
             ),
             "prompt_chars": pa.array(
-                [sum(len(m.content) for m in i.conversation) for i, _, _ in rows]
+                [sum(len(m.content) for m in i.conversation) for i, _ in rows]
             ),
             "response_chars": pa.array(
-                [[len(r) for r in i.responses] for i, _, _ in rows], pa.list_(pa.int64())
+                [[len(r) for r in i.responses] for i, _ in rows], pa.list_(pa.int64())
             ),
-            "content_hash": pa.array([i.content_hash() for i, _, _ in rows], pa.string()),
+            "content_hash": pa.array([i.content_hash() for i, _ in rows], pa.string()),
         }
     )

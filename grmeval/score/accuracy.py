@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.benches import BenchSpec
 from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
@@ -114,7 +115,7 @@ def _rows(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> list[Row]:
     rows = [
         _row(run, verdicts, vote, k, "overall", name, everything, sum(spec["expected"].values()))
     ]
-    by_section = _expected_by_section(spec)
+    by_section = _expected_by_section(run.spec)
     for number, section in enumerate(spec["sections"]):
         units = np.flatnonzero(unit_section == number)
         rows.append(
@@ -184,10 +185,7 @@ def _auc(run: RunArrays, members: NDArray[np.bool_], k: int) -> float | None:
     return None
 
 
-def _expected_by_section(spec: dict[str, Any]) -> list[dict[str, int]]:
-    from grmeval.benches import BenchSpec
-
-    known = BenchSpec(**{name: value for name, value in spec.items() if name != "missing"})
+def _expected_by_section(known: BenchSpec) -> list[dict[str, int]]:
     by_section: list[dict[str, int]] = [{} for _ in known.sections]
     for subset, count in known.expected.items():
         by_section[known.section_of(subset)][subset] = count

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.benches import BenchSpec
 from grmeval.judges import Judge
 from grmeval.runs.fold import read_rows
 from grmeval.runs.journal import read_journal
@@ -37,7 +38,8 @@ class Block:
 class RunArrays:
     """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
 
-    `labelled`: whether an item has a ground truth; without one it gets votes and a ranking, no verdict.
+    `labelled`: whether an item's truth tells its responses apart; if not it gets votes and ranks, no
+    verdict.
     `reasons` counts an item's samples j < k by why they are invalid, `forms` all readable ones by how
     their scores were written; `reparsed`: readings that differ from the stored ones, None where those
     were taken. `part` numbers what a section is the weighted mean of: its subsets where
@@ -47,6 +49,7 @@ class RunArrays:
 
     path: Path
     record: dict[str, Any]
+    spec: BenchSpec
     limited: bool
     subset: NDArray[Any]
     id: NDArray[Any]
@@ -102,15 +105,20 @@ def read_run(
     n = items["n"].to_numpy().astype(np.int64)
     counted = rows.j < (k if k is not None else np.iinfo(np.int64).max)
     count = _counter(len(n), rows.item, counted)
+    # Responses that are all equally good, or all bad, can be ranked, not judged.
+    labelled = np.array([bool(t) and (len(t) == 1 or 0 < sum(t) < len(t)) for t in quality], bool)
     groups = [
-        (s, "g", g) if g is not None else (s, "i", i)
-        for s, i, g in zip(subset, name, items["group"].to_pylist(), strict=True)
+        (s, "g", g) if g is not None and known else (s, "i", i)
+        for s, i, g, known in zip(
+            subset, name, items["group"].to_pylist(), labelled.tolist(), strict=True
+        )
     ]
     section = items["section"].to_numpy().astype(np.int64)
     part, part_section, part_weight = _parts(folder.record["spec"]["sections"], section, subset)
     return RunArrays(
         path=folder.path,
         record=folder.record,
+        spec=folder.spec(),
         limited=len(items) < everything,
         subset=np.array(subset, dtype=object),
         id=np.array(name, dtype=object),
@@ -122,7 +130,7 @@ def read_run(
         cluster=_numbered(items["cluster"].to_pylist()),
         unit=_numbered(groups),
         flagged=np.array([len(flags) > 0 for flags in items["flags"].to_pylist()], dtype=bool),
-        labelled=np.array([truth is not None for truth in quality], dtype=bool),
+        labelled=labelled,
         blocks=tuple(_block(size, n, quality, rows) for size in np.unique(n)),
         samples=count(np.ones(len(rows.item), dtype=bool)),
         invalid=count(~rows.valid),

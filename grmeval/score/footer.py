@@ -26,8 +26,8 @@ def footer(
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
     if unlabelled := int((~run.labelled).sum()):
         lines.append(
-            f"rows without a label: {unlabelled:,} of {len(run.n):,}; no accuracy, their votes and ranks "
-            "are in verdicts.parquet"
+            f"rows without a label (or with one for all responses alike): {unlabelled:,} of "
+            f"{len(run.n):,}; no accuracy, their votes and ranks are in verdicts.parquet"
         )
     if len(present) < len(spec["sections"]) and run.labelled.any():
         absent = [s["name"] for i, s in enumerate(spec["sections"]) if i not in present]

@@ -67,15 +67,21 @@ def test_chosen_and_rejected_are_pairs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"prompt": "a", "answer": "b"}], r"row 1: neither a column 'responses'.*found: answer"),
+        ([{"prompt": "a", "answer": "b"}], r"neither a column 'responses'.*found: answer"),
         ([{"responses": ["a"]}], r"row 1: no column 'prompt'; found: responses"),
         ([ROWS[0], {"prompt": "a"}], r"row 2: no column 'responses'; found: prompt"),
         ([ROWS[0] | {"quality": [1]}], r"column 'quality': expected 3 of 0 or 1, found \[1\]"),
         ([ROWS[0] | {"responses": []}], "expected a list of one or more"),
-        ([ROWS[0] | {"id": None}], "column 'id': expected an id, found None"),
+        ([ROWS[0] | {"id": None}], "column 'id': expected text or a number, found None"),
         ([ROWS[0] | {"id": "x"}] * 2, r"row 2: id 'x' is already taken by rows.jsonl, row 1"),
-        ([], "found no rows"),
-        ([["a"]], "a row that is a list"),
+        ([ROWS[0], ROWS[1] | {"id": "x"}], "row 1: no column 'id'"),
+        ([{"prompt": "a", "chosen": "b", "rejected": "c", "quality": [0, 1]}], "'quality' beside"),
+        (
+            [ROWS[0] | {"responses": ["a"] * 1001, "quality": None}],
+            "1,001 responses; at most 1,000",
+        ),
+        ([], "no rows in it"),
+        ([["a"]], "row 1: expected an object, found a list"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(tmp_path: Path, rows: list[Any], said: str) -> None:
@@ -98,8 +104,18 @@ def test_a_toml_names_rows_that_lie_beside_it(tmp_path: Path) -> None:
         ("id = ", "not a TOML file"),
         (TOML.replace("shape", "shap"), r"tables.0.shap: Extra inputs are not permitted"),
         (TOML.replace('"neutral"', '"triple"'), r"tables.0.shape: Input should be"),
-        ('extends = "rewardbenhc"\n' + TOML, "no packaged benchmark 'rewardbenhc'"),
+        (
+            'extends = "rewardbenhc"\n' + TOML,
+            "extends 'rewardbenhc': allowed: .* did you mean 'rewardbench'",
+        ),
         (TOML.replace('"mine"', '"../x"'), "id: String should match"),
+        (TOML.replace('"mine"', '"rmb"'), "id 'rmb' is a packaged benchmark's"),
+        ('extends = "rewardbench"', "id 'rewardbench' is a packaged benchmark's"),
+        ('extends = "rmb"\ntables = 3', "tables: expected a table"),
+        ('extends = "../tasks/rmb"', "extends '../tasks/rmb': allowed: "),
+        (TOML + '[[sections]]\nname = "A"\nsubsets = ["*"]\nweight = inf', "sections.0.weight"),
+        (TOML + '[[sections]]\nname = "A"\nsubsets = ["*"]\nweights = {a = 0}', "weights.a"),
+        (TOML + "[expected]\na = -4", "expected.a: Input should be greater"),
     ],
 )
 def test_a_toml_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -112,6 +128,61 @@ def test_a_toml_may_extend_a_packaged_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('extends = "rewardbench"\nid = "mine"\nties = "wrong"\n')
     mine, theirs = find_spec(str(tmp_path / "mine.toml"))[0], find_spec("rewardbench")[0]
     assert mine == theirs.model_copy(update={"id": "mine", "ties": "wrong"})
+
+
+def test_a_packaged_one_that_is_extended_keeps_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('extends = "sample"\nid = "mine"\n')
+    assert len(load(str(tmp_path / "mine.toml")).items) == 75
+
+
+def test_every_subset_has_a_weight_or_none_has(tmp_path: Path) -> None:
+    lines(tmp_path / "rows" / "a.jsonl", [ROWS[0] | {"uid": 0}])
+    lines(tmp_path / "rows" / "b.jsonl", [ROWS[0] | {"uid": 0}])
+    sections = '[[sections]]\nname = "A"\nsubsets = ["*"]\nweights = {a = 1}\n'
+    (tmp_path / "mine.toml").write_text(TOML + sections)
+    with pytest.raises(ConfigError, match="section 'A' gives no weight to the subset 'b'"):
+        load(str(tmp_path / "mine.toml"))
+
+
+def test_pairs_keep_apart_what_users_named_alike(tmp_path: Path) -> None:
+    best = {"id": "x", "prompt": "?", "responses": ["a", "b", "c"], "quality": [1, 0, 0]}
+    pair = {"prompt": "?", "responses": ["a", "b"], "quality": [1, 0]}
+    path = lines(tmp_path / "rows.jsonl", [best, pair | {"id": "y", "group": "x"}])
+    groups = {item.id: item.group for item in load(str(path), layout="pairs").items}
+    assert groups == {"x#1": "x#", "x#2": "x#", "y": "x"}
+    lines(path, [best, pair | {"id": "x#1"}])
+    with pytest.raises(DataError, match="--layout pairs: rows has ids such as x and x#1"):
+        load(str(path), layout="pairs")
+    lines(path, [best | {"group": "g"}, pair | {"id": "y", "group": "g"}])
+    assert {item.group for item in load(str(path), layout="pairs").items} == {"g"}
+
+
+def test_optional_columns_hold_for_pairs_and_numbers_are_names(tmp_path: Path) -> None:
+    row = {"prompt": "?", "chosen": "a", "rejected": "b", "subset": 3}
+    rows = [row | {"cluster": 7}, row | {"cluster": ""}, row | {"group": ""}]
+    items = load(str(lines(tmp_path / "rows.jsonl", rows))).items
+    assert [item.cluster == "7" for item in items] == [True, False, False]
+    assert {(item.subset, item.group) for item in items} == {("3", None)}
+
+
+def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
+    lines(tmp_path / "real" / "b.jsonl", [ROWS[0] | {"uid": 1}])
+    lines(tmp_path / "own" / "rows" / "a.jsonl", [ROWS[0] | {"uid": 1}])
+    (tmp_path / "own" / "rows" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "own" / "rows" / "loop").symlink_to(tmp_path / "own")
+    (tmp_path / "own" / "mine.toml").write_text(TOML)
+    items = load(str(tmp_path / "own" / "mine.toml")).items
+    assert [item.subset for item in items] == ["a", "linked/b"]
+
+
+def test_a_column_that_json_cannot_hold_is_named(tmp_path: Path) -> None:
+    table = pa.table({"prompt": ["?"], "responses": [["a"]], "when": pa.array([0], pa.date32())})
+    (tmp_path / "rows").mkdir()
+    pq.write_table(table, tmp_path / "rows" / "a.parquet")
+    toml = TOML.replace("*.jsonl", "*.parquet").replace('id = "uid"', 'id = ""\nmeta = ["when"]')
+    (tmp_path / "mine.toml").write_text(toml)
+    with pytest.raises(DataError, match=r"row 1: columns when: .*date is not JSON serializable"):
+        load(str(tmp_path / "mine.toml"))
 
 
 def test_groups_and_names_are_taken_once() -> None:
@@ -138,7 +209,7 @@ def test_unlabelled_rows_get_votes_and_ranks_but_no_accuracy(tmp_path: Path) -> 
     assert [(row.items, row.samples) for row in result.rows] == [(0, 16)] * 3
     assert result.rows[0].name == "overall"
     assert result.missing == 0
-    assert any("rows without a label: 4 of 4" in line for line in result.footer)
+    assert any("all responses alike): 4 of 4" in line for line in result.footer)
     samples = pq.read_table(folder.path / "samples.parquet").to_pylist()
     for verdict in result.verdicts.to_pylist():
         added = [sum(s["scores"][i] for s in samples if s["id"] == verdict["id"]) for i in range(3)]

@@ -144,16 +144,16 @@ def test_odd_rows_are_flagged(toy: Loaded) -> None:
 
 def test_layout_pairs_sets_the_best_against_each(tmp_path: Path) -> None:
     loaded = load("rmb", write(tmp_path, rows()), layout="pairs")
-    assert [i.responses for i in loaded.items if i.group == "1"] == [
+    assert [i.responses for i in loaded.items if i.group == "1#"] == [
         ("blue", "five"),
         ("blue", "six"),
         ("blue", "seven"),
     ]
     assert Counter((i.subset, i.group) for i in loaded.items) == {
         (PAIRS, None): 3,
-        (BON, "1"): 3,
-        (BON, "2"): 2,
-        (FAR, "4"): 2,
+        (BON, "1#"): 3,
+        (BON, "2#"): 2,
+        (FAR, "4#"): 2,
     }
     assert {item.quality for item in loaded.items} == {(1, 0)}
     assert len({item.key for item in loaded.items}) == len(loaded.items)
@@ -358,7 +358,7 @@ def test_official_odd_rows(official: Loaded, where: str, flag: str, ids: str) ->
 def test_official_pairs_layout(official: Loaded) -> None:
     pairs = load("rmb", ARCHIVE, layout="pairs")
     sizes = Counter((i.subset, i.group) for i in pairs.items if i.group is not None)
-    assert sizes == {(i.subset, i.id): i.n - 1 for i in in_set(official, "BoN_set")}
+    assert sizes == {(i.subset, f"{i.id}#"): i.n - 1 for i in in_set(official, "BoN_set")}
     assert {item.n for item in pairs.items} == {2}
 
 

@@ -38,8 +38,8 @@ def test_half_a_character_is_replaced_and_flagged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["group", "cluster", "reference"])
 def test_columns_of_text_hold_text(tmp_path: Path, column: str) -> None:
-    with pytest.raises(DataError, match=f"row 1: column '{column}': expected text, found int"):
-        load("sample", rows(tmp_path, {column: 7}))
+    with pytest.raises(DataError, match=f"row 1: column '{column}': expected text or a number"):
+        load("sample", rows(tmp_path, {column: [7]}))
 
 
 @pytest.mark.parametrize("quality", [[0, 0, 0], [1, 1, 1], [1, 1, 0], None])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from grmeval.runs.find import latest
+from grmeval.runs.plan import configure, prepare
 from tests.helpers import ENVIRONMENT, command, grmeval, rows
 
 FAKE = ("run", "--engine", "fake", "--k", 2)
@@ -413,3 +415,128 @@ def test_hostile_responses_change_nothing(tmp_path: Path) -> None:
         [row[name] for name in told] for row in plain
     ]
     assert any("\\boxed{10, 1}" in row["text"] for row in hostile)
+
+
+# ---------------------------------------------------------------------- standard output
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one small run."""
+    results = tmp_path_factory.mktemp("small")
+    assert grmeval(*FAKE, "--limit", 4, "--results", results).returncode == 0
+    return results
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        ("| true", 141, ""),
+        ("> /dev/full", 3, "error: [Errno 28] No space left on device"),
+        (">&-", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("words", ["score latest", "runs --json", "--help", "doctor --json"])
+def test_wherever_the_output_goes_the_exit_code_is_the_documented_one(
+    small: Path, words: str, redirected: str, code: int, said: str
+) -> None:
+    if redirected == "> /dev/full" and not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    where = "" if words == "--help" else f"--results {small}"
+    line = f'set -o pipefail; "$0" -m grmeval {words} {where} {redirected}'
+    found = subprocess.run(
+        ["bash", "-c", line, command()[0]],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | {"HF_HUB_OFFLINE": "1"},
+        check=False,
+    )
+    assert (found.returncode, found.stderr.strip()) == (code, said)
+
+
+def test_a_terminal_without_unicode_gets_escapes(small: Path) -> None:
+    plain = ENVIRONMENT | {"PYTHONIOENCODING": "ascii"}
+    words = command("score", "latest", "--results", small)
+    found = subprocess.run(words, capture_output=True, text=True, env=plain, check=False)
+    assert (found.returncode, "grmeval sample \\xb7 fake" in found.stdout) == (0, True)
+
+
+def test_names_make_no_terminal_act(tmp_path: Path) -> None:
+    row = ROW | {"subset": "\x1b[31mred", "id": "a\u202eb"}
+    path = lines(tmp_path / "[bold]\x1b[2J.jsonl", row)
+    results = tmp_path / "r[/x]"
+    found = grmeval(*FAKE, "--bench", path, "--results", results)
+    assert found.returncode == 0, found.stderr
+    assert "\x1b" not in found.stdout + found.stderr
+    assert "\\x1b[31mred" in found.stdout
+    assert "r[/x]" in found.stderr
+    for words in (["runs"], ["show", "latest"], ["scale-curve"], ["score", "latest"]):
+        shown = grmeval(*words, "--results", results)
+        assert (shown.returncode, "\x1b" in shown.stdout + shown.stderr) == (0, False), shown.stderr
+    assert "\\x1b[2J.jsonl: no such file" in refused("run", "--bench", "/nowhere/\x1b[2J.jsonl")
+
+
+def test_what_is_finished_is_told_though_the_next_benchmark_fails(tmp_path: Path) -> None:
+    first, second = lines(tmp_path / "a.jsonl", ROW), lines(tmp_path / "b.jsonl", *[ROW] * 9)
+    dying = ("--engine-arg", "die_after=5", "--results", tmp_path / "r", "--json")
+    found = grmeval(*FAKE, "--bench", first, "--bench", second, *dying)
+    assert (found.returncode, "died after 5 samples" in found.stderr) == (3, True)
+    assert [result["title"] for result in json.loads(found.stdout)] == ["a.jsonl · fake · k=2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bench = 5", "bench: expected a word, or a list of words; found 5"),
+        ("vote = []", "vote: expected a word, or a list of words; found []"),
+        ("k = true", "k: found True"),
+        ('[data]\nrewrdbench = "x"', "data.rewrdbench: allowed: .* did you mean 'rewardbench'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "grmeval.toml").write_text(text + "\n")
+    assert re.search(said.replace("[]", r"\[\]"), refused("run", "--engine", "fake", cwd=tmp_path))
+
+
+def test_a_flag_wins_over_the_files_model_and_adds_to_its_engine_args(tmp_path: Path) -> None:
+    (tmp_path / "grmeval.toml").write_text('model = "demo"\n[engine_args]\naccuracy = 1.0\n')
+    words = ("run", "--engine", "fake", "--engine-arg", "chars=10", "--limit", 4, "--json")
+    found = grmeval(*words, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    identity = json.loads(found.stdout)["run"]["identity"]
+    assert identity["engine_args"] == {"accuracy": 1.0, "chars": 10}
+
+
+def test_the_same_model_under_another_name_is_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRMEVAL_CACHE", str(tmp_path / "cache"))
+    paths = []
+    for name in ("first", "copy"):
+        (tmp_path / name).mkdir()
+        for file in ("model.safetensors", "tokenizer.json", "chat_template.jinja", "config.json"):
+            (tmp_path / name / file).write_text("{}")
+        values = {"bench": "sample", "model": str(tmp_path / name), "results": tmp_path / "r"}
+        plan = prepare(configure(values))
+        plan.folder()
+        paths.append(plan.path)
+    assert paths[0] == paths[1]
+
+
+def test_an_order_that_was_paid_for_stays_when_sections_change(tmp_path: Path) -> None:
+    rows_at = tmp_path / "rows.jsonl"
+    lines(rows_at, *[ROW | {"id": str(i), "subset": f"s{i % 3}"} for i in range(30)])
+    head = (
+        'id = "mine"\ntitle = "Mine"\n[source]\npackaged = "rows.jsonl"\n[[tables]]\nfiles = "*"\n'
+        'shape = "neutral"\nconversation = "prompt"\nsubset = "subset"\n'
+    )
+    toml = tmp_path / "mine.toml"
+    toml.write_text(head)
+    words = (*FAKE, "--bench", toml, "--limit", 7, "--results", tmp_path / "r")
+    assert "14 samples of 7 items" in grmeval(*words).stderr
+    for name in ("s0", "s*"):
+        head += f'[[sections]]\nname = "{name}"\nsubsets = ["{name}"]\n'
+    toml.write_text(head)
+    again = grmeval(*words)
+    assert (again.returncode, "every sample is there" in again.stderr) == (0, True), again.stderr
+    assert " s0 " in again.stdout
