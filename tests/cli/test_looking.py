@@ -210,7 +210,7 @@ def test_long_names_are_folded_not_cut(tmp_path: Path, plain: Path) -> None:
         ("{", "cannot be read"),
         ('{"format": 99}', "by a newer grmeval"),
         ('{"format": "x"}', "cannot be read"),
-        ('{"format": 1, "identity": {}}', "cannot be read"),
+        ('{"format": 1, "identity": {}}', "'spec' is missing"),
         ("[]", "cannot be read"),
     ],
 )

@@ -65,7 +65,7 @@ def unprivileged(*words: object) -> subprocess.CompletedProcess[str]:
         ("a.json", b'{"rows": []}', "a.json: expected a JSON list of rows, found dict"),
         ("a.jsonl", b'{"prompt": "\xff"}', "a.jsonl: not UTF-8 at byte 12"),
         ("a.parquet", b"PAR1 but no more", "a.parquet: not a Parquet file"),
-        ("a.jsonl", b"", "found no rows"),
+        ("a.jsonl", b"", "a.jsonl: no rows in it"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
