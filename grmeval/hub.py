@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, cast
 
@@ -63,7 +64,7 @@ def commit(
 
 
 def cached(hub_id: str, revision: str | None, kind: Kind, patterns: Sequence[str]) -> Path | None:
-    """The folder in the hub's cache, named by its commit, if it holds all files that match; else None."""
+    """The folder in the hub's cache, named by its commit; None if it is known to lack files that match."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -77,7 +78,10 @@ def cached(hub_id: str, revision: str | None, kind: Kind, patterns: Sequence[str
                 allow_patterns=list(patterns),
                 local_files_only=True,
             )
-            return Path(str(found))
+            folder = Path(str(found))
+            names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+            if all(any(fnmatchcase(name, wanted) for name in names) for wanted in patterns):
+                return folder
     return None
 
 

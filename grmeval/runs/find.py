@@ -19,7 +19,7 @@ SHOWN = 8
 
 
 def all_runs(results: Path) -> list[Path]:
-    """The run folders below `results`, the one that was asked for last first."""
+    """The run folders below `results`, the one that was written last first."""
     found = []
     for record in results.glob("*/*/*/run.json"):
         with contextlib.suppress(OSError):  # removed just now
@@ -28,7 +28,7 @@ def all_runs(results: Path) -> list[Path]:
 
 
 def latest(results: Path) -> Path:
-    """The run below `results` that was asked for last and has samples; ConfigError if there is none."""
+    """The run below `results` that was written last and has samples; ConfigError if there is none."""
     for path in all_runs(results):
         if _has_samples(path):
             return path

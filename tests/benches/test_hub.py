@@ -61,6 +61,18 @@ def test_rows_are_downloaded_once_and_survive_the_hub(tmp_path: Path) -> None:
     assert f"hub:allenai/reward-bench@{COMMIT}" in record.read_text("utf-8")
 
 
+def test_a_cache_without_the_rows_is_no_copy(tmp_path: Path) -> None:
+    """As another tool may have left it: the card alone."""
+    repository = tmp_path / "hf" / "hub" / "datasets--allenai--reward-bench"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    (repository / "snapshots" / COMMIT).mkdir(parents=True)
+    (repository / "snapshots" / COMMIT / "README.md").write_text("card")
+    with serve(Hub({REPOSITORY: FILES}, status=503)) as hub:
+        found = run(hub, tmp_path)
+    assert (found.returncode, "is not in its cache" in found.stderr) == (3, True), found.stderr
+
+
 def test_prior_sets_come_from_their_own_repository(tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "Hello"}]
     row = {"prompt": turns, "chosen": "good", "rejected": "bad"}
