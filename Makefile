@@ -43,6 +43,7 @@ ifeq ($(SET),cpu)
 endif
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --editable .
 	touch $@
+	@echo "installed; now: source $(VENV)/bin/activate"
 
 demo: install  ## The main job: judge the packaged sample with the packaged model, then its curve.
 ifeq ($(SET),cpu)

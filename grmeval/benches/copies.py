@@ -11,11 +11,12 @@ __all__ = ["Copy", "at_hand", "copies"]
 
 
 class Copy(NamedTuple):
-    """A folder, archive or file, the tables that are read from it, and how to name it in a record."""
+    """A folder, archive or file, the tables that are read from it, how a record names it, and errors."""
 
     path: Path
     tables: tuple[Table, ...]
     origin: str
+    said: str
 
 
 def copies(spec: BenchSpec, beside: Path, data: Path | None) -> list[Copy]:
@@ -24,19 +25,22 @@ def copies(spec: BenchSpec, beside: Path, data: Path | None) -> list[Copy]:
     DataError where there is none of these; ConfigError and InfrastructureError as `grmeval.hub`.
     """
     if data is not None:
-        return [Copy(data, spec.tables, str(data))]
+        return [Copy(data, spec.tables, str(data), f"--bench {spec.id} --data {data}")]
     if spec.source.packaged:
         path = beside / spec.source.packaged
-        return [Copy(path, spec.tables, spec.source.packaged)]
+        return [Copy(path, spec.tables, spec.source.packaged, f"--bench {spec.id}: {path}")]
     found = []
     for hub_id, tables in _by_hub(spec).items():
         patterns = [table.files for table in tables]
         revision = spec.source.revision if hub_id == spec.source.hub else None
         flag = f"--bench {spec.id} ({hub_id})"
         folder, sha = hub.dataset_files(hub_id, revision, patterns, flag)
-        found.append(Copy(folder, tables, f"hub:{hub_id}@{sha}"))
+        found.append(Copy(folder, tables, f"hub:{hub_id}@{sha}", f"{flag}: {folder}"))
     if not found:
-        raise DataError(f"--bench {spec.id} needs a copy of its rows: --data PATH. {spec.get}")
+        raise DataError(
+            f"--bench {spec.id} needs a copy of its rows: --data PATH "
+            f"(beside other benchmarks --data {spec.id}=PATH). {spec.get}"
+        )
     return found
 
 

@@ -113,8 +113,8 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
 def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
     items: list[Item] = []
     seen: dict[tuple[str, str], str] = {}
-    for data, tables, _ in sources:
-        files = list(read_files(data, spec.source.root, [table.files for table in tables]))
+    for data, tables, _, said in sources:
+        files = list(read_files(data, spec.source.root, [t.files for t in tables], said))
         only = data.is_file() and len(files) == 1 and len(tables) == 1
         for table in tables:
             for name, content in files:
@@ -130,7 +130,5 @@ def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
                     items.append(item)
     if not items:
         patterns = ", ".join(f"{spec.source.root}/{t.files}".lstrip("/") for t in spec.tables)
-        raise DataError(
-            f"--data {sources[0].path}: no rows of {spec.id} ({patterns}). {spec.get}".rstrip()
-        )
+        raise DataError(f"{sources[0].said}: no rows of it there ({patterns}). {spec.get}".rstrip())
     return items

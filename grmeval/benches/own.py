@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from grmeval.benches.rows import read_rows
 from grmeval.benches.spec import BenchSpec, Source, Table
@@ -11,7 +10,6 @@ from grmeval.errors import DataError
 __all__ = ["OWN_ROWS", "own_file", "spec_of_rows"]
 
 OWN_ROWS = (".jsonl", ".json", ".parquet")
-OPTIONAL = ("reference", "group", "cluster")
 
 
 def own_file(bench: str) -> Path | None:
@@ -23,19 +21,22 @@ def own_file(bench: str) -> Path | None:
 def spec_of_rows(path: Path) -> BenchSpec:
     """What a file of rows is, by the columns that any of its rows has; DataError where that is nothing."""
     columns = _columns(path)
-    named: dict[str, Any] = {"id": "id" if "id" in columns else ""}
-    named |= {"subset": "subset"} if "subset" in columns else {"subset_name": path.stem}
-    named |= {name: name for name in OPTIONAL if name in columns}
-    talk = "conversation" if "conversation" in columns else "prompt"
+    subset = "subset" if "subset" in columns else None
     if "responses" in columns:
-        table = Table(files="*", shape="neutral", conversation=talk, **named)
+        table = Table(files="*", shape="neutral", subset=subset, subset_name=path.stem)
     elif {"chosen", "rejected"} <= columns:
         if "quality" in columns:
             raise DataError(
                 f"--bench {path}: 'quality' beside 'chosen' and 'rejected': drop it, or give 'responses'"
             )
-        named |= {"best": "chosen", "others": "rejected"}
-        table = Table(files="*", shape="pair", conversation=talk, **named)
+        table = Table(
+            files="*",
+            shape="pair",
+            subset=subset,
+            subset_name=path.stem,
+            best="chosen",
+            others="rejected",
+        )
     else:
         raise DataError(
             f"--bench {path}: neither a column 'responses' (a list, beside 'prompt' or 'conversation') "

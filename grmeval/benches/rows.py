@@ -34,7 +34,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
-        raise DataError(f"{where}: not JSON: {error}; get the file again") from None
+        raise DataError(f"{where}: not JSON: {error}; mend it, or get the file again") from None
 
 
 def _parquet(name: str, content: bytes) -> list[Any]:
@@ -43,5 +43,7 @@ def _parquet(name: str, content: bytes) -> list[Any]:
     try:
         rows: list[Any] = read_parquet(content).to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise DataError(f"{name}: not a Parquet file: {error}; get the file again") from None
+        raise DataError(
+            f"{name}: not a Parquet file: {error}; mend it, or get the file again"
+        ) from None
     return rows

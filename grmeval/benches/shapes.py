@@ -20,10 +20,12 @@ def make_item(bench: str, table: Table, file: str, number: int, row: Any, where:
     """Row `number` of a file -> one Item; `where` names file and row in errors."""
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, found {type(row).__name__}")
-    subset = table.subset_name or file.rsplit(".", 1)[0]
-    if table.subset:
-        subset = _id(row, table.subset, where)
-    conversation = _conversation(_get(row, table.conversation, where), where)
+    named = table.subset_name or file.rsplit(".", 1)[0]
+    subset = _optional(row, table.subset, where) if table.subset else named
+    if subset is None:  # a user's row may lack it; a benchmark's may not
+        subset = table.subset_name or _id(row, table.subset or "", where)
+    talk = table.conversation or ("conversation" if "conversation" in row else "prompt")
+    conversation = _conversation(_get(row, talk, where), where)
     if table.shape == "pair":
         responses = [_text(row, table.best, where), _text(row, table.others, where)]
         quality: tuple[int, ...] | None = (1, 0)
@@ -36,10 +38,11 @@ def make_item(bench: str, table: Table, file: str, number: int, row: Any, where:
         quality = _quality(row.get("quality"), len(responses), where)
     if len(responses) > MOST_RESPONSES:
         raise DataError(f"{where}: {len(responses):,} responses; at most {MOST_RESPONSES:,}")
+    column = table.id if table.id is not None else "id" if "id" in row else ""
     raw = Item(
         bench=bench,
         subset=subset,
-        id=_id(row, table.id, where) if table.id else str(number),
+        id=str(number) if column == "" else _id(row, column, where),
         conversation=conversation,
         responses=tuple(responses),
         quality=quality,
@@ -176,6 +179,6 @@ def _quality(value: Any, n: int, where: str) -> tuple[int, ...] | None:
         return None
     if not isinstance(value, list) or len(value) != n or any(v not in (0, 1) for v in value):
         raise DataError(
-            f"{where}: column 'quality': expected {n} of 0 or 1, found {reprlib.repr(value)}"
+            f"{where}: column 'quality': expected {n} numbers, each 0 or 1, found {reprlib.repr(value)}"
         )
     return tuple(int(v) for v in value)

@@ -30,19 +30,23 @@ _DAMAGED = (
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".txz", ".zip")
 
 
-def read_files(data: Path, root: str, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def read_files(
+    data: Path, root: str, patterns: Sequence[str], said: str | None = None
+) -> Iterator[tuple[str, bytes]]:
     """Yield (path below `root`, content) of the files there that match a pattern, sorted by path.
 
     `data` may be the folder `root` itself, a folder that holds it, or an archive that holds it (also
     one level down, as archives of repositories do). In a pattern `*` crosses folders. A single file is
-    taken whatever its name.
+    taken whatever its name. `said` begins an error.
     """
+
+    said = said or f"--data {data}"
 
     def wanted(name: str) -> bool:
         return not _hidden(name) and any(fnmatchcase(name, pattern) for pattern in patterns)
 
     if not data.exists():
-        raise DataError(f"--data {data}: no such file or folder")
+        raise DataError(f"{said}: no such file or folder")
     try:
         if data.is_dir():
             files = _folder(data, root, wanted)
@@ -53,14 +57,14 @@ def read_files(data: Path, root: str, patterns: Sequence[str]) -> Iterator[tuple
         else:
             files = [(data.name, data.read_bytes())]
     except _DAMAGED as error:
-        raise DataError(f"--data {data}: damaged archive ({error}); get it again") from None
+        raise DataError(f"{said}: damaged archive ({error}); get it again") from None
     except OSError as error:
-        raise DataError(f"--data {data}: cannot be read: {error.strerror or error}") from None
+        raise DataError(f"{said}: cannot be read: {error.strerror or error}") from None
     if not files:
         kinds = ", ".join(ARCHIVES)
         names = " or ".join(f"{root}/{pattern}".lstrip("/") for pattern in patterns)
         raise DataError(
-            f"--data {data}: no file {names} in it; a folder or an archive ({kinds}) is allowed"
+            f"{said}: no file {names} in it; a folder or an archive ({kinds}) is allowed"
         )
     yield from sorted(files)
 

@@ -48,13 +48,14 @@ class Table(_Strict):
     shape: Literal["pair", "best-of-n", "neutral"]
     hub: str | None = None
     """Dataset id on the hub, where it is not the source's."""
-    id: str = "id"
-    """Column of the id; "" numbers the rows of a file from 1."""
+    id: str | None = None
+    """Column of the id; "" numbers the rows of a file from 1; without it a row's `id`, or its number."""
     subset: str | None = None
     """Column of the subset."""
     subset_name: str | None = None
     """The one subset of all its rows. Without either, the file's path less its ending is the subset."""
-    conversation: str = "conversation"
+    conversation: str | None = None
+    """Column of the prompt; without it `conversation`, or `prompt`."""
     best: str = ""
     others: str = ""
     reference: str = "reference"
@@ -130,8 +131,17 @@ def read_spec(path: Path) -> BenchSpec:
     try:
         return BenchSpec(**_read(path))
     except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError("\n".join(f"{path}: {_explain(e)}" for e in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] != "extra_forbidden":
+        return f"{'.'.join(place)}: {problem['msg']}"
+    parts: dict[str, type[BaseModel]] = {"source": Source, "tables": Table, "sections": Section}
+    owner = parts.get(place[0], BenchSpec)
+    known = sorted(owner.model_fields) + ([] if owner is not BenchSpec else ["extends"])
+    return f"{'.'.join(place)}: unknown key; {nearest(place[-1], known)}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -155,6 +165,9 @@ def _read(path: Path) -> dict[str, Any]:
     )
     if rows := inherited["source"].get("packaged"):
         inherited["source"]["packaged"] = str(resources.tasks() / rows)
+    if "sections" in own or "tables" in own:
+        inherited.pop("metric", None)  # it describes the sections that were
+        inherited["title"] += f", as {path.stem}"
     joined = {key: inherited[key] + own.get(key, []) for key in ("tables", "sections")}
     joined["expected"] = inherited["expected"] | own.get("expected", {})
     return inherited | own | joined

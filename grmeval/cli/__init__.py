@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +65,7 @@ def _left() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except (GrmevalError, OSError) as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         _say(f"error: {error}")
         code = error.exit_code if isinstance(error, GrmevalError) else INFRASTRUCTURE
         raise typer.Exit(code) from None

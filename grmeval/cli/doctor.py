@@ -31,9 +31,14 @@ def doctor(
 
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
-    from grmeval.doctor import examine
+    from grmeval.doctor import Check, examine
+    from grmeval.errors import ConfigError
 
-    checks = examine(results_folder(results))
+    try:
+        checks = examine(results_folder(results))
+    except ConfigError as error:
+        broken = Check("problem", str(error), "mend grmeval.toml, or move it away")
+        checks = {"settings": broken} | examine(Path("results"))
     states = [check.state for check in checks.values()]
     counts = {"problems": states.count("problem"), "notes": states.count("note")}
     if as_json:

@@ -1,11 +1,13 @@
 """Puts a result on standard output and its files into a folder."""
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from grmeval.score import Accuracy, Scaling
 
 __all__ = ["consoles", "print_json", "show_accuracy", "show_scaling"]
+
+
+WIDE = 400
+"""Columns of an output that is no terminal."""
 
 
 def consoles() -> "tuple[Console, Console]":
@@ -29,12 +35,14 @@ def consoles() -> "tuple[Console, Console]":
             raise
 
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-    return Plain(**plain), Plain(stderr=True, **plain)
+    # A file or a pipe has no width of its own: nothing is cut for it.
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Plain(width=None if told else WIDE, **plain), Plain(stderr=True, **plain)
 
 
-def _print(shown: "tuple[list[Table], list[str]]") -> "Console":
+def _print(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Console":
     out, err = consoles()
-    tables, notes = shown
+    tables, notes = shown(out.width)
     for table in tables:
         out.print(table)
     for note in notes:
@@ -56,7 +64,7 @@ def show_accuracy(result: "Accuracy", folder: Path | None, quiet: bool = False) 
     paths = write_accuracy(folder, result) if folder else []
     if quiet:
         return
-    err = _print(accuracy_tables(result))
+    err = _print(partial(accuracy_tables, result))
     if paths:
         err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
 
@@ -69,7 +77,7 @@ def show_scaling(result: "Scaling", folder: Path, quiet: bool = False) -> None:
     paths = [*write_scaling(folder, result), *write_curve(folder, result)]
     if quiet:
         return
-    err = _print(curve_table(result))
+    err = _print(partial(curve_table, result))
     for path in paths:
         if path.suffix in (".svg", ".png"):
             err.print(f"figure: {path}", soft_wrap=True)

@@ -143,8 +143,9 @@ def run(
 def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list[Plan]":
     """One plan a benchmark; every mistake that can be seen is found before a model is loaded."""
     from grmeval.benches import expand
-    from grmeval.cli.settings import data_of, read_settings
+    from grmeval.cli.settings import data_of, read_settings, settings_file
     from grmeval.config import Shard
+    from grmeval.errors import UsageError
     from grmeval.runs.plan import configure, prepare
 
     settings = read_settings(config)
@@ -161,8 +162,18 @@ def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list
         settings["shard"] = Shard.parse(settings["shard"])
     benches = expand(settings.pop("bench", ["sample"]))
     paths = data_of(benches, data, copies)
-    each = [settings | {"bench": name, "data": paths.get(name)} for name in benches]
-    return [prepare(config) for config in [configure(values) for values in each]]
+    plans, troubles = [], []
+    for name in benches:
+        try:
+            plans.append(prepare(configure(settings | {"bench": name, "data": paths.get(name)})))
+        except UsageError as error:
+            troubles.append(error)
+    if troubles:
+        said = dict.fromkeys(map(str, troubles))
+        if file := settings_file(config):
+            said[f"({file} is in force)"] = None
+        raise type(troubles[0])("\n".join(said))
+    return plans
 
 
 def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":

@@ -8,7 +8,7 @@ from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
 
-__all__ = ["FILE", "data_of", "read_settings", "results_folder"]
+__all__ = ["FILE", "data_of", "read_settings", "results_folder", "settings_file"]
 
 FILE = "grmeval.toml"
 
@@ -18,7 +18,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
     Relative paths are relative to the file. {} without a file; ConfigError names file and key.
     """
-    path = path or (Path(FILE) if Path(FILE).exists() else None)
+    path = settings_file(path)
     if path is None:
         return {}
     try:
@@ -29,6 +29,11 @@ def read_settings(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
     here = path.expanduser().absolute().parent
     return {name: _value(path, name, value, here) for name, value in found.items()}
+
+
+def settings_file(given: Path | None) -> Path | None:
+    """The file that is in force: the one that was named, else grmeval.toml, where there is one."""
+    return given or (Path(FILE) if Path(FILE).exists() else None)
 
 
 def _value(file: Path, name: str, value: Any, here: Path) -> Any:

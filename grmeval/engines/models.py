@@ -89,7 +89,7 @@ def resolve(model: str, revision: str | None) -> ModelRef:
         return _hub(model, revision, _slug(model.replace("/", "--")))
     raise ConfigError(
         f"--model {model!r}: no such folder, and no hub id (owner/name); "
-        f"presets: {nearest(model, presets())}"
+        f"presets {nearest(model, presets())}"
     )
 
 

@@ -13,6 +13,9 @@ from grmeval.judges.parse import PARSER, read_scores
 __all__ = ["PointwiseJudge"]
 
 
+VARIABLES = "conversation (turns with role and content), responses (texts), n"
+
+
 class PointwiseJudge:
     """All responses in one prompt; `Specific Criteria`, `Analysis`, `Scores: \\boxed{x, x}` out."""
 
@@ -31,7 +34,7 @@ class PointwiseJudge:
 
         `structured_tokens`: decoding is constrained to the output format, within that many tokens.
         """
-        from jinja2 import StrictUndefined, TemplateError
+        from jinja2 import StrictUndefined, TemplateError, meta
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         path = template or resources.tasks() / "templates" / "pointwise.jinja"
@@ -44,8 +47,11 @@ class PointwiseJudge:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         try:
             self._template = environment.from_string(self.template_text)
+            used = meta.find_undeclared_variables(environment.parse(self.template_text))
         except TemplateError as error:
             raise ConfigError(f"--template {path}: {error}") from None
+        if "responses" not in used:
+            raise ConfigError(f"--template {path}: shows no responses (variables: {VARIABLES})")
         self._path, self._system, self._tokens = path, system, structured_tokens
 
     def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
@@ -57,8 +63,9 @@ class PointwiseJudge:
                 n=item.n,
             )
         except Exception as error:  # a template is a program: it may raise anything
-            names = "conversation, responses, n"
-            raise ConfigError(f"--template {self._path}: {error} (variables: {names})") from None
+            raise ConfigError(
+                f"--template {self._path}: {error} (variables: {VARIABLES})"
+            ) from None
         user = Message("user", prompt)
         return (user,) if self._system is None else (Message("system", self._system), user)
 

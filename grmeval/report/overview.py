@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class RunLine:
     accuracy: float | None
     vote: str | None
     accuracy_k: int | None
+    accuracy_limit: int | None
+    settings: Mapping[str, str]
     written: str
 
 
@@ -85,6 +88,8 @@ def run_line(folder: RunFolder) -> RunLine:
         accuracy=accuracy.get("accuracy"),
         vote=accuracy.get("vote"),
         accuracy_k=accuracy.get("k"),
+        accuracy_limit=accuracy.get("limit"),
+        settings=_settings(record["identity"]),
         written=_written(path),
     )
 
@@ -112,14 +117,56 @@ def overview_table(found: Overview) -> tuple["Table", list[str]]:
             line.model,
             _count(line.k),
             _count(line.limit),
-            _count(line.samples),
+            _progress(line),
             _count(line.items),
-            "-" if line.accuracy is None else f"{100 * line.accuracy:.1f}",
+            _percent(line),
             _short(line.written),
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    notes = [f"not readable: {printable(why)}" for why in found.unreadable]
+    notes = [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+    notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
+
+
+def _progress(line: RunLine) -> str:
+    """Samples, and of how many if not all are there."""
+    wanted = (line.k or 0) * (line.items or 0)
+    few = line.samples is not None and line.samples < wanted
+    return f"{_count(line.samples)}/{wanted:,}" if few else _count(line.samples)
+
+
+def _percent(line: RunLine) -> str:
+    """The accuracy that was saved last; of another k than was asked since, with that k."""
+    if line.accuracy is None or not line.samples or line.accuracy_limit != line.limit:
+        return "-"
+    return f"{100 * line.accuracy:.1f}" + (
+        "" if line.accuracy_k == line.k else f" @{line.accuracy_k}"
+    )
+
+
+def _unlike(runs: Sequence[RunLine]) -> dict[str, str]:
+    """What tells runs of one benchmark and model apart: settings in which they differ."""
+    found: dict[str, str] = {}
+    together: dict[tuple[str, str], list[RunLine]] = {}
+    for line in runs:
+        together.setdefault((line.bench, line.model), []).append(line)
+    for lines in together.values():
+        names = sorted({name for line in lines for name in line.settings})
+        told = [n for n in names if len({line.settings.get(n) for line in lines}) > 1]
+        for line in lines if told else ():
+            found[line.run] = ", ".join(f"{n}={line.settings.get(n, '-')}" for n in told)
+    return found
+
+
+def _settings(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Identity fields, flat; long hashes short."""
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= _settings(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(value).removeprefix("sha256:")[:24]
+    return flat
 
 
 def _samples(path: Path) -> int | None:
@@ -152,8 +199,9 @@ def _items(path: Path, limit: int | None) -> int | None:
 def _overall(path: Path) -> dict[str, Any]:
     """The first overall row of accuracy.json; empty where there is none to be read."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        found: dict[str, Any] = next(row for row in rows if row["level"] == "overall")
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = next(row for row in saved["rows"] if row["level"] == "overall")
+        found["limit"] = saved["about"]["limit"]
         float(found["accuracy"])
     except (OSError, ValueError, LookupError, TypeError, StopIteration):
         return {}

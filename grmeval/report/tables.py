@@ -27,8 +27,11 @@ class _Column(NamedTuple):
     left: bool = False
 
 
-def accuracy_tables(result: Accuracy) -> tuple[list["Table"], list[str]]:
-    """A table a vote, and the footer, of `run` and `score`; where subsets are many, only sections."""
+def accuracy_tables(result: Accuracy, width: int | None = None) -> tuple[list["Table"], list[str]]:
+    """A table a vote, and the footer, of `run` and `score`; where subsets are many, only sections.
+
+    `width` is the terminal's: names are shortened to it, numbers never are.
+    """
     shown = [row for row in result.rows if row.level != "subset"]
     if len(result.rows) <= MOST_ROWS:
         shown = list(result.rows)
@@ -39,15 +42,18 @@ def accuracy_tables(result: Accuracy) -> tuple[list["Table"], list[str]]:
     for vote in votes:
         mine = [row for row in shown if row.vote == vote]
         title = result.title if len(votes) == 1 else f"{result.title} · vote {vote}"
-        tables.append(_rich(title, _accuracy_columns(mine), mine))
+        tables.append(_rich(title, _accuracy_columns(mine), mine, width))
     return tables, notes
 
 
-def curve_table(result: Scaling) -> tuple[list["Table"], list[str]]:
+def curve_table(result: Scaling, width: int | None = None) -> tuple[list["Table"], list[str]]:
     """Table and footer of the overall curves; sections are in the files."""
     shown = [row for row in result.rows if row.level == "overall"]
     columns = [column for column in _curve_columns() if column.title]
-    return [_rich(result.title, columns, shown)], [*result.footer, "sections are in scaling.csv"]
+    return [_rich(result.title, columns, shown, width)], [
+        *result.footer,
+        "sections are in scaling.csv",
+    ]
 
 
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
@@ -102,20 +108,22 @@ def _curve_columns() -> list[_Column]:
     ]
 
 
-def _rich(title: str, columns: list[_Column], rows: Sequence[Any]) -> "Table":
+def _rich(title: str, columns: list[_Column], rows: Sequence[Any], width: int | None) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
-    for column in columns:
+    widths = [max([len(c.title), *(len(c.cell(row)) for row in rows)]) for c in columns]
+    numbers = sum(w for c, w in zip(columns, widths, strict=True) if not c.left)
+    names = sum(c.left for c in columns)
+    room = None if width is None else max(12, (width - numbers - 2 * len(columns)) // max(names, 1))
+    for column, wide in zip(columns, widths, strict=True):
         if column.left:
-            table.add_column(column.title, no_wrap=True, overflow="ellipsis")
+            table.add_column(column.title, no_wrap=True, overflow="ellipsis", max_width=room)
         else:
-            # A number is whole or the table is wider than the terminal: names give way first.
-            width = max([len(column.title), *(len(column.cell(row)) for row in rows)])
-            table.add_column(column.title, justify="right", no_wrap=True, min_width=width)
+            table.add_column(column.title, justify="right", no_wrap=True, min_width=wide)
     for row in rows:
         bold = "bold" if getattr(row, "level", "") == "overall" and isinstance(row, Row) else ""
         table.add_row(*(Text(printable(column.cell(row))) for column in columns), style=bold)

@@ -91,6 +91,8 @@ class RunFolder:
                     _write_items(path, items())
                     record = {"format": FORMAT, "identity": identity, "launches": []} | first
                     write_json(path / "run.json", record)
+                if not (path / "items.parquet").exists():  # someone tidied up
+                    _write_items(path, items())
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be made: {error.strerror or error}; see --results"
@@ -108,7 +110,9 @@ class RunFolder:
         except FileNotFoundError:
             raise ConfigError(f"{self.path}: not a run folder: it has no run.json") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path}: cannot be read: {error}") from None
+            raise StoreError(
+                f"{path}: cannot be read: {error}; restore it, or move the run's folder away"
+            ) from None
         if version > FORMAT:
             raise StoreError(
                 f"{path}: written in format {version} by a newer grmeval; this one reads up to {FORMAT}"
@@ -139,7 +143,10 @@ class RunFolder:
                 "section", pa.array([place[subset] for subset in subsets], pa.int16())
             )
         except (pa.ArrowException, OSError) as error:
-            raise StoreError(f"{self.path / 'items.parquet'}: damaged: {error}") from None
+            raise StoreError(
+                f"{self.path / 'items.parquet'}: damaged or missing: {error}; move it away, and the same "
+                "`grmeval run` writes it again"
+            ) from None
 
     def spec(self) -> BenchSpec:
         """The benchmark as the last command said it: sections, weights, rules."""
@@ -296,12 +303,14 @@ def stored_ranks(path: Path) -> dict[Key, int]:
     """Each item's place in the order of --limit, as it was when the run was made; empty without a run."""
     import pyarrow as pa
 
-    if not (path / "run.json").is_file():
+    if not (path / "items.parquet").is_file():
         return {}
     try:
         found = read_parquet(path / "items.parquet", ["subset", "id", "rank"])
     except (pa.ArrowException, OSError) as error:
-        raise StoreError(f"{path / 'items.parquet'}: damaged: {error}") from None
+        raise StoreError(
+            f"{path / 'items.parquet'}: damaged: {error}; move it away to have it written again"
+        ) from None
     keys = map(Key, found["subset"].to_pylist(), found["id"].to_pylist())
     return dict(zip(keys, found["rank"].to_pylist(), strict=True))
 

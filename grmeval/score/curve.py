@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from grmeval.errors import ConfigError, DataError
+from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.footer import about, footer, overall_name
@@ -64,7 +64,7 @@ def scale(
     label = f"{folder.record['spec']['title']} · {folder.record['config']['label']}"
     most = int(run.samples.min()) if len(run.samples) else 0
     if most == 0:
-        raise ConfigError(
+        raise Incomplete(
             f"{folder.path}: some items have no sample yet; `grmeval run` goes on with it"
         )
     if not run.labelled.any():

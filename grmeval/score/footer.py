@@ -11,6 +11,10 @@ from grmeval.score.rules import Rules
 __all__ = ["about", "footer", "overall_name", "provenance"]
 
 
+_UNASKED = ("prompt_too_long", "engine_error")
+"""Reasons that are no fault of the text."""
+
+
 def footer(
     run: RunArrays, rules: Rules, k: int, limit: int | None, exact: bool, present: Sequence[int]
 ) -> tuple[str, ...]:
@@ -51,7 +55,8 @@ def _counts(run: RunArrays) -> list[str]:
         counts = sorted((-int(counts.sum()), name) for name, counts in run.reasons.items())
         kinds = ", ".join(f"{name} {-count:,}" for count, name in counts if count)
         lines.append(f"invalid judgements: {invalid:,} of {samples:,} ({kinds})")
-    if 2 * invalid > samples:
+    unread = sum(int(c.sum()) for reason, c in run.reasons.items() if reason not in _UNASKED)
+    if 2 * unread > samples:
         lines.append("most judgements are invalid: try --structured, or a larger --max-tokens")
     other = {form: count for form, count in run.forms.items() if form != "boxed"}
     if other:
@@ -59,7 +64,10 @@ def _counts(run: RunArrays) -> list[str]:
             "read by fallback: " + ", ".join(f"{f} {c:,}" for f, c in sorted(other.items()))
         )
     if run.flagged.any():
-        lines.append(f"odd rows kept in the denominator: {int(np.sum(run.flagged)):,}")
+        odd = int(np.sum(run.flagged))
+        lines.append(
+            f"odd rows kept in the denominator: {odd:,} (flags in `grmeval export RUN --what items`)"
+        )
     return lines
 
 
@@ -86,12 +94,15 @@ def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:
     identity = record["identity"]
     launches = [launch for launch in record["launches"] if launch["name"] in used]
     engines = sorted({_engine(launch) for launch in launches})
+    settings = [f"{name}={value}" for name, value in identity.get("engine_args", {}).items()]
+    settings += [name for name in ("structured", "system", "lora") if identity.get(name)]
     parts = [
         f"data {identity['data'][:8]}",
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
         f"template {identity['judge']['template'][:8]}",
         f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
         f"seed {identity['seed']}",
+        *([", ".join(settings)] if settings else []),
         " + ".join(engines) or "no samples",
     ]
     if commits := sorted({str(launch["commit"]) for launch in launches if launch.get("commit")}):

@@ -58,6 +58,14 @@ def test_the_three_kinds_of_files_give_the_same_items(tmp_path: Path, ending: st
     assert load(str(path)).content_hash == expected.content_hash
 
 
+def test_what_a_row_lacks_does_not_hide_what_another_has(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Hello"}]
+    other = {"conversation": turns, "responses": ["a"], "id": 7, "subset": "geo"}
+    items = load(str(lines(tmp_path / "rows.jsonl", [ROWS[0], other]))).items
+    assert [(item.subset, item.id) for item in items] == [("rows", "1"), ("geo", "7")]
+    assert items[1].conversation[0].content == "Hello"
+
+
 def test_chosen_and_rejected_are_pairs(tmp_path: Path) -> None:
     row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5", "id": 7}
     (item,) = load(str(lines(tmp_path / "p.jsonl", [row]))).items
@@ -70,11 +78,10 @@ def test_chosen_and_rejected_are_pairs(tmp_path: Path) -> None:
         ([{"prompt": "a", "answer": "b"}], r"neither a column 'responses'.*found: answer"),
         ([{"responses": ["a"]}], r"row 1: no column 'prompt'; found: responses"),
         ([ROWS[0], {"prompt": "a"}], r"row 2: no column 'responses'; found: prompt"),
-        ([ROWS[0] | {"quality": [1]}], r"column 'quality': expected 3 of 0 or 1, found \[1\]"),
+        ([ROWS[0] | {"quality": [1]}], r"column 'quality': expected 3 numbers, each 0 or 1, found"),
         ([ROWS[0] | {"responses": []}], "expected a list of one or more"),
         ([ROWS[0] | {"id": None}], "column 'id': expected text or a number, found None"),
         ([ROWS[0] | {"id": "x"}] * 2, r"row 2: id 'x' is already taken by rows.jsonl, row 1"),
-        ([ROWS[0], ROWS[1] | {"id": "x"}], "row 1: no column 'id'"),
         ([{"prompt": "a", "chosen": "b", "rejected": "c", "quality": [0, 1]}], "'quality' beside"),
         (
             [ROWS[0] | {"responses": ["a"] * 1001, "quality": None}],
@@ -102,7 +109,10 @@ def test_a_toml_names_rows_that_lie_beside_it(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("id = ", "not a TOML file"),
-        (TOML.replace("shape", "shap"), r"tables.0.shap: Extra inputs are not permitted"),
+        (
+            TOML.replace("shape", "shap"),
+            r"tables.0.shap: unknown key; allowed: .* did you mean 'shape'",
+        ),
         (TOML.replace('"neutral"', '"triple"'), r"tables.0.shape: Input should be"),
         (
             'extends = "rewardbenhc"\n' + TOML,

@@ -22,7 +22,7 @@ from grmeval.runs.preview import Preview
 from grmeval.runs.read import item_samples, sample_batches
 from grmeval.runs.store import RunFolder
 from grmeval.score import score
-from tests.helpers import ENVIRONMENT, command, sampled
+from tests.helpers import ENVIRONMENT, command, grmeval, sampled
 
 COMMANDS = (prompt, runs, show)
 HOSTILE = (
@@ -477,3 +477,31 @@ def test_what_is_not_utf8_is_escaped(odd: Path) -> None:
     assert found.returncode == 0, found.stderr
     assert found.stdout.isascii()
     assert b"\\xd7" in found.stdout
+
+
+def test_runs_say_how_far_they_are_and_what_tells_them_apart(tmp_path: Path) -> None:
+    words = ("run", "--engine", "fake", "--limit", 4, "--results", tmp_path)
+    assert grmeval(*words, "--k", 2).returncode == 0
+    assert grmeval(*words, "--k", 2, "--engine-arg", "accuracy=0.9").returncode == 0
+    dying = ("--engine-arg", "accuracy=0.9", "--engine-arg", "die_after=3")
+    assert grmeval(*words, "--k", 4, *dying).returncode == 3
+    found = ask("runs", "--results", tmp_path)
+    assert "11/16" in found
+    assert re.search(r"\d @2", found), "the accuracy is of k=2, and k=4 was asked since"
+    assert ": engine_args.accuracy=0.9" in found
+    assert ": engine_args.accuracy=-" in found
+
+
+def test_a_lost_table_of_items_is_written_again(tmp_path: Path) -> None:
+    words = ("run", "--engine", "fake", "--limit", 4, "--k", 2, "--results", tmp_path)
+    grmeval(*words)
+    (items,) = tmp_path.glob("*/*/*/items.parquet")
+    items.unlink()
+    lost = grmeval("score", "latest", "--results", tmp_path)
+    assert (lost.returncode, "`grmeval run` writes it again" in " ".join(lost.stderr.split())) == (
+        3,
+        True,
+    )
+    again = grmeval(*words)
+    assert (again.returncode, "every sample is there" in again.stderr) == (0, True)
+    assert grmeval("score", "latest", "--results", tmp_path).returncode == 0

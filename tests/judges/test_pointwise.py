@@ -24,7 +24,9 @@ def prompt(judge: PointwiseJudge, shown: Item, order: tuple[int, ...] | None = N
 
 
 def own(folder: Path, text: str) -> PointwiseJudge:
-    (folder / "own.jinja").write_text(text, "utf-8")
+    """A template of this text that shows the responses too, as one must."""
+    shows = "" if "responses" in text else "{% set shown = responses %}"
+    (folder / "own.jinja").write_text(shows + text, "utf-8")
     return PointwiseJudge(folder / "own.jinja")
 
 
@@ -153,6 +155,12 @@ def test_a_template_that_fails_on_an_item_is_named(text: str, tmp_path: Path) ->
     judge = own(tmp_path, text)
     with pytest.raises(ConfigError, match=r"--template .*own\.jinja"):
         prompt(judge, item("red", "four"))
+
+
+def test_a_template_without_responses_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.jinja").write_text("Grade {{ conversation }}", "utf-8")
+    with pytest.raises(ConfigError, match="shows no responses"):
+        PointwiseJudge(tmp_path / "own.jinja")
 
 
 def test_identity_is_the_text_of_the_template(tmp_path: Path) -> None:
