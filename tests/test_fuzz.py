@@ -19,9 +19,10 @@ from grmeval.items import Item, Key, Message, Reading, Sample
 from grmeval.judges import PointwiseJudge
 from grmeval.judges.parse import read_scores, split_thinking
 from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys, totals
+from grmeval.runs.items import items_table
 from grmeval.runs.journal import JournalWriter, read_journal
 from grmeval.runs.orders import limit_ranks, response_order
-from grmeval.runs.store import RunFolder, items_table, run_id
+from grmeval.runs.store import RunFolder, run_id
 
 EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "500"))
 FUZZ = settings(

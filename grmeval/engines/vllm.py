@@ -20,52 +20,10 @@ from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
-__all__ = [
-    "LONGEST_CONTEXT",
-    "SPEED_ONLY",
-    "VllmEngine",
-    "available",
-    "check_arguments",
-]
+__all__ = ["LONGEST_CONTEXT", "VllmEngine", "available"]
 
 LONGEST_CONTEXT = 16_384
 """Without --max-model-len the context is the model's own, up to this: judgements need no more."""
-
-SPEED_ONLY = frozenset(
-    {
-        "async_scheduling",
-        "block_size",
-        "cpu_offload_gb",
-        "disable_custom_all_reduce",
-        "distributed_executor_backend",
-        "enable_chunked_prefill",
-        "enable_prefix_caching",
-        "enforce_eager",
-        "gpu_memory_utilization",
-        "kv_cache_memory_bytes",
-        "max_num_batched_tokens",
-        "max_num_partial_prefills",
-        "max_num_seqs",
-        "num_gpu_blocks_override",
-        "pipeline_parallel_size",
-        "swap_space",
-    }
-)
-"""Engine arguments that change how fast samples come, not what they mean."""
-
-_HAVE_A_FLAG = {
-    "dtype": "--dtype",
-    "enable_lora": "--lora",
-    "hf_token": "the environment variable HF_TOKEN (a run folder keeps engine arguments)",
-    "max_model_len": "--max-model-len",
-    "model": "--model",
-    "revision": "--revision",
-    "seed": "--seed",
-    "tensor_parallel_size": "--tensor-parallel",
-    "tokenizer": "--model: a folder that holds both",
-    "tokenizer_revision": "--revision",
-    "trust_remote_code": "--trust-remote-code",
-}
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -80,7 +38,6 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "2",
 }
-_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
 _MEMORY = re.compile(
     r"out ?of ?memory|allocate memory|enough memory|free memory|memory for the cache|KV cache"
     r"|MemoryError|[Ee]ngine core initialization failed",
@@ -89,17 +46,6 @@ _MEMORY = re.compile(
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 # A block of 16 tokens is refused there.
 _CPU_ARGUMENTS = {"enforce_eager": True, "block_size": 32}
-
-
-def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """ConfigError for an engine argument that would go round the run's identity."""
-    for name in arguments:
-        if name in _HAVE_A_FLAG:
-            raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
-        if _SECRET.search(name):
-            raise ConfigError(
-                f"--engine-arg {name}: a run folder keeps engine arguments: put secrets into the environment"
-            )
 
 
 def available() -> bool:

@@ -10,14 +10,15 @@ from typing import Any
 from grmeval.benches import Loaded, at_hand, find_spec, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
+from grmeval.engines.arguments import check_arguments
 from grmeval.engines.models import ModelRef, presets, read_preset, resolve, with_adapter
-from grmeval.engines.vllm import check_arguments
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, PointwiseJudge
 from grmeval.runs.fold import SampleKey
+from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
-from grmeval.runs.store import RunFolder, items_table, run_id, stored_ranks
+from grmeval.runs.store import RunFolder, run_id
 
 __all__ = ["Plan", "configure", "prepare"]
 
@@ -176,19 +177,21 @@ def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) 
 
     What is not set is left out, so that a setting added later keeps the run-ids there are.
     """
-    arguments: Mapping[str, Any] = config.engine_args
     if config.engine == "fake":
-        from grmeval.engines.fake import SPEED_ONLY, read_settings
+        from grmeval.engines.fake import SPEED_ONLY as speed_only
+        from grmeval.engines.fake import read_settings
 
-        arguments = read_settings(arguments).model_dump(exclude_defaults=True)
+        arguments = read_settings(config.engine_args).model_dump(exclude_defaults=True)
     else:
-        from grmeval.engines.vllm import SPEED_ONLY
+        from grmeval.engines.arguments import SPEED_ONLY as speed_only
+
+        arguments = config.engine_args
     identity = config.identity() | {
         "bench": loaded.spec.id,
         "data": loaded.content_hash,
         "judge": judge.identity(),
         "model": model.identity,
-        "engine_args": {k: v for k, v in arguments.items() if k not in SPEED_ONLY},
+        "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
     }
     for name in ("revision", "template", "lora"):
         del identity[name]  # the model's identity and the judge's say what they hold

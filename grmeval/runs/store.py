@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from grmeval import __version__
 from grmeval.benches import BenchSpec
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import read_parquet, write_json, write_with
-from grmeval.items import Item, Key, Sample
+from grmeval.files import read_parquet, write_json
+from grmeval.items import Sample
 from grmeval.runs.disk import lock, now
 from grmeval.runs.fold import (
     SampleKey,
@@ -33,9 +33,10 @@ from grmeval.runs.fold import (
     stored_keys,
     totals,
 )
+from grmeval.runs.items import write_items
 from grmeval.runs.journal import JournalWriter
 
-__all__ = ["FORMAT", "Launch", "RunFolder", "items_table", "run_id", "stored_ranks"]
+__all__ = ["FORMAT", "Launch", "RunFolder", "run_id"]
 
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
@@ -88,11 +89,11 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             with lock(path / "locks" / "store", LOCK_SECONDS):
                 if not (path / "run.json").exists():
-                    _write_items(path, items())
+                    write_items(path, items())
                     record = {"format": FORMAT, "identity": identity, "launches": []} | first
                     write_json(path / "run.json", record)
                 if not (path / "items.parquet").exists():  # someone tidied up
-                    _write_items(path, items())
+                    write_items(path, items())
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be made: {error.strerror or error}; see --results"
@@ -291,54 +292,3 @@ class RunFolder:
                     self.record["launches"].append(launch | {"name": name, "merged": number})
             write_json(self.path / "run.json", self.record)
         return renamed
-
-
-def _write_items(path: Path, table: Any) -> None:
-    import pyarrow.parquet as pq
-
-    write_with(path / "items.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
-
-
-def stored_ranks(path: Path) -> dict[Key, int]:
-    """Each item's place in the order of --limit, as it was when the run was made; empty without a run."""
-    import pyarrow as pa
-
-    if not (path / "items.parquet").is_file():
-        return {}
-    try:
-        found = read_parquet(path / "items.parquet", ["subset", "id", "rank"])
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(
-            f"{path / 'items.parquet'}: damaged: {error}; move it away to have it written again"
-        ) from None
-    keys = map(Key, found["subset"].to_pylist(), found["id"].to_pylist())
-    return dict(zip(keys, found["rank"].to_pylist(), strict=True))
-
-
-def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
-    """items.parquet: one row an item, sorted by (subset, id), without texts."""
-    import pyarrow as pa
-
-    rows = sorted(zip(items, ranks, strict=True), key=lambda row: row[0].key)
-    return pa.table(
-        {
-            "subset": pa.array([i.subset for i, _ in rows], pa.string()),
-            "id": pa.array([i.id for i, _ in rows], pa.string()),
-            "rank": pa.array([r for _, r in rows], pa.int32()),
-            "n": pa.array([i.n for i, _ in rows], pa.int16()),
-            "quality": pa.array([i.quality for i, _ in rows], pa.list_(pa.int8())),
-            "group": pa.array([i.group for i, _ in rows], pa.string()),
-            "cluster": pa.array([i.cluster for i, _ in rows], pa.string()),
-            "flags": pa.array([i.flags for i, _ in rows], pa.list_(pa.string())),
-            "meta": pa.array(
-                [json.dumps(dict(i.meta), sort_keys=True) for i, _ in rows], pa.string()
-            ),
-            "prompt_chars": pa.array(
-                [sum(len(m.content) for m in i.conversation) for i, _ in rows]
-            ),
-            "response_chars": pa.array(
-                [[len(r) for r in i.responses] for i, _ in rows], pa.list_(pa.int64())
-            ),
-            "content_hash": pa.array([i.content_hash() for i, _ in rows], pa.string()),
-        }
-    )

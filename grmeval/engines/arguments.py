@@ -1,0 +1,58 @@
+"""`--engine-arg`s of vLLM: which change what a sample means, and which have a flag of their own."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from grmeval.errors import ConfigError
+
+__all__ = ["SPEED_ONLY", "check_arguments"]
+
+SPEED_ONLY = frozenset(
+    {
+        "async_scheduling",
+        "block_size",
+        "cpu_offload_gb",
+        "disable_custom_all_reduce",
+        "distributed_executor_backend",
+        "enable_chunked_prefill",
+        "enable_prefix_caching",
+        "enforce_eager",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "max_num_batched_tokens",
+        "max_num_partial_prefills",
+        "max_num_seqs",
+        "num_gpu_blocks_override",
+        "pipeline_parallel_size",
+        "swap_space",
+    }
+)
+"""Engine arguments that change how fast samples come, not what they mean."""
+
+_HAVE_A_FLAG = {
+    "dtype": "--dtype",
+    "enable_lora": "--lora",
+    "hf_token": "the environment variable HF_TOKEN (a run folder keeps engine arguments)",
+    "max_model_len": "--max-model-len",
+    "model": "--model",
+    "revision": "--revision",
+    "seed": "--seed",
+    "tensor_parallel_size": "--tensor-parallel",
+    "tokenizer": "--model: a folder that holds both",
+    "tokenizer_revision": "--revision",
+    "trust_remote_code": "--trust-remote-code",
+}
+
+_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """ConfigError for an engine argument that would go round the run's identity."""
+    for name in arguments:
+        if name in _HAVE_A_FLAG:
+            raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
+        if _SECRET.search(name):
+            raise ConfigError(
+                f"--engine-arg {name}: a run folder keeps engine arguments: put secrets into the environment"
+            )
