@@ -145,7 +145,7 @@ def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list
     from grmeval.benches import expand
     from grmeval.cli.settings import data_of, read_settings, settings_file
     from grmeval.config import Shard
-    from grmeval.errors import UsageError
+    from grmeval.errors import GrmevalError
     from grmeval.runs.plan import configure, prepare
 
     settings = read_settings(config)
@@ -166,7 +166,7 @@ def _plans(flags: dict[str, Any], data: list[str], config: Path | None) -> "list
     for name in benches:
         try:
             plans.append(prepare(configure(settings | {"bench": name, "data": paths.get(name)})))
-        except UsageError as error:
+        except GrmevalError as error:
             troubles.append(error)
     if troubles:
         said = dict.fromkeys(map(str, troubles))

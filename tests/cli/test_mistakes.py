@@ -540,3 +540,11 @@ def test_an_order_that_was_paid_for_stays_when_sections_change(tmp_path: Path) -
     again = grmeval(*words)
     assert (again.returncode, "every sample is there" in again.stderr) == (0, True), again.stderr
     assert " s0 " in again.stdout
+
+
+def test_what_several_benchmarks_lack_is_said_at_once(tmp_path: Path) -> None:
+    found = grmeval("run", "--bench", "all", "--engine", "fake", cwd=tmp_path)
+    assert found.returncode == 3, found.stderr  # the hub is offline in tests
+    assert "--bench rewardbench (allenai/reward-bench): the hub is out of reach" in found.stderr
+    assert "--bench rmb needs a copy of its rows: --data PATH" in found.stderr
+    assert not list(tmp_path.iterdir())
