@@ -543,8 +543,13 @@ def test_an_order_that_was_paid_for_stays_when_sections_change(tmp_path: Path) -
 
 
 def test_what_several_benchmarks_lack_is_said_at_once(tmp_path: Path) -> None:
-    found = grmeval("run", "--bench", "all", "--engine", "fake", cwd=tmp_path)
+    words = command("run", "--bench", "all", "--engine", "fake")
+    empty = ENVIRONMENT | {"HF_HOME": str(tmp_path / "hf"), "GRMEVAL_CACHE": str(tmp_path / "c")}
+    (tmp_path / "here").mkdir()
+    found = subprocess.run(
+        words, capture_output=True, text=True, env=empty, cwd=tmp_path / "here", check=False
+    )
     assert found.returncode == 3, found.stderr  # the hub is offline in tests
     assert "--bench rewardbench (allenai/reward-bench): the hub is out of reach" in found.stderr
     assert "--bench rmb needs a copy of its rows: --data PATH" in found.stderr
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "here").iterdir())
