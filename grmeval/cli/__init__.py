@@ -58,7 +58,7 @@ def _left() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe left early (`| head`): nobody is to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except KeyboardInterrupt:
         _say("interrupted: what is finished is kept; the same command goes on")
@@ -67,8 +67,16 @@ def _left() -> Iterator[None]:
         if "--debug" in sys.argv:
             traceback.print_exc()
         _say(f"error: {error}")
+        if isinstance(error, OSError):
+            _drop_output()
         code = error.exit_code if isinstance(error, GrmevalError) else INFRASTRUCTURE
         raise typer.Exit(code) from None
+
+
+def _drop_output() -> None:
+    """What is still buffered has nowhere to go: Python would try again as it exits, and fail (120)."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str) -> None:
