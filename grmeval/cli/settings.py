@@ -57,6 +57,8 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         return [_if_path(word, here) for word in words]
     if isinstance(value, bool) and RunConfig.model_fields[name].annotation is not bool:
         raise ConfigError(f"{file}: {name}: found {value!r}")
+    if name in ("engine_args", "chat_template_kwargs") and not isinstance(value, dict):
+        raise ConfigError(f"{file}: {name}: expected a table; found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
     return _if_path(value, here) if name == "model" else value
