@@ -11,6 +11,7 @@ from grmeval.errors import ConfigError, nearest
 __all__ = ["FILE", "data_of", "read_settings", "results_folder", "settings_file"]
 
 FILE = "grmeval.toml"
+_TABLES = ("engine_args", "chat_template_kwargs")
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
@@ -43,11 +44,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
     if name in ("template", "lora", "results"):
         return _path(file, name, value, here)
     if name == "data":
-        table = value if isinstance(value, dict) else {"": value}
-        for bench in table:
-            if bench and bench not in bench_ids() and not own_file(bench):
-                raise ConfigError(f"{file}: data.{bench}: {nearest(bench, bench_ids())}")
-        return {bench: _path(file, name, text, here) for bench, text in table.items()}
+        return _data(file, value if isinstance(value, dict) else {"": value}, here)
     if name in ("bench", "vote"):
         words = [value] if isinstance(value, str) else value
         if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
@@ -55,13 +52,19 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
                 f"{file}: {name}: expected a word, or a list of words; found {value!r}"
             )
         return [_if_path(word, here) for word in words]
-    if isinstance(value, bool) and RunConfig.model_fields[name].annotation is not bool:
-        raise ConfigError(f"{file}: {name}: found {value!r}")
-    if name in ("engine_args", "chat_template_kwargs") and not isinstance(value, dict):
-        raise ConfigError(f"{file}: {name}: expected a table; found {value!r}")
+    wants = RunConfig.model_fields[name].annotation
+    if isinstance(value, bool) != (wants is bool) or isinstance(value, dict) != (name in _TABLES):
+        raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
     return _if_path(value, here) if name == "model" else value
+
+
+def _data(file: Path, table: dict[str, Any], here: Path) -> dict[str, Path]:
+    for bench in table:
+        if bench and bench not in bench_ids() and not own_file(bench):
+            raise ConfigError(f"{file}: data.{bench}: {nearest(bench, bench_ids())}")
+    return {bench: _path(file, "data", text, here) for bench, text in table.items()}
 
 
 def results_folder(given: Path | None) -> Path:

@@ -489,8 +489,9 @@ def test_what_is_finished_is_told_though_the_next_benchmark_fails(tmp_path: Path
     [
         ("bench = 5", "bench: expected a word, or a list of words; found 5"),
         ("vote = []", "vote: expected a word, or a list of words; found []"),
-        ("k = true", "k: found True"),
-        ("engine_args = 3", "engine_args: expected a table; found 3"),
+        ("k = true", "k: a value of this kind does not fit; found True"),
+        ("structured = 1", "structured: a value of this kind does not fit; found 1"),
+        ("engine_args = 3", "engine_args: a value of this kind does not fit; found 3"),
         ('[data]\nrewrdbench = "x"', "data.rewrdbench: allowed: .* did you mean 'rewardbench'"),
     ],
 )
