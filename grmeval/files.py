@@ -3,13 +3,14 @@
 import contextlib
 import json
 import os
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from grmeval.errors import StoreError
+from grmeval.errors import ConfigError, StoreError
 
-__all__ = ["read_parquet", "sync", "write_json", "write_text", "write_with"]
+__all__ = ["read_parquet", "read_toml", "sync", "write_json", "write_text", "write_with"]
 
 
 def write_with(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -56,6 +57,16 @@ def read_parquet(source: Path | bytes, columns: list[str] | None = None) -> Any:
     opened = pa.BufferReader(source) if isinstance(source, bytes) else source
     with pq.ParquetFile(opened) as file:
         return file.read(columns)
+
+
+def read_toml(path: Path, said: str = "") -> dict[str, Any]:
+    """A TOML file's content; ConfigError names the file, after what the user `said`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{said}{path}: cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 
 def sync(path: Path) -> None:

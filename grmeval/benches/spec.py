@@ -4,7 +4,6 @@ A TOML that `extends` another takes over what that one says: tables, sections an
 added to its own, any other key is replaced.
 """
 
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from grmeval import resources
 from grmeval.errors import ConfigError, nearest
+from grmeval.files import read_toml
 
 __all__ = ["BenchSpec", "Section", "Source", "Table", "read_spec"]
 
@@ -145,12 +145,7 @@ def _explain(problem: Any) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    own = read_toml(path)
     name = own.pop("extends", None)
     if name is None:
         return own

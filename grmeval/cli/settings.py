@@ -1,12 +1,12 @@
 """Settings from a TOML: `--config FILE`, else grmeval.toml in the working folder; flags win over both."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
+from grmeval.files import read_toml
 
 __all__ = ["FILE", "data_of", "read_settings", "results_folder", "settings_file"]
 
@@ -22,12 +22,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
     path = settings_file(path)
     if path is None:
         return {}
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"--config {path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    found = read_toml(path, "--config ")
     here = path.expanduser().absolute().parent
     return {name: _value(path, name, value, here) for name, value in found.items()}
 

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from grmeval import hub, resources
 from grmeval.errors import ConfigError, StoreError, nearest
-from grmeval.files import write_json
+from grmeval.files import read_toml, write_json
 
 __all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve", "with_adapter"]
 
@@ -66,8 +65,8 @@ def read_preset(name: str) -> Preset | None:
     if name not in presets():
         return None
     try:
-        return Preset(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        return Preset(**read_toml(path))
+    except ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
