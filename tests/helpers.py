@@ -47,6 +47,19 @@ def grmeval(*arguments: object, **more: Any) -> subprocess.CompletedProcess[str]
     )
 
 
+def left_early(*arguments: object) -> int:
+    """Exit code of a command whose reader is gone before it writes, and which must not complain."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command(*arguments), stdout=pipe, stderr=pipe, env=ENVIRONMENT
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        return running.wait(60)
+
+
 def sampled(results: Path, watcher: Quiet | None = None, **settings: Any) -> RunFolder:
     """A run of the fake engine (unless told otherwise) on the packaged sample, in this process."""
     values = {"bench": "sample", "engine": "fake", "results": results} | settings

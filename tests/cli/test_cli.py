@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grmeval.runs.find import latest
-from tests.helpers import ENVIRONMENT, command, grmeval
+from tests.helpers import ENVIRONMENT, command, grmeval, left_early
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
 
@@ -115,16 +115,7 @@ def test_scoring_again_leaves_the_runs_own_tables(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_early_is_no_bug(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
-    words = command("score", latest(tmp_path))
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
-    )
-    assert process.stdout
-    assert process.stderr
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(20) == 141
-    process.stderr.close()
+    assert left_early("score", latest(tmp_path)) == 141
 
 
 def test_an_empty_run_hides_no_other(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from grmeval.runs.journal import JournalWriter
 from grmeval.runs.read import sample_batches
 from grmeval.runs.store import RunFolder
 from grmeval.score import score
-from tests.helpers import ENVIRONMENT, command, sampled
+from tests.helpers import ENVIRONMENT, command, left_early, sampled
 
 COMMANDS = (export,)
 TEXTS = (
@@ -200,17 +200,7 @@ def test_a_reader_that_leaves_early_is_no_bug(folder: RunFolder) -> None:
     )
     # What fits into the pipe before `head` leaves is no error either.
     assert found.stderr in ("141\n", "0\n")
-    with subprocess.Popen(
-        command("export", folder.path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-    ) as running:
-        assert running.stdout
-        assert running.stderr
-        running.stdout.close()
-        assert running.stderr.read() == b""
-        assert running.wait(60) == 141
+    assert left_early("export", folder.path) == 141
 
 
 def test_no_texts(folder: RunFolder, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from grmeval.runs.preview import Preview
 from grmeval.runs.read import item_samples, sample_batches
 from grmeval.runs.store import RunFolder
 from grmeval.score import score
-from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+from tests.helpers import ENVIRONMENT, command, grmeval, left_early, sampled
 
 COMMANDS = (prompt, runs, show)
 HOSTILE = (
@@ -344,18 +344,7 @@ def test_an_item_without_samples(plain: Path) -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_bug(plain: Path) -> None:
-    environment = ENVIRONMENT | {"COLUMNS": "80"}
-    with subprocess.Popen(
-        command("show", plain, "--json"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as running:
-        assert running.stdout
-        assert running.stderr
-        running.stdout.close()
-        assert running.stderr.read() == b""
-        assert running.wait(60) == 141
+    assert left_early("show", plain, "--json") == 141
 
 
 # ---------------------------------------------------------------------- prompt
