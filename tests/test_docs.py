@@ -59,7 +59,7 @@ def test_every_option_and_command_that_is_named_exists() -> None:
     flags = {f"--{name.replace('_', '-')}" for name in RunConfig.model_fields}
     known = flags | {"--greedy", "--config", "--json", "--save", "--reparse", "--item", "--j"}
     known |= {"--what", "--to", "--no-texts", "--texts", "--ks", "--debug", "--help", "--version"}
-    known |= {"--beside", "--table", "--row", "--first-k"}
+    known |= {"--beside", "--table", "--row", "--check", "--first-k"}
     known |= {"--engine-arg", "--no-structured", "--no-deps", "--install-completion", "--upgrade"}
     for page, text in DOCS.items():
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))

@@ -28,6 +28,9 @@ def published(
     row: Annotated[
         str | None, typer.Option("--row", help="Only rows whose names hold these words.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Which printed means and gains do not add up?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Print the papers' own numbers, by table; * is a number in doubt."""
@@ -40,6 +43,9 @@ def published(
         table_list,
     )
 
+    if check:
+        _check(table, row, as_json)
+        return
     found = select(table, row)
     if as_json:
         sys.stdout.writelines([published_json(found)])
@@ -53,3 +59,23 @@ def published(
         flags = flag_lines(each)
         for line in [*flags, ""] if flags else []:
             out.print(line, soft_wrap=not out.is_terminal)
+
+
+def _check(table: str | None, row: str | None, as_json: bool) -> None:
+    from grmeval.cli.output import consoles
+    from grmeval.report.arithmetic import (
+        arithmetic_json,
+        arithmetic_lines,
+        arithmetic_table,
+        check_published,
+    )
+
+    checks = check_published(table, row)
+    if as_json:
+        sys.stdout.writelines([arithmetic_json(checks)])
+        return
+    out, _ = consoles()
+    if not all(each.agrees for each in checks):
+        out.print(arithmetic_table(checks))
+    for line in arithmetic_lines(checks):
+        out.print(line)

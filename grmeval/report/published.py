@@ -20,6 +20,7 @@ __all__ = [
     "PaperTable",
     "Published",
     "flag_lines",
+    "index",
     "number_table",
     "paper_tables",
     "published_for",
@@ -61,7 +62,8 @@ class Published(NamedTuple):
 
 
 @cache
-def _index() -> dict[str, Any]:
+def index() -> dict[str, Any]:
+    """What the files of numbers hold: index.toml."""
     return read_toml(resources.published() / "index.toml")
 
 
@@ -69,7 +71,7 @@ def _index() -> dict[str, Any]:
 def paper_tables() -> tuple[PaperTable, ...]:
     """Every table, in the order of print."""
     found = []
-    for source in _index()["sources"]:
+    for source in index()["sources"]:
         path = resources.published() / source["file"]
         with path.open(encoding="utf-8", newline="") as file:
             numbers = [Number(**line) for line in csv.DictReader(file)]
@@ -108,7 +110,7 @@ def published_for(bench: str, names: Sequence[str]) -> dict[str, dict[str, Publi
     Quoted from the most detailed table that prints it. A row of which nothing is printed for this
     benchmark is there, and empty. ConfigError names the rows near a name that is none.
     """
-    columns = _index()["benches"].get(bench, {})
+    columns = index()["benches"].get(bench, {})
     found = {}
     for numbers in map(_numbers_of, names):
         printed = _by_column(numbers)
@@ -128,7 +130,7 @@ def _numbers_of(name: str) -> list[Number]:
 
 
 def _by_column(numbers: list[Number]) -> dict[str, Published]:
-    order = _index()["detail"]
+    order = index()["detail"]
     found: dict[str, Published] = {}
     for number in sorted(numbers, key=lambda n: order.index(n.table)):
         found.setdefault(number.column, Published(float(number.value), number.table, number.flag))
@@ -185,7 +187,7 @@ def number_table(table: PaperTable) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    columns = [c for c in _index()["columns"] if any(n.column == c for n in table.numbers)]
+    columns = [c for c in index()["columns"] if any(n.column == c for n in table.numbers)]
     shown = Table(
         title=Text(f"{_called(table.table)}: {table.title} ({table.source})"),
         title_justify="left",

@@ -1,10 +1,9 @@
-"""Published numbers: the tables are whole and add up, doubts are flagged, names lead to numbers."""
+"""Published numbers: the tables are whole, doubts are flagged, names lead to numbers."""
 
 import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from statistics import mean
 
@@ -32,30 +31,11 @@ PAPER = [number for number in NUMBERS if number.table.isdigit()]
 
 FOUR = ("RB", "PPE Pref", "PPE Corr", "RMB")
 SECTIONS = ("Chat", "Chat Hard", "Safety", "Reasoning")
-SETS = ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval")
 CELLS = ("Help BoN", "Help Pair", "Harm BoN", "Harm Pair")
-MEANS = {
-    "2": (FOUR, "Overall"),
-    "6": (FOUR, "Overall"),
-    "7": (FOUR, "Overall"),
-    "8": (SECTIONS, "RB"),
-    "9": (SETS, "PPE Corr"),
-    "10": (CELLS, "RMB"),
-    "15": (SECTIONS, "RB"),
-}
-"""What the last column of a table is the mean of."""
-
 MET = "DeepSeek-GRM-27B Voting@8 (MetaRM)"
 HINTED = "DeepSeek-GRM-27B-RFT Greedy (w/o hinted sampling)"
 MATHS = "DeepSeek-GRM-27B Greedy (w/o MATH data)"
 TOKENS = "LLM-as-a-Judge Voting@8 (TokenProb)"
-WRONG_MEANS = {
-    ("7", HINTED),
-    ("8", "DeepSeek-BTRM-27B"),
-    ("8", "DeepSeek-PairRM-27B"),
-    ("8", "CLoud-Gemma-2-27B Greedy"),
-    ("15", MATHS),
-}
 FLAGGED = {
     ("2", "Skywork-Reward-Gemma-2-27B"): {"PPE Corr"},
     ("2", "GPT-4o"): {"RMB", "Overall"},
@@ -73,22 +53,6 @@ FLAGGED = {
     ("10", MET): {"RMB"},
     ("15", MATHS): {"RB"},
 }
-
-
-def rows_of(table: str) -> dict[str, dict[str, Decimal]]:
-    found: dict[str, dict[str, Decimal]] = {}
-    for number in NUMBERS:
-        if number.table == table:
-            found.setdefault(number.row, {})[number.column] = Decimal(number.value)
-    return found
-
-
-def means() -> Iterator[tuple[str, str, Decimal]]:
-    """Table, row, and how far its stated mean is from the mean of its parts."""
-    for table, (parts, whole) in MEANS.items():
-        for row, cells in rows_of(table).items():
-            if set(parts) <= set(cells):
-                yield table, row, abs(mean(cells[part] for part in parts) - cells[whole])
 
 
 def test_every_number_is_there() -> None:
@@ -118,21 +82,12 @@ def test_every_number_is_there() -> None:
         assert lines == [number for number in NUMBERS if number.table in source["tables"]]
 
 
-def test_the_stated_means_are_those_of_their_parts_but_for_five() -> None:
-    found = list(means())
-    off = {(table, row) for table, row, distance in found if distance > Decimal("0.05")}
-    assert (len(found), len(found) - len(off)) == (94, 89)
-    assert off == WRONG_MEANS
-
-
 def test_what_is_in_doubt_is_flagged_and_nothing_else() -> None:
     flagged: dict[tuple[str, str], set[str]] = {}
     for number in PAPER:
         if number.flag:
             flagged.setdefault((number.table, number.row), set()).add(number.column)
     assert flagged == FLAGGED
-    for table, row in WRONG_MEANS:
-        assert MEANS[table][1] in flagged[table, row]
     assert {n.column for n in NUMBERS if n.table == "later" and n.flag} == {
         "RB",
         "RMB",
@@ -160,15 +115,11 @@ def test_one_name_has_one_number_over_all_tables() -> None:
     assert {cell: values for cell, values in seen.items() if len(values) > 1} == {}
 
 
-def test_gains_differences_and_ranks_recompute() -> None:
-    for row, cells in rows_of("6").items():
-        if gain := cells.get("Overall vs Voting@1"):
-            base = rows_of("6")[row.split(" Voting@")[0] + " Voting@1"]
-            assert cells["Overall"] - base["Overall"] == gain
-    pair, listed = rows_of("11").values()
-    for column in ("Help BoN", "Harm BoN"):
-        assert abs(pair[column] - listed[column]) == pair[f"{column} difference"]
-    ranked = [cells for cells in rows_of("2").values() if "Avg Rank" in cells]
+def test_ranks_recompute() -> None:
+    rows: dict[str, dict[str, Decimal]] = {}
+    for number in select("2")[0].numbers:
+        rows.setdefault(number.row, {})[number.column] = Decimal(number.value)
+    ranked = [cells for cells in rows.values() if "Avg Rank" in cells]
     for cells in ranked:
         ranks = [1 + sum(other[column] > cells[column] for other in ranked) for column in FOUR]
         assert mean(map(Decimal, ranks)) == cells["Avg Rank"]
@@ -177,6 +128,9 @@ def test_gains_differences_and_ranks_recompute() -> None:
 def test_the_index_knows_every_table_and_column() -> None:
     assert sorted(INDEX["detail"]) == sorted(table.table for table in paper_tables())
     assert set(INDEX["columns"]) == {number.column for number in NUMBERS}
+    assert {*INDEX["differences"], *(d["of"] for d in INDEX["differences"].values())} <= set(
+        INDEX["columns"]
+    )
     for bench, columns in INDEX["benches"].items():
         assert set(columns.values()) <= set(INDEX["columns"])
         if bench in bench_ids():
