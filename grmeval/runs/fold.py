@@ -4,8 +4,10 @@ The new file is written beside the old one, synced, renamed over it, and only th
 deleted: whenever the process dies, the union of what is there holds every sample.
 """
 
+import contextlib
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,10 @@ from grmeval.runs.journal import parse_line, read_journal
 __all__ = [
     "SAMPLES",
     "SampleKey",
+    "damage",
     "fold",
+    "journal_batches",
+    "read_batches",
     "read_rows",
     "sample_schema",
     "stored_keys",
@@ -84,22 +89,48 @@ def totals(folder: Path) -> dict[str, int]:
 
 
 def read_rows(folder: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    """Rows of samples.parquet, a row group at a time; none where it is not there yet."""
+    """Rows of samples.parquet; none where it is not there yet."""
+    for batch in read_batches(folder, columns):
+        with damage(folder / SAMPLES):
+            rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+        yield from rows
+
+
+def read_batches(folder: Path, columns: list[str]) -> Iterator[Any]:
+    """The same rows as Arrow record batches of at most ROW_GROUP; StoreError names a damaged file."""
     import pyarrow as pa
 
     path = folder / SAMPLES
     if not path.exists():
         return
+    with damage(path), open_parquet(path, page_checksum_verification=True) as file:
+        if not file.schema_arrow.equals(sample_schema()):
+            raise pa.ArrowInvalid("its columns are not those of samples")
+        yield from file.iter_batches(ROW_GROUP, columns=columns, use_threads=False)
+
+
+@contextlib.contextmanager
+def damage(path: Path) -> Iterator[None]:
+    """What cannot be read as samples is a StoreError that names the file."""
+    import pyarrow as pa
+
     try:
-        with open_parquet(path, page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(sample_schema()):
-                raise pa.ArrowInvalid("its columns are not those of samples")
-            for batch in file.iter_batches(ROW_GROUP, columns=columns, use_threads=False):
-                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+        yield
+    except (pa.ArrowException, OSError, KeyError, UnicodeError, OverflowError) as error:
         raise StoreError(
             f"{path}: damaged: {error}; restore it, or move it away to sample again"
         ) from None
+
+
+def journal_batches(journal: Path, columns: list[str]) -> Iterator[Any]:
+    """The rows of a journal as record batches, as `read_batches` gives those of samples.parquet."""
+    import pyarrow as pa
+
+    schema = pa.schema([sample_schema().field(name) for name in columns])
+    rows = (row for _, row in read_journal(journal))
+    with damage(journal):
+        while some := list(islice(rows, ROW_GROUP)):
+            yield pa.RecordBatch.from_pylist(some, schema=schema)
 
 
 def fold(folder: Path, journals: list[Path]) -> None:

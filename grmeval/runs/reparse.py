@@ -8,7 +8,7 @@ from grmeval.judges import Judge, PointwiseJudge
 from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
 from grmeval.runs.store import RunFolder
 
-__all__ = ["TEXTS", "reader", "reread", "rewrite"]
+__all__ = ["TEXTS", "reader", "renewed", "reread", "rewrite"]
 
 TEXTS = ["order", "finish", "thinking", "text"]
 """What of a stored sample is read."""
@@ -36,23 +36,28 @@ def reread(judge: Judge, row: dict[str, Any]) -> Reading:
     return found._replace(scores=tuple(by_slot[i] for i in range(len(order))))
 
 
+def renewed(judge: Judge, row: dict[str, Any]) -> dict[str, Any]:
+    """One stored sample with its new scores, or the new reason why it has none."""
+    found = reread(judge, row)
+    scores = None if found.scores is None else list(found.scores)
+    return row | {"scores": scores, "invalid": found.invalid, "form": found.form}
+
+
 def rewrite(folder: RunFolder) -> int:
     """Put new readings into samples.parquet; gives how many changed. StoreError while another writes."""
     judge, names = reader(folder), sample_schema().names
     changed = 0
 
-    def renewed(row: dict[str, Any]) -> dict[str, Any]:
+    def current(row: dict[str, Any]) -> dict[str, Any]:
         nonlocal changed
-        found = reread(judge, row)
-        scores = None if found.scores is None else list(found.scores)
-        new = {"scores": scores, "invalid": found.invalid, "form": found.form}
-        changed += any(row[name] != value for name, value in new.items())
-        return row | new | {"parser": judge.parser}
+        new = renewed(judge, row)
+        changed += new != row
+        return new | {"parser": judge.parser}
 
     with folder.writer(None):
         folder.fold(None)
         rows = (dict(zip(names, row, strict=True)) for row in read_rows(folder.path, names))
-        new = (renewed(row) for row in rows)
+        new = (current(row) for row in rows)
         write_samples(
             folder.path, ((SampleKey(r["subset"], r["id"], r["j"]), tuple(r.values())) for r in new)
         )

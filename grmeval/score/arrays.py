@@ -1,7 +1,6 @@
 """A run folder as arrays: items in one order, samples in blocks of items with equally many responses."""
 
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,23 @@ from numpy.typing import NDArray
 
 from grmeval.benches import BenchSpec
 from grmeval.judges import Judge
-from grmeval.runs.fold import read_rows
-from grmeval.runs.journal import read_journal
-from grmeval.runs.reparse import TEXTS, reader, reread
+from grmeval.runs.fold import SAMPLES, damage, journal_batches, read_batches, sample_schema
+from grmeval.runs.reparse import TEXTS, reader, renewed
 from grmeval.runs.store import RunFolder
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
-COLUMNS = ["subset", "id", "j", "scores", "invalid", "launch", "form"]
+COLUMNS = [
+    "subset",
+    "id",
+    "j",
+    "scores",
+    "invalid",
+    "launch",
+    "form",
+    "tokens",
+    "prompt_tokens",
+]
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,11 @@ class RunArrays:
     A pool, responses that were judged one by one, is ONE item here, with its pool's name for an id;
     `width`: how many judgements a sample of an item is made of. `labelled`: whether an item's truth
     tells its responses apart; if not it gets votes and ranks, no verdict. `samples`, `invalid` and
-    `reasons` count judgements j < k, by why they are invalid, `forms` all readable ones by how their
-    scores were written; `reparsed`: readings that differ from the stored ones, None where those were
-    taken. `part` numbers what a section is the weighted mean of: its subsets where the benchmark weighs
-    them, else the section itself. `unit` numbers what gets a verdict: an item, or a group of items.
+    `reasons` count judgements j < k, by why they are invalid, `tokens` and `prompt_tokens` are what those
+    took, `forms` count all readable ones by how their scores were written; `reparsed`: readings that differ
+    from the stored ones, None where those were taken. `part` numbers what a section is the weighted mean
+    of: its subsets where the benchmark weighs them, else the section itself. `unit` numbers what gets a
+    verdict: an item, or a group of items.
     `limited`: --limit left items out.
     """
 
@@ -75,6 +84,8 @@ class RunArrays:
     blocks: tuple[Block, ...]
     samples: NDArray[np.int64]
     invalid: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    prompt_tokens: NDArray[np.int64]
     reasons: dict[str, NDArray[np.int64]]
     forms: dict[str, int]
     launches: tuple[str, ...]
@@ -125,9 +136,17 @@ def read_run(
 
         table = table.filter(pc.less(table["rank"], limit))
     items = _Items(table)
-    rows = _Rows(folder, items, reparse)
+    rows = _Rows.read(folder, items, reader(folder) if reparse else None)
     counted = rows.j < (k if k is not None else np.iinfo(np.int64).max)
-    count = _counter(len(items.id), rows.item, counted)
+    size = len(items.id)
+
+    def count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(rows.item[counted & mask], minlength=size)
+
+    def total(column: NDArray[np.int64]) -> NDArray[np.int64]:
+        # Sums of whole numbers below 2**53 are exact.
+        return np.bincount(rows.item, column * counted, size).astype(np.int64)
+
     spec = folder.spec()
     section = np.array(items.section, dtype=np.int64)
     # Responses that are all equally good, or all bad, can be ranked, not judged.
@@ -167,19 +186,22 @@ def read_run(
             for pooled in (False, True)
             for size in np.unique(items.n[items.pooled == pooled])
         ),
-        samples=count(np.ones(len(rows.item), dtype=bool)),
+        samples=count(np.ones_like(counted)),
         invalid=count(~rows.valid),
-        reasons={reason: count(rows.reason == reason) for reason in rows.reasons()},
-        forms=_tally(rows.form[counted & rows.valid]),
-        launches=tuple(sorted(set(rows.launch.tolist()))),
-        reparsed=rows.changed if reparse else None,
+        tokens=total(rows.tokens),
+        prompt_tokens=total(rows.prompt_tokens),
+        reasons={name: count(rows.invalid == at) for name, at in rows.used(rows.invalid).items()},
+        forms=_tally(rows.form[counted & rows.valid], rows.names),
+        launches=tuple(rows.used(rows.launch)),
+        reparsed=int(rows.changed.sum()) if reparse else None,
     )
 
 
 class _Items:
     """The rows of items.parquet as items: the rows of a pool are one, in the order of their slots.
 
-    `place` maps a row's (subset, id) to (item, slot).
+    `place` maps (subset, id) to a number r of the row: its sample is of the response at `slot[r]` of
+    `item[r]`, and has `asked[r]` scores.
     """
 
     def __init__(self, table: Any) -> None:
@@ -194,17 +216,19 @@ class _Items:
             pools.setdefault((subset, pool is not None, name if pool is None else pool), []).append(
                 row
             )
-        self.place: dict[tuple[str, str], tuple[int, int]] = {}
+        self.place: dict[tuple[str, str], int] = {}
         self.subset = [key[0] for key in pools]
         self.id = [key[2] for key in pools]
         self.pooled = np.array([key[1] for key in pools], dtype=bool)
         self.quality: list[list[int] | None] = []
         self.flagged = []
         firsts, sizes = [], []
+        slots: list[tuple[int, int]] = []
         for at, members in enumerate(pools.values()):
             members.sort(key=lambda row: row[3])
             for slot, row in enumerate(members):
-                self.place[row[0], row[1]] = at, slot
+                self.place[row[0], row[1]] = len(slots)
+                slots.append((at, slot))
             first = members[0]
             firsts.append(first)
             labels = [row[9] for row in members]
@@ -213,6 +237,8 @@ class _Items:
             self.flagged.append(any(row[10] for row in members))
             sizes.append(len(members) if first[2] is not None else first[8])
         self.n = np.array(sizes, dtype=np.int64)
+        self.item, self.slot = np.array(slots, dtype=np.int64).reshape(-1, 2).T
+        self.asked = np.where(self.pooled, 1, self.n)[self.item]
         self.section, self.cluster, self.group, self.meta = (
             [first[column] for first in firsts] for column in (4, 5, 6, 7)
         )
@@ -234,47 +260,148 @@ def _parts(
     return part, np.array([key[0] for key in known], dtype=np.int64), np.array(weights)
 
 
+@dataclass(frozen=True)
 class _Rows:
-    """The samples of the items at hand as columns; a journal row whose key is stored is skipped."""
+    """The samples of the items at hand, as columns [R].
 
-    def __init__(self, folder: RunFolder, items: _Items, reparse: bool) -> None:
-        seen, kept = set(), []
-        columns = [*COLUMNS, *(TEXTS if reparse else ())]
-        judge = reader(folder) if reparse else None
-        self.changed = 0
+    Row r is number j[r] of the response at slot[r] of item[r]; `valid`: its scores begin at
+    values[start[r]]. `invalid`, `form` and `launch` number `names`; `changed`: its stored reading was
+    another one.
+    """
+
+    item: NDArray[np.int64]
+    slot: NDArray[np.int64]
+    j: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+    start: NDArray[np.int64]
+    invalid: NDArray[np.int64]
+    form: NDArray[np.int64]
+    launch: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    prompt_tokens: NDArray[np.int64]
+    changed: NDArray[np.bool_]
+    values: NDArray[np.float64]
+    names: tuple[str | None, ...]
+
+    @classmethod
+    def read(cls, folder: RunFolder, items: _Items, judge: Judge | None) -> "_Rows":
+        """Read a run folder, `judge` its texts anew; the first row of a key wins, stored ones before all."""
+        columns = [*COLUMNS, *(TEXTS if judge else ())]
+        reading = _Reader(items, judge)
+        parts = [reading.read(_nothing(columns))]  # so that a run without samples has columns
         with folder.reading() as journals:
-            stored = read_rows(folder.path, columns)
-            journaled = (
-                tuple(row[name] for name in columns)
-                for path in journals
-                for _, row in read_journal(path)
-            )
-            for row in chain(stored, journaled):
-                place = items.place.get((row[0], row[1]))
-                if place is not None and (place, row[2]) not in seen:
-                    seen.add((place, row[2]))
-                    kept.append((*place, *(self._renewed(judge, row) if judge else row[2:])))
-        found: list[Any] = list(zip(*kept, strict=True)) if kept else [()] * len(COLUMNS)
-        item, slot, j, scores, reason, launch, form = found
-        self.item = np.array(item, dtype=np.int64)
-        self.slot = np.array(slot, dtype=np.int64)
-        self.j = np.array(j, dtype=np.int64)
-        self.scores = scores
-        self.valid = np.array([value is not None for value in scores], dtype=bool)
-        self.reason = np.array(reason, dtype=object)
-        self.launch = np.array(launch, dtype=object)
-        self.form = np.array(form, dtype=object)
+            sources = [(folder.path / SAMPLES, read_batches(folder.path, columns))]
+            sources += [(path, journal_batches(path, columns)) for path in journals]
+            for path, batches in sources:
+                for batch in batches:
+                    with damage(path):
+                        parts.append(reading.read(batch))
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        values, length = found.pop("values"), found.pop("length")
+        found["start"] = np.cumsum(length) - length
+        j = found["j"]
+        _, first = np.unique(found["row"] * (j.max(initial=0) + 1) + j, return_index=True)
+        found = {name: column[first] for name, column in found.items()}
+        row = found.pop("row")
+        at = {"item": items.item[row], "slot": items.slot[row]}
+        return cls(**at, **found, values=values, names=tuple(reading.names))
 
-    def _renewed(self, judge: Judge, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        old = dict(zip(COLUMNS + TEXTS, row, strict=True))
-        new = reread(judge, old)
-        scores = None if new.scores is None else list(new.scores)
-        self.changed += (scores, new.invalid) != (old["scores"], old["invalid"])
-        return old["j"], scores, new.invalid, old["launch"], new.form
+    def used(self, numbers: NDArray[np.int64]) -> dict[str, int]:
+        """The names that `numbers` stand for, in order, each with its number."""
+        there = ((self.names[number], number) for number in np.unique(numbers).tolist())
+        return dict(sorted((name, number) for name, number in there if name is not None))
 
-    def reasons(self) -> list[str]:
-        """Every reason that there is."""
-        return sorted({reason for reason in self.reason.tolist() if reason is not None})
+
+class _Reader:
+    """Record batches -> columns: of those rows whose items are at hand."""
+
+    def __init__(self, items: _Items, judge: Judge | None) -> None:
+        self._items, self._judge = items, judge
+        self.names: dict[str | None, int] = {}
+
+    def read(self, batch: Any) -> dict[str, NDArray[Any]]:
+        """Columns of a batch, `row` as in _Items.place; ArrowInvalid: a row is no sample of its item."""
+        import pyarrow as pa
+
+        row = self._places(batch)
+        if (row < 0).any():
+            batch, row = batch.filter(pa.array(row >= 0)), row[row >= 0]
+        changed = np.zeros(len(row), dtype=bool)
+        if self._judge:
+            batch, changed = _renewed(self._judge, batch)
+        scores = batch.column("scores")
+        valid = scores.is_valid().to_numpy(zero_copy_only=False)
+        length = scores.value_lengths().fill_null(0).to_numpy().astype(np.int64)
+        if (length != np.where(valid, self._items.asked[row], 0)).any():
+            raise pa.ArrowInvalid("a sample with more or fewer scores than responses")
+        return {
+            "row": row,
+            "valid": valid,
+            "length": length,
+            "values": scores.flatten().to_numpy(zero_copy_only=False),
+            "changed": changed,
+            **{name: _integers(batch, name) for name in ("j", "tokens", "prompt_tokens")},
+            **{name: self._numbers(batch.column(name)) for name in ("invalid", "form", "launch")},
+        }
+
+    def _places(self, batch: Any) -> NDArray[np.int64]:
+        """The row of items.parquet that each sample is of, -1 where it is not at hand."""
+        numbers, names = zip(
+            *(_coded(batch.column(name)) for name in ("subset", "id")), strict=True
+        )
+        # Samples of an item lie together: one look-up each.
+        changes = np.any([np.diff(each, prepend=-2) != 0 for each in numbers], axis=0)
+        first = np.flatnonzero(changes)
+        found = [
+            self._items.place.get((names[0][subset], names[1][name]), -1)
+            for subset, name in zip(*(each[first].tolist() for each in numbers), strict=True)
+        ]
+        return np.repeat(np.array(found, dtype=np.int64), np.diff(first, append=len(changes)))
+
+    def _numbers(self, column: Any) -> NDArray[np.int64]:
+        """Names as numbers that are the same in every batch."""
+        numbers, names = _coded(column)
+        found = [self.names.setdefault(name, len(self.names)) for name in names]
+        return np.array(found, dtype=np.int64)[numbers]
+
+
+def _nothing(columns: list[str]) -> Any:
+    import pyarrow as pa
+
+    schema = pa.schema([sample_schema().field(name) for name in columns])
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[str | None]]:
+    """A column of strings as places in a list, whose last is None."""
+    coded = column.dictionary_encode()
+    names = [*coded.dictionary.to_pylist(), None]
+    numbers: NDArray[np.int64] = coded.indices.fill_null(len(names) - 1).to_numpy().astype(np.int64)
+    return numbers, names
+
+
+def _integers(batch: Any, name: str) -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    column = batch.column(name)
+    found: NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
+    if found.min(initial=0) < 0:
+        raise pa.ArrowInvalid(f"a sample without {name}")
+    return found
+
+
+def _renewed(judge: Judge, batch: Any) -> tuple[Any, NDArray[np.bool_]]:
+    """(samples with the readings of today, whether each differs from the stored one)."""
+    import pyarrow as pa
+
+    old = batch.to_pylist()
+    new = [renewed(judge, row) for row in old]
+    changed = [
+        any(was[name] != now[name] for name in ("scores", "invalid"))
+        for was, now in zip(old, new, strict=True)
+    ]
+    batch = pa.RecordBatch.from_pylist(new, schema=batch.select(COLUMNS).schema)
+    return batch, np.array(changed, dtype=bool)
 
 
 def _block(size: int, pooled: bool, items: _Items, rows: _Rows) -> Block:
@@ -292,24 +419,21 @@ def _block(size: int, pooled: bool, items: _Items, rows: _Rows) -> Block:
     valid &= before_gap[..., None]
     scores = np.full((*shape[:2], size), np.nan)
     readable = valid[at, j, slot]
-    at, j, slot = at[readable], j[readable], slot[readable]
-    values = [rows.scores[row] for row in mine[readable].tolist()]
+    at, j, slot, start = at[readable], j[readable], slot[readable], rows.start[mine[readable]]
     if pooled:
-        scores[at, j, slot] = [one for (one,) in values]
-    elif values:
-        scores[at, j] = [[np.nan if s is None else s for s in each] for each in values]
+        scores[at, j, slot] = rows.values[start]
+    else:
+        scores[at, j] = rows.values[start[:, None] + np.arange(size)]
     best = np.array([items.quality[i] or [0] * size for i in places], dtype=bool)
     best = best.reshape(len(places), size)
     return Block(places, scores, np.array(valid.any(axis=2)), before_gap, best, pooled)
 
 
-def _counter(size: int, item: NDArray[np.int64], counted: NDArray[np.bool_]) -> Any:
-    return lambda mask: np.bincount(item[counted & mask], minlength=size)
-
-
-def _tally(values: NDArray[Any]) -> dict[str, int]:
-    names, counts = np.unique(values.astype(str), return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+def _tally(numbers: NDArray[np.int64], names: tuple[str | None, ...]) -> dict[str, int]:
+    counts = np.bincount(numbers, minlength=len(names)).tolist()
+    return {
+        name: count for name, count in sorted(zip(map(str, names), counts, strict=True)) if count
+    }
 
 
 def _numbered(names: list[Any]) -> NDArray[np.int64]:
