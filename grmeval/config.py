@@ -114,7 +114,11 @@ class RunConfig(BaseModel):
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
     # scoring
-    vote: tuple[str, ...] = _field("scoring", "Vote: sum, mean or majority; repeatable.", ("sum",))
+    vote: tuple[str, ...] = _field(
+        "scoring",
+        "Vote: sum, mean, median, majority, borda, max, meta[:MODEL] or meta-weighted[:MODEL]; repeatable.",
+        ("sum",),
+    )
     protocol: Literal["official", "paper"] = _field(
         "scoring",
         "Rules for ties and unreadable items: official (the benchmark's own) or paper (shared).",

@@ -361,5 +361,5 @@ def test_greedy_refuses_more_samples_than_there_are_prompts() -> None:
 
 
 def test_a_vote_that_the_judge_does_not_have_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--vote 'borda': judge pointwise allows sum"):
-        prepare(configure({"engine": "fake", "vote": ("borda",)}))
+    with pytest.raises(ConfigError, match="--vote 'token-prob': judge pointwise allows sum"):
+        prepare(configure({"engine": "fake", "vote": ("token-prob",)}))

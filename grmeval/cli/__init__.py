@@ -24,6 +24,11 @@ COMMANDS = (
     "run",
     "scale-curve",
     "score",
+    "diagnose",
+    "compare",
+    "gate",
+    "baseline",
+    "trend",
     "runs",
     "show",
     "export",
@@ -97,7 +102,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Benchmark generative reward models: k sampled judgements, votes, error bars, curves over k.",
     epilog="Exit codes: 0 ok, 1 bug, 2 usage or bad input, 3 samples missing or infrastructure, "
-    "130 interrupted (resumable), 141 the reader of a pipe left.",
+    "4 gate inconclusive, 5 gate regressed, 130 interrupted (resumable), 141 the reader of a pipe left.",
 )
 
 
@@ -122,10 +127,14 @@ def _root(
 def main() -> None:
     """The `grmeval` command."""
     from grmeval.cli import (  # noqa: F401  (each adds its command)
+        baseline,
         benches,
+        compare,
         data,
+        diagnose,
         doctor,
         export,
+        gate,
         importing,
         merge,
         prompt,
@@ -135,6 +144,7 @@ def main() -> None:
         scale_curve,
         score,
         show,
+        trend,
     )
 
     # Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed.

@@ -45,7 +45,7 @@ def scores(
     right: grmeval import scores judged.jsonl --bench rewardbench --model my-org/my-judge
     """
     from grmeval.benches import expand
-    from grmeval.cli.output import consoles, print_json, show_accuracy
+    from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError
     from grmeval.runs.imported import import_scores
@@ -73,4 +73,4 @@ def scores(
     result = score(found.folder)
     show_accuracy(result, found.folder.path, quiet=as_json)
     if as_json:
-        print_json(result)
+        print_accuracy_json([result])

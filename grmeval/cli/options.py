@@ -10,6 +10,7 @@ from grmeval.errors import ConfigError
 
 __all__ = [
     "BESIDE",
+    "BOOTSTRAP",
     "RESULTS",
     "RUN",
     "bench_names",
@@ -24,6 +25,7 @@ __all__ = [
 PRESET = ("dtype", "max_tokens")
 RUN = "Run: a folder, a run-id or its first 4 characters, or `latest`."
 BESIDE = "A published row to stand beside, such as 'DeepSeek-GRM-27B Voting@32'; repeatable."
+BOOTSTRAP = "Limits as percentiles over so many resamples of prompts. [default: closed form]"
 RESULTS = "Folder of run folders. [default: that of grmeval.toml, else results]"
 
 
@@ -37,13 +39,17 @@ def published_rows(names: list[str] | None) -> list[str]:
 
 
 def option(field: str, *names: str, **more: Any) -> Any:
-    """A Typer option for a field of RunConfig; unset means the preset's or the field's default."""
-    info = RunConfig.model_fields[field]
+    """A Typer option for a field of RunConfig; unset means the preset's or the field's default.
+
+    `default`: what the command takes instead, in words.
+    """
+    info, text = RunConfig.model_fields[field], RunConfig.model_fields[field].description or ""
+    if "default" in more:
+        return typer.Option(*names, help=f"{text} [default: {more['default']}]", show_default=False)
     if words := _words(info.annotation):
         more.setdefault(
             "autocompletion", lambda incomplete: [w for w in words if w.startswith(incomplete)]
         )
-    text = info.description or ""
     if info.default not in (None, False, {}) and "show_default" not in more:
         default = info.default[0] if isinstance(info.default, tuple) else info.default
         text += (

@@ -12,9 +12,20 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from grmeval.score import Accuracy, Scaling
+    from grmeval.score import Accuracy, Comparison, Gated, Scaling, Trend
 
-__all__ = ["consoles", "print_json", "show_accuracy", "show_scaling"]
+__all__ = [
+    "consoles",
+    "print_accuracy_json",
+    "print_json",
+    "show_accuracy",
+    "show_comparison",
+    "show_gate",
+    "show_scaling",
+    "show_tables",
+    "show_trend",
+    "told",
+]
 
 
 WIDE = 400
@@ -40,7 +51,8 @@ def consoles() -> "tuple[Console, Console]":
     return Plain(width=None if told else WIDE, **plain), Plain(stderr=True, **plain)
 
 
-def _print(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Console":
+def show_tables(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Console":
+    """Print the tables and notes that `shown` makes for a width; gives standard error's console."""
     out, err = consoles()
     tables, notes = shown(out.width)
     for table in tables:
@@ -50,13 +62,30 @@ def _print(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Console"
     return err
 
 
-def print_json(
-    results: "Accuracy | Scaling | Sequence[Accuracy | Scaling]", beside: "Sequence[str]" = ()
-) -> None:
-    """One result as an object, several as a list: standard output holds nothing else."""
-    from grmeval.report.tables import as_json_text
+def told(paths: "Sequence[Path]") -> None:
+    """Say on standard error which files were written."""
+    _, err = consoles()
+    for folder in dict.fromkeys(path.parent for path in paths):
+        names = ", ".join(path.name for path in paths if path.parent == folder)
+        err.print(f"written to {folder}: {names}", soft_wrap=True)
 
-    sys.stdout.write(as_json_text(results, beside))
+
+def print_json(result: Any) -> None:
+    """A result as a JSON object: standard output holds nothing else."""
+    from grmeval.report.grid import json_object, json_text
+
+    sys.stdout.write(json_text(json_object(result)))
+
+
+def print_accuracy_json(
+    results: "Sequence[Accuracy]", beside: "Sequence[str]" = (), several: bool = False
+) -> None:
+    """An accuracy table as an object; a list of them where `several` were asked for."""
+    from grmeval.report.grid import json_text
+    from grmeval.report.tables import accuracy_json
+
+    content = [accuracy_json(result, beside) for result in results]
+    sys.stdout.write(json_text(content if several else content[0]))
 
 
 def show_accuracy(
@@ -69,22 +98,56 @@ def show_accuracy(
     from grmeval.report.tables import accuracy_tables, write_accuracy
 
     paths = write_accuracy(folder, result) if folder else []
-    if quiet:
-        return
-    err = _print(partial(accuracy_tables, result, beside=beside))
-    if paths:
-        err.print(f"written to {folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
+    if not quiet:
+        show_tables(partial(accuracy_tables, result, beside=beside))
+        told(paths)
 
 
-def show_scaling(result: "Scaling", folder: Path, quiet: bool = False) -> None:
+def show_scaling(result: "Scaling", stem: Path, quiet: bool = False) -> None:
     """Write a curve's files and figures, and print its table unless quiet."""
+    from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
-    from grmeval.report.tables import curve_table, write_scaling
 
-    paths = [*write_scaling(folder, result), *write_curve(folder, result)]
-    if quiet:
-        return
-    err = _print(partial(curve_table, result))
-    for path in paths:
-        if path.suffix in (".svg", ".png"):
+    write_scaling(stem, result)
+    figures = write_curve(stem, result)
+    if not quiet:
+        err = show_tables(partial(curve_tables, result))
+        for path in figures:
             err.print(f"figure: {path}", soft_wrap=True)
+
+
+def show_comparison(
+    result: "Comparison", stem: Path | None, quiet: bool = False, flips: bool = False
+) -> None:
+    """Print a comparison unless quiet, and write its files if there is a place for them."""
+    from grmeval.report.compare import compare_tables, write_comparison
+
+    paths = write_comparison(stem, result) if stem else []
+    if not quiet:
+        show_tables(partial(compare_tables, result, flips=flips))
+        told(paths)
+
+
+def show_gate(result: "Gated", quiet: bool = False) -> None:
+    """Print a gate's verdict unless quiet, and tell GitHub Actions where it runs there."""
+    from grmeval.report.gate import annotations, gate_tables, summary_text
+
+    if not quiet:
+        show_tables(partial(gate_tables, result))
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(summary_text(result))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        # The runner reads both streams; standard output may be somebody's JSON.
+        sys.stderr.writelines(annotations(result))
+
+
+def show_trend(result: "Trend", stem: Path, quiet: bool = False) -> None:
+    """Write a history's files and figures, and print its table unless quiet."""
+    from grmeval.report.plots import write_trend_figure
+    from grmeval.report.trend import trend_tables, write_trend
+
+    paths = [*write_trend(stem, result), *write_trend_figure(stem, result)]
+    if not quiet:
+        show_tables(partial(trend_tables, result))
+        told(paths)

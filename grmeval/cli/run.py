@@ -100,7 +100,7 @@ def run(
     The run folder under --results is resumed, extended or just read: what is there is never asked
     again. Without --bench: the packaged sample.
     """
-    from grmeval.cli.output import print_json, show_accuracy
+    from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.errors import ConfigError, Incomplete
 
     if greedy and temperature:
@@ -148,7 +148,7 @@ def run(
             show_accuracy(result, path, quiet=as_json, beside=printed)
     finally:  # what is finished is told, whatever became of the next
         if as_json and found:
-            print_json(found[0] if len(plans) == 1 else found, printed)
+            print_accuracy_json(found, printed, several=len(plans) > 1)
     missing = sum(result.missing for result in found)
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")

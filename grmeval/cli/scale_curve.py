@@ -6,38 +6,42 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN, option
+from grmeval.cli.options import BOOTSTRAP, RESULTS, RUN, option
 
 
 @app.command("scale-curve")
 def scale_curve(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help=f"{RUN} [default: latest]", metavar="[RUN]...", show_default=False),
+        typer.Argument(
+            help=f"{RUN} Several must have judged the same rows. [default: latest]",
+            metavar="[RUN]...",
+            show_default=False,
+        ),
     ] = None,
     ks: Annotated[
         str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. [default: powers of 2]")
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    vote: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--vote", help="Vote: sum, mean or majority; repeatable. [default: sum and majority]"
-        ),
-    ] = None,
+    vote: Annotated[list[str] | None, option("vote", "--vote", default="sum and majority")] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    greedy: Annotated[
+        str | None,
+        typer.Option(
+            "--greedy", help="A greedy run of the same rows to stand beside.", metavar="RUN"
+        ),
+    ] = None,
     first: Annotated[
         bool,
         typer.Option(
             "--first-k", help="Of the first k samples alone, as published curves mostly are."
         ),
     ] = False,
+    bootstrap: Annotated[int | None, typer.Option("--bootstrap", min=100, help=BOOTSTRAP)] = None,
     results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON: a list with several runs.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Draw accuracy over k from stored samples.
 
@@ -54,20 +58,23 @@ def scale_curve(
         chosen = [int(k) for k in ks.split(",")] if ks else None
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
-    where, found = results_folder(results), []
-    for path in [find_run(run, where) for run in runs or ["latest"]]:
-        folder = RunFolder(path)
-        result = scale(
-            folder,
-            ks=chosen,
-            limit=limit,
-            votes=vote or ["sum", "majority"],
-            protocol=protocol,
-            ties=ties,
-            on_invalid=on_invalid,
-            first=first,
-        )
-        found.append(result)
-        show_scaling(result, folder.path, quiet=as_json)
+    where = results_folder(results)
+    folders = [RunFolder(find_run(run, where)) for run in dict.fromkeys(runs or ["latest"])]
+    result = scale(
+        *folders,
+        ks=chosen,
+        limit=limit,
+        votes=vote or ["sum", "majority"],
+        protocol=protocol,
+        ties=ties,
+        on_invalid=on_invalid,
+        first=first,
+        greedy=RunFolder(find_run(greedy, where)) if greedy else None,
+        bootstrap=bootstrap,
+    )
+    stem = folders[0].path / "scaling"
+    if len(folders) > 1:  # their common files belong to none of them
+        stem = where / "scaling" / "-".join(folder.path.name for folder in folders)
+    show_scaling(result, stem, quiet=as_json)
     if as_json:
-        print_json(found[0] if len(found) == 1 else found)
+        print_json(result)

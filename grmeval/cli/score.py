@@ -38,7 +38,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Score a run again: vote, k, rules; no model needed."""
-    from grmeval.cli.output import print_json, show_accuracy
+    from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
     from grmeval.runs.find import find_run
@@ -62,7 +62,7 @@ def score(
         rewrite(folder)
     show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed)
     if as_json:
-        print_json(result, printed)
+        print_accuracy_json([result], printed)
     if result.missing:
         imported = folder.record["identity"].get("engine") == "import"
         whence = "the imported file has no more" if imported else "`grmeval run` asks for them"

@@ -21,7 +21,7 @@ class PointwiseJudge:
 
     name = "pointwise"
     score_range = (1, 10)
-    votes: tuple[str, ...] = ("sum", "mean", "majority")
+    votes: tuple[str, ...] = ("sum", "mean", "median", "majority", "borda", "max")
     parser = PARSER
 
     def __init__(

@@ -1,6 +1,7 @@
 """Measure: pure functions on arrays that turn stored judgements into numbers with error bars."""
 
 from grmeval.measure.arena import RankingFigures, bradley_terry, ranking_figures
+from grmeval.measure.gate import advice, decide, decide_sections
 from grmeval.measure.intervals import Estimate, estimate, wilson
 from grmeval.measure.metrics import auc_estimate, roc_auc
 from grmeval.measure.outcomes import (
@@ -12,37 +13,55 @@ from grmeval.measure.outcomes import (
     judge_single,
     judge_totals,
 )
+from grmeval.measure.paired import Contrast, Panel, auc_panel, panel, slope_coefficients
 from grmeval.measure.pools import PoolFigures, best_of_first, curve_figures, oracle_of_first
 from grmeval.measure.scaling import Curve, term_curve, vote_curve
+from grmeval.measure.significance import benjamini_hochberg, compare_columns, detectable
+from grmeval.measure.split import vote_noise
 from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
-from grmeval.measure.votes import VOTES, subset_totals, totals
+from grmeval.measure.votes import VOTE_TABLE, VOTES, Extra, Vote, subset_totals, totals
 
 __all__ = [
     "ON_INVALID",
     "TIES",
     "TIES_WEIGHTS",
     "VOTES",
+    "VOTE_TABLE",
+    "Contrast",
     "Curve",
     "Estimate",
+    "Extra",
     "Outcomes",
+    "Panel",
     "PoolFigures",
     "RankingFigures",
+    "Vote",
+    "advice",
     "auc_estimate",
+    "auc_panel",
+    "benjamini_hochberg",
     "best_of_first",
     "bradley_terry",
+    "compare_columns",
     "credit",
     "curve_figures",
+    "decide",
+    "decide_sections",
+    "detectable",
     "estimate",
     "judge_games",
     "judge_single",
     "judge_totals",
     "oracle_of_first",
+    "panel",
     "ranking_figures",
     "roc_auc",
+    "slope_coefficients",
     "subset_totals",
     "term_curve",
     "ties_terms",
     "totals",
     "vote_curve",
+    "vote_noise",
     "wilson",
 ]

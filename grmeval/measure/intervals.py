@@ -78,23 +78,41 @@ def contributions(
     return float(share @ ratio), parts
 
 
-def cluster_variance(parts: Floats, touched: NDArray[np.bool_]) -> tuple[float, float]:
-    """Cluster-robust variance of the value, and its degrees of freedom.
+def strata(cluster: Labels, section: Labels) -> tuple[Labels, Labels]:
+    """Which clusters touch the same sections, [C], and which sections the same clusters, [S].
 
-    The sections a cluster touches are its stratum. A stratum of one cluster has no spread of its
-    own and counts uncentred, too large on average. Degrees of freedom are Satterthwaite's (1946),
-    not clusters - strata: a small section of large weight can carry the variance alone.
+    `cluster` and `section` int [I], each without gaps from 0.
     """
-    stratum = np.unique(touched, axis=0, return_inverse=True)[1].ravel()
+    touched = np.zeros((int(cluster.max()) + 1, int(section.max()) + 1), dtype=np.bool_)
+    touched[cluster, section] = True
+    rows = np.packbits(touched, axis=1)
+    stratum = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    alike = np.unique(np.packbits(touched, axis=0), axis=1, return_inverse=True)[1].ravel()
+    return stratum, alike
+
+
+def strata_variances(total: Floats, stratum: Labels) -> tuple[Floats, Floats]:
+    """Variance of the sum of `total` [C] through each stratum, [H], and its degrees of freedom, [H].
+
+    A stratum of one cluster has no spread of its own and counts uncentred, too large on average.
+    """
     size = np.bincount(stratum)
-    total = parts.sum(axis=1)
     mean = np.where(size > 1, np.bincount(stratum, total) / size, 0.0)
     squares = np.bincount(stratum, (total - mean[stratum]) ** 2)
     free = np.maximum(size - 1, 1)
-    variances = size / free * squares
+    return size / free * squares, free.astype(np.float64)
+
+
+def cluster_variance(parts: Floats, stratum: Labels) -> tuple[float, float]:
+    """Cluster-robust variance of the value, and its degrees of freedom.
+
+    Degrees of freedom are Satterthwaite's (1946), not clusters - strata: a small section of large
+    weight can carry the variance alone.
+    """
+    variances, free = strata_variances(parts.sum(axis=1), stratum)
     variance = float(variances.sum())
     if variance == 0:
-        return 0.0, max(1.0, float(len(total) - len(size)))
+        return 0.0, max(1.0, float(len(parts) - len(free)))
     return variance, float(variance**2 / (variances**2 / free).sum())
 
 
@@ -187,8 +205,8 @@ def estimate(
     touched = np.zeros(parts.shape, dtype=np.bool_)
     touched[cluster, section] = True
     touches = touched.sum(axis=0).astype(np.float64)
-    variance, freedom = cluster_variance(parts, touched)
-    alike = np.unique(touched, axis=1, return_inverse=True)[1].ravel()
+    stratum, alike = strata(cluster, section)
+    variance, freedom = cluster_variance(parts, stratum)
     variance += unseen(credit, weight, section, share, parts, touches, alike)
     # Shares add up to 1 only within rounding: an end is an end.
     value = next((end for end in (0.0, 1.0) if abs(value - end) < _NO_SPREAD), value)

@@ -1,14 +1,15 @@
 """Margins: the exact vote@k of pairs and single responses, by dynamic programming.
 
-One sample of a pair is the integer margin score(best) - score(other), or its sign under majority;
-one sample of a single response is twice its distance from the threshold. A vote is then the sign of
-a sum, and an invalid sample adds 0. A table counts the j-subsets of an item's samples with each
-total. Counts are float64: exact up to 2^53 (C(56, 28)), beyond that every term is positive, so the
-relative error stays near 1e-16 a step, where int64 would overflow at N = 67.
+One sample of a pair is the integer margin score(best) - score(other), or its sign under majority and
+borda; one sample of a single response is twice its distance from the threshold. A vote is then the sign
+of a sum, and an invalid sample adds 0. A table counts the j-subsets of an item's samples with each total,
+in the smallest integers that hold them, or in float64: exact up to 2^53 (C(56, 28)), beyond that every
+term is positive, so the relative error stays near 1e-16 a step, where int64 would overflow at N = 67.
 """
 
 from itertools import pairwise
 from math import comb, prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,9 +20,12 @@ from grmeval.measure.subsets import Counts
 from grmeval.measure.votes import Bools, Floats
 
 Margins = NDArray[np.int64]
+Table = NDArray[Any]
 
+_SIGNS = ("majority", "borda")
+_SUMS = ("sum", "mean", "meta")
 # Small enough to stay in a core's cache, which is worth a factor of two in time.
-_CHUNK_BYTES = 2**21
+CHUNK_BYTES = 2**21
 _ONE_ITEM_BYTES = 2**25
 _LARGEST = 2**1000
 
@@ -32,10 +36,10 @@ def margins(
     """Integer margins [I, N] whose sum decides the vote, or None where there is no such number.
 
     `scores` [I, N, n], `valid` [I, N], `best` [I, n]. A pair's margin is positive when it speaks
-    for the best response and 0 when both or neither are best.
+    for the best response and 0 when both or neither are best. Under `meta` it is the sum of those kept.
     """
     responses = scores.shape[2]
-    if responses > 2 or vote not in ("sum", "mean", "majority"):
+    if responses > 2 or vote not in (*_SIGNS, *_SUMS):
         return None
     filled = np.where(valid[..., None], scores, 0.0)
     if np.isnan(filled).any():
@@ -43,9 +47,9 @@ def margins(
     if responses == 2:
         side = best[:, :1].astype(np.float64) - best[:, 1:]
         lead = (filled[..., 0] - filled[..., 1]) * side
-        if vote == "majority":
+        if vote in _SIGNS:
             lead = np.sign(lead)
-    elif vote == "majority":
+    elif vote in _SIGNS:
         lead = np.where(filled[..., 0] >= threshold, 1.0, -1.0)
     else:
         lead = 2.0 * (filled[..., 0] - threshold)
@@ -54,32 +58,48 @@ def margins(
     return whole if np.array_equal(whole, lead) else None
 
 
-def _item_bytes(reach: int, most: int) -> int:
-    return 8 * (most + 1) * (2 * reach * (most + 1) + 1)
+def counting(largest: int) -> np.dtype[Any]:
+    """The smallest type that counts so many subsets: half the bytes are half the time."""
+    return np.min_scalar_type(largest) if largest < 2**32 else np.dtype(np.float64)
+
+
+def most_of(count: int, most: int) -> int:
+    """The largest number of j-subsets of `count` samples, j at most `most`."""
+    return comb(count, min(most, count // 2))
+
+
+def reach_of(margins: Margins) -> int:
+    """The largest margin of all, to either side."""
+    return int(np.abs(margins).max(initial=0))
+
+
+def _item_cells(reach: int, most: int) -> int:
+    return (most + 1) * (reach * (2 * most + 1) + 1) + reach
 
 
 def affordable(margins: Margins, counts: Counts, takes: list[Counts]) -> bool:
     """Whether one item's table fits in memory and its counts in a float64."""
     most = max((max(take) for take in takes), default=0)
-    largest = prod(comb(count, min(most, count // 2)) for count in counts)
-    reach = int(np.abs(margins).max(initial=0))
-    return _item_bytes(reach, most) <= _ONE_ITEM_BYTES and largest < _LARGEST
+    largest = prod(most_of(count, most) for count in counts)
+    return 8 * _item_cells(reach_of(margins), most) <= _ONE_ITEM_BYTES and largest < _LARGEST
 
 
-def _table(margins: Margins, most: int, reach: int) -> Floats:
+def _table(margins: Margins, most: int, reach: int) -> Table:
     """Counts [I, most + 1, 2 * reach * most + 1] of the j-subsets with total t; 0 is central."""
     items, samples = margins.shape
     width = 2 * reach * most + 1
-    # A border of `reach` zeros, so that a row moved by a margin is a window onto the same memory.
-    bordered = np.zeros((items, most + 1, width + 2 * reach))
-    bordered[:, 0, reach + reach * most] = 1.0
-    windows = sliding_window_view(bordered, width, axis=2)
+    # Rows lie one behind the other with `reach` zeros between: adding a sample moves every row one
+    # further and by its margin, which is one window onto the same memory. Only the last row, which is
+    # not moved, has totals next to a border.
+    stride = width + reach
+    line = np.zeros((items, reach + (most + 1) * stride), counting(most_of(samples, most)))
+    line[:, reach + reach * most] = 1
     row = np.arange(items)
     for sample in range(samples):
-        filled = min(sample + 1, most)
-        moved = windows[:, :filled][row, :, reach - margins[:, sample]]
-        bordered[:, 1 : filled + 1, reach : reach + width] += moved
-    return bordered[:, :, reach : reach + width]
+        length = min(sample + 1, most) * stride
+        moved = sliding_window_view(line, length, axis=1)[row, reach - margins[:, sample]]
+        line[:, reach + stride : reach + stride + length] += moved
+    return line[:, reach:].reshape(items, most + 1, stride)[:, :, :width]
 
 
 def _signs(
@@ -95,14 +115,15 @@ def _signs(
     signs = np.zeros((2, len(margins), len(plans)))
     for column, takes in enumerate(plans):
         for taken, *other in takes:
-            opposite = two[:, sum(other)]
+            mine = one[:, taken].astype(np.float64)
+            opposite = two[:, sum(other)].astype(np.float64)
             subsets = float(comb(first, taken) * comb(second, sum(other)) * len(takes))
             if games:
-                signs[:, :, column] += _two_games(one[:, taken], opposite) / subsets
+                signs[:, :, column] += _two_games(mine, opposite) / subsets
                 continue
             below = np.cumsum(opposite, axis=1) - opposite
-            signs[0, :, column] += np.einsum("it,it->i", one[:, taken], below) / subsets
-            signs[1, :, column] += np.einsum("it,it->i", one[:, taken], opposite) / subsets
+            signs[0, :, column] += np.einsum("it,it->i", mine, below) / subsets
+            signs[1, :, column] += np.einsum("it,it->i", mine, opposite) / subsets
     return signs
 
 
@@ -123,7 +144,7 @@ def _two_games(one: Floats, opposite: Floats) -> Floats:
     )
 
 
-def _void(valid: Bools, counts: Counts, plans: list[list[Counts]]) -> Floats:
+def void_mass(valid: Bools, counts: Counts, plans: list[list[Counts]]) -> Floats:
     """P(no sample of the subset is readable), [I, K]: C(invalid, k) / C(N, k) in each rotation."""
     edges = np.cumsum((0, *counts))
     invalid = [(~valid[:, a:b]).sum(axis=1) for a, b in pairwise(edges)]
@@ -153,8 +174,9 @@ def margin_outcomes(
     least one. All invalid: void 1. All margins 0: a tie (a pair), judged right (a single, sum).
     """
     most = max(max(take) for takes in plans for take in takes)
-    reach = int(np.abs(margins).max(initial=0))
-    chunk = max(1, _CHUNK_BYTES // _item_bytes(reach, most))
+    reach = reach_of(margins)
+    cell = counting(most_of(max(counts), most)).itemsize
+    chunk = max(1, CHUNK_BYTES // (cell * _item_cells(reach, most)))
     signs = np.concatenate(
         [
             _signs(margins[at : at + chunk], counts, plans, reach, games)
@@ -162,13 +184,20 @@ def margin_outcomes(
         ],
         axis=1,
     )
-    void = _void(valid, counts, plans)
+    return as_outcomes(signs, void_mass(valid, counts, plans), best, vote, games)
+
+
+def as_outcomes(
+    signs: Floats, void: Floats, best: Bools, vote: str, games: bool = False
+) -> Outcomes:
+    """Outcomes [I, K] from P(total > 0) and P(total = 0), [2, I, K]; an empty vote has total 0 too."""
     ahead, level = signs[0], np.maximum(signs[1] - void, 0.0)
     if best.shape[1] == 1:
         judged = ahead if vote == "majority" else ahead + level
         win = np.where(best, judged, 1.0 - void - judged)
         return Outcomes(np.clip(win, 0.0, 1.0), np.zeros_like(win), np.zeros_like(win), void)
-    decided = best[:, :1] == best[:, 1:]
+    # Of two best responses either may lead, but neither can win a game.
+    decided = (best[:, :1] == best[:, 1:]) & (not games)
     win = np.where(decided, np.where(best[:, :1], 1.0 - void, 0.0), ahead)
     tie = np.where(decided, 0.0, level)
     return Outcomes(win, tie, tie / 2, void)

@@ -22,10 +22,10 @@ def roc_auc(score: Floats, positive: Bools) -> float:
     `score` float [I], `positive` bool [I]. All scores equal: 0.5. A NaN score is a tie with every
     other. One class absent, or no item: NaN. ValueError: shapes differ.
     """
-    _check(score[None], positive)
+    placement = placements(score[None], positive)
     if positive.all() or not positive.any():
         return float("nan")
-    return float(_placements(score[None], positive)[positive].mean())
+    return float(placement[positive].mean())
 
 
 def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float = 0.95) -> Estimate:
@@ -45,14 +45,12 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     shapes, no draw, level outside (0, 1).
     """
     check_level(level)
-    draws = np.atleast_2d(score)
-    _check(draws, positive)
     if cluster.shape != positive.shape:
         raise ValueError(f"cluster must have shape {positive.shape}, not {cluster.shape}")
+    placement = placements(score, positive)
     if positive.all() or not positive.any():
         nan = float("nan")
         return Estimate(nan, nan, nan, nan, 0, 0, "auc-clustered")
-    placement = _placements(draws, positive)
     value = float(placement[positive].mean())
 
     # The AUC is the mean placement of either class; its error is the sum of both classes' errors.
@@ -63,8 +61,7 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     touched[cluster, side] = True
     touches = touched.sum(axis=0).astype(np.float64)
     # A stratum a class: their variances, which the covariance inside clusters then ties together.
-    strata = np.eye(2, dtype=np.bool_)[touched.nonzero()[1]]
-    variance, freedom = cluster_variance(parts[touched][:, None], strata)
+    variance, freedom = cluster_variance(parts[touched][:, None], touched.nonzero()[1])
     others = max(len(names) - 1, 1)
     variance += 2 * len(names) / others * float(parts[:, 0] @ parts[:, 1])
     apart = np.arange(2)  # the two classes
@@ -73,8 +70,16 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     return Estimate(value, low, high, sqrt(variance), len(positive), len(names), "auc-clustered")
 
 
-def _placements(draws: Floats, positive: Bools) -> Floats:
-    """Share of the other class that an item stands on the right side of, mean over draws, [I]."""
+def placements(score: Floats, positive: Bools) -> Floats:
+    """Share of the other class that an item stands on the right side of, mean over draws, [I].
+
+    `score` float [I] or [S, I], `positive` bool [I]. A NaN score is a tie with every other. An item
+    without any of the other class: NaN. ValueError: shapes, no draw.
+    """
+    draws = np.atleast_2d(score)
+    _check(draws, positive)
+    if positive.all() or not positive.any():
+        return np.full(len(positive), np.nan)
     positives = int(positive.sum())
     negatives = len(positive) - positives
     summed = np.zeros(len(positive))

@@ -20,7 +20,7 @@ from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
 from grmeval.runs.store import RunFolder, run_id
 
-__all__ = ["Plan", "configure", "prepare"]
+__all__ = ["Plan", "again", "configure", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Plan:
         names["data"] = str(config.data) if config.data else None
         return {
             "asked": {"k": config.k, "limit": config.limit},
-            "config": config.execution() | names,
+            "config": config.model_dump(mode="json") | names,
             "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
@@ -170,6 +170,25 @@ def prepare(config: RunConfig) -> Plan:
     plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
     # An order that was paid for stays, whatever became of the sections since.
     return replace(plan, ranks=stored_ranks(plan.path) or by_key)
+
+
+def again(folder: RunFolder, k: int) -> Plan:
+    """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
+    known = folder.record["config"]
+    if known.keys() < RunConfig.model_fields.keys():
+        raise ConfigError(
+            f"{folder.path}: it does not say how it was made (an import, or an older grmeval); "
+            f"`grmeval run … --k {k}` extends it"
+        )
+    values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
+    values |= {"k": k, "shard": None, "results": folder.path.absolute().parents[2]}
+    plan = prepare(build(values))
+    if plan.path.resolve() != folder.path.resolve():
+        raise ConfigError(
+            f"{folder.path}: its model, rows or template changed since: the same command would make "
+            f"another run ({plan.path.name})"
+        )
+    return plan
 
 
 def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:

@@ -1,8 +1,37 @@
 """Scores: a run folder -> arrays -> measure -> one result object that holds all a report prints."""
 
 from grmeval.score.accuracy import Accuracy, Row, score
-from grmeval.score.curve import CurveRow, Scaling, scale
+from grmeval.score.baseline import Baseline, baseline_of, read_baseline, write_baseline
+from grmeval.score.compare import Comparison, Flip, Gap, compare
+from grmeval.score.curve import CurveRow, Scaling, Slope, scale
+from grmeval.score.gate import Absolute, Check, Gated, gate
 from grmeval.score.rules import Rules
 from grmeval.score.together import together
+from grmeval.score.trend import Night, Trend, trend
 
-__all__ = ["Accuracy", "CurveRow", "Row", "Rules", "Scaling", "scale", "score", "together"]
+__all__ = [
+    "Absolute",
+    "Accuracy",
+    "Baseline",
+    "Check",
+    "Comparison",
+    "CurveRow",
+    "Flip",
+    "Gap",
+    "Gated",
+    "Night",
+    "Row",
+    "Rules",
+    "Scaling",
+    "Slope",
+    "Trend",
+    "baseline_of",
+    "compare",
+    "gate",
+    "read_baseline",
+    "scale",
+    "score",
+    "together",
+    "trend",
+    "write_baseline",
+]

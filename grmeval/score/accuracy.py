@@ -12,10 +12,11 @@ from grmeval.benches import BenchSpec, holds
 from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.ballots import check_votes
 from grmeval.score.figures import Figure, figures
 from grmeval.score.footer import about, footer, overall_name
 from grmeval.score.ranking import ranking
-from grmeval.score.rules import Rules, check_votes
+from grmeval.score.rules import Rules
 from grmeval.score.verdicts import Verdicts, judge_run
 
 __all__ = ["Accuracy", "Row", "score"]

@@ -1,6 +1,7 @@
 """A run folder as arrays: items in one order, samples in blocks of items with equally many responses."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from grmeval.judges import Judge
 from grmeval.runs.fold import SAMPLES, damage, journal_batches, read_batches, sample_schema
 from grmeval.runs.reparse import TEXTS, reader, renewed
 from grmeval.runs.store import RunFolder
+from grmeval.score.rewards import Rewards, read_rewards
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -33,7 +35,8 @@ class Block:
     """Items with n responses: `items` are their places in RunArrays, scores are [I, N, n].
 
     Scores are NaN where `valid` [I, N] is False; `drawn` [I, N] says which samples exist. `pooled`:
-    responses were judged one by one, so a single score of a valid sample may be NaN too.
+    responses were judged one by one, so a single score of a valid sample may be NaN too. `rewards` [I, N] by
+    meta model, NaN where a sample has none.
     """
 
     items: NDArray[np.int64]
@@ -42,11 +45,13 @@ class Block:
     drawn: NDArray[np.bool_]
     best: NDArray[np.bool_]
     pooled: bool
+    rewards: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def first(self, k: int) -> "Block":
         """The first k samples alone."""
         scores, valid, drawn = self.scores[:, :k], self.valid[:, :k], self.drawn[:, :k]
-        return replace(self, scores=scores, valid=valid, drawn=drawn)
+        rewards = {name: reward[:, :k] for name, reward in self.rewards.items()}
+        return replace(self, scores=scores, valid=valid, drawn=drawn, rewards=rewards)
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ def read_run(
         for s, i, g, sure in zip(items.subset, items.id, items.group, known, strict=True)
     ]
     part, part_section, part_weight = _parts(spec, section, items.subset)
+    rewards = read_rewards(folder.path, {key: items.item[row] for key, row in items.place.items()})
     return RunArrays(
         path=folder.path,
         record=folder.record,
@@ -182,7 +188,7 @@ def read_run(
         flagged=np.array(items.flagged, dtype=bool),
         labelled=labelled,
         blocks=tuple(
-            _block(int(size), pooled, items, rows)
+            _block(int(size), pooled, items, rows, rewards)
             for pooled in (False, True)
             for size in np.unique(items.n[items.pooled == pooled])
         ),
@@ -404,7 +410,9 @@ def _renewed(judge: Judge, batch: Any) -> tuple[Any, NDArray[np.bool_]]:
     return batch, np.array(changed, dtype=bool)
 
 
-def _block(size: int, pooled: bool, items: _Items, rows: _Rows) -> Block:
+def _block(
+    size: int, pooled: bool, items: _Items, rows: _Rows, rewards: Mapping[str, Rewards]
+) -> Block:
     places = np.flatnonzero((items.n == size) & (items.pooled == pooled))
     here = np.full(len(items.n), -1)
     here[places] = np.arange(len(places))
@@ -426,7 +434,16 @@ def _block(size: int, pooled: bool, items: _Items, rows: _Rows) -> Block:
         scores[at, j] = rows.values[start[:, None] + np.arange(size)]
     best = np.array([items.quality[i] or [0] * size for i in places], dtype=bool)
     best = best.reshape(len(places), size)
-    return Block(places, scores, np.array(valid.any(axis=2)), before_gap, best, pooled)
+    voted = {} if pooled else {n: _laid(each, here, shape[:2]) for n, each in rewards.items()}
+    return Block(places, scores, np.array(valid.any(axis=2)), before_gap, best, pooled, voted)
+
+
+def _laid(found: Rewards, here: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Rewards [I, N] of a block's items; `here` says where each item is in the block."""
+    mine = (here[found.item] >= 0) & (found.j < shape[1])
+    laid = np.full(shape, np.nan)
+    laid[here[found.item[mine]], found.j[mine]] = found.reward[mine]
+    return laid
 
 
 def _tally(numbers: NDArray[np.int64], names: tuple[str | None, ...]) -> dict[str, int]:

@@ -27,6 +27,7 @@ from grmeval.measure.intervals import Estimate
 from grmeval.measure.metrics import auc_estimate
 from grmeval.measure.outcomes import SAME
 from grmeval.score.arrays import Block, RunArrays
+from grmeval.score.ballots import ballot
 from grmeval.score.ranked import common_subsets
 from grmeval.score.verdicts import Verdicts
 
@@ -110,6 +111,7 @@ def _pool_figures(
     best, size = block.best[mine], block.best.shape[1]
     scores, valid, drawn = block.scores[mine], block.valid[mine], block.drawn[mine]
     threshold = run.spec.threshold
+    vote, _ = ballot(run, block, vote)
     terms, _ = term_curve(
         scores,
         valid,
@@ -207,6 +209,7 @@ def _battles(
     side = block.best[:, 0].astype(np.float64) - block.best[:, 1]
     best = np.where((side == 0)[:, None], [[True, False]], block.best)
     seed = int(run.record["identity"]["seed"])
+    vote, extra = ballot(run, block, vote)
     curve = vote_curve(
         block.scores,
         block.valid,
@@ -217,6 +220,7 @@ def _battles(
         balanced=run.balanced and not block.pooled,
         threshold=run.spec.threshold,
         rng=np.random.default_rng([seed, 2]),
+        extra=extra,
     )
     outcomes = curve.outcomes
     return block, side, (outcomes.win[:, 0], outcomes.tie[:, 0], outcomes.void[:, 0])

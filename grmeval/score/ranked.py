@@ -11,6 +11,7 @@ from grmeval.measure import auc_estimate, subset_totals
 from grmeval.measure.intervals import Estimate
 from grmeval.measure.subsets import every, shuffled
 from grmeval.score.arrays import RunArrays
+from grmeval.score.ballots import ballot
 from grmeval.score.rules import Rules
 
 __all__ = ["Ranked", "common_subsets", "rank_singles"]
@@ -52,6 +53,8 @@ def rank_singles(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, see
     known = run.labelled[block.items]
     scores, valid, drawn = block.scores[known], block.valid[known], block.drawn[known]
     right = block.best[known, 0]
+    name, extra = ballot(run, block, vote)
+    extra = extra.at(known)
     depth = drawn.sum(axis=1)
     found = []
     for k in ks:
@@ -63,11 +66,12 @@ def rank_singles(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, see
         chosen = common_subsets(most, k, np.random.default_rng([seed, 2, k]))
         totals = np.full((len(chosen), len(right)), np.nan)
         totals[:, reached] = subset_totals(
-            vote,
+            name,
             scores[reached, :most],
             valid[reached, :most],
             chosen,
             threshold=run.spec.threshold,
+            extra=extra.at((reached, slice(most))),
         )[..., 0]
         silent = np.isnan(totals)
         if rules.on_invalid == "wrong":

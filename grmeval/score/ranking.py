@@ -4,6 +4,7 @@ import numpy as np
 
 from grmeval.measure import totals
 from grmeval.score.arrays import RunArrays
+from grmeval.score.ballots import ballot
 
 __all__ = ["ranking"]
 
@@ -20,7 +21,10 @@ def ranking(
     threshold = run.record["spec"]["threshold"]
     for block in run.blocks:
         scores, valid = block.scores[:, :k], block.valid[:, :k]
-        found = totals(vote, scores, valid, threshold=threshold)
+        name, extra = ballot(run, block, vote)
+        found = totals(
+            name, scores, valid, threshold=threshold, extra=extra.at((slice(None), slice(k)))
+        )
         above = (found[:, None, :] > found[:, :, None]).sum(axis=2)
         whole = (block.drawn[:, :k].sum(axis=1) == k) & ~np.isnan(found).any(axis=1)
         for at in np.flatnonzero(whole):

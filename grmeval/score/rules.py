@@ -1,12 +1,12 @@
 """How ties and silence are paid: the benchmark's official rule unless told otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, nearest
-from grmeval.measure import ON_INVALID, TIES, VOTES
+from grmeval.measure import ON_INVALID, TIES
 
-__all__ = ["PROTOCOLS", "Rules", "check_votes"]
+__all__ = ["PROTOCOLS", "Rules"]
 
 _IN_WORDS = {
     "wrong": "wrong",
@@ -61,11 +61,3 @@ class Rules(NamedTuple):
     def __str__(self) -> str:
         ties, silence = _IN_WORDS[self.ties], _IN_WORDS[self.on_invalid]
         return f"ties: {ties}; no readable judgement: {silence} ({self.kind})"
-
-
-def check_votes(votes: Sequence[str]) -> tuple[str, ...]:
-    """The votes, each once; ConfigError names one that there is not."""
-    for vote in votes:
-        if vote not in VOTES:
-            raise ConfigError(f"--vote {vote!r}: {nearest(vote, VOTES)}")
-    return tuple(dict.fromkeys(votes))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grmeval.measure import TIES_WEIGHTS, term_curve, ties_terms
+from grmeval.errors import ConfigError
+from grmeval.measure import TIES_WEIGHTS, VOTE_TABLE, term_curve, ties_terms
 from grmeval.score.arrays import RunArrays
 
 __all__ = ["TERMS", "TiesUnits", "ties_units"]
@@ -36,6 +37,8 @@ def ties_units(run: RunArrays, vote: str, ks: Sequence[int], rng: np.random.Gene
     """The terms of every prompt, for every k; no units where no section has the rule."""
     first, stands, credits, noises, terms = [], [], [], [], []
     sections = [number for number, s in enumerate(run.spec.sections) if s.rule == "ties"]
+    if sections and VOTE_TABLE[vote.partition(":")[0]].needs:
+        raise ConfigError(f"--vote {vote}: Ties is judged response by response; take sum or mean")
     # As the official runner rates what it cannot read, below every score.
     unread = [-float(k) if vote == "sum" else -1.0 for k in ks]
     prompts: dict[tuple[int, str], list[int]] = {}

@@ -18,6 +18,7 @@ from grmeval.measure import (
 )
 from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import Block, RunArrays
+from grmeval.score.ballots import ballot
 from grmeval.score.ranked import Ranked, rank_singles
 from grmeval.score.rules import Rules
 from grmeval.score.ties import TERMS, ties_units
@@ -71,8 +72,7 @@ class Verdicts:
 
     def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
         """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact."""
-        units = units[self._counted(run, units, level)]
-        part, weights = self._parts(run, units, level)
+        units, _, part, weights = self.weighed(run, units, level)
         count = np.bincount(part, minlength=len(weights))
         share = np.where(count > 0, weights, 0)
         each = (share / share.sum())[part] / count[part]
@@ -85,15 +85,24 @@ class Verdicts:
         """
         if self.ranked:
             return self.ranked.estimate(run, at, self.first[units])
-        units = units[~np.isnan(self.credit[units, at]) & self._counted(run, units, level)]
-        paid = self.credit[units, at]
-        if self._is_micro(run, level):
-            paid = np.where(self._is_term(run, units), paid / sum(TIES_WEIGHTS), paid)
-        part, weights = self._parts(run, units, level)
+        units = units[~np.isnan(self.credit[units, at])]
+        units, scale, part, weights = self.weighed(run, units, level)
         weight = self.weight[units, at]
         cluster = run.cluster[self.first[units]]
-        found = estimate(paid, weight, cluster, part, weights)
+        found = estimate(scale * self.credit[units, at], weight, cluster, part, weights)
         return found._replace(items=int(self.stands[units][weight > 0].sum()))
+
+    def weighed(
+        self, run: RunArrays, units: NDArray[Any], level: str
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+        """How the metric weighs units at a level: (those that count, what their credit is multiplied
+        by, the part of each, the parts' weights).
+        """
+        units = units[self._counted(run, units, level)]
+        scale = np.ones(len(units))
+        if self._is_micro(run, level):
+            scale[self._is_term(run, units)] = 1 / sum(TIES_WEIGHTS)
+        return units, scale, *self._parts(run, units, level)
 
     def _is_micro(self, run: RunArrays, level: str) -> bool:
         return level in _WHOLE and run.spec.overall == "micro"
@@ -197,6 +206,8 @@ def _outcomes(
     scores, valid = block.scores[known], block.valid[known]
     drawn, best = block.drawn[known], block.best[known]
     threshold = run.spec.threshold
+    vote, extra = ballot(run, block, vote)
+    extra = extra.at(known)
     if area:
         # Ties share and silence is a random pick inside the curve, so its area is all there is to win.
         (won,), sampled = term_curve(
@@ -209,6 +220,7 @@ def _outcomes(
             judge=lambda totals, i: best_of_first(totals, best[i]).mean(axis=-1)[None],
             threshold=threshold,
             rng=rng,
+            extra=extra,
         )
         none = np.where(np.isnan(won), np.nan, 0.0)
         return Outcomes(won, none, none, none), sampled, (sampled == 0).all(axis=0)
@@ -223,6 +235,7 @@ def _outcomes(
         threshold=threshold,
         games=run.played_in_games and best.shape[1] == 2 and not block.pooled,
         rng=rng,
+        extra=extra,
     )
     return curve.outcomes, curve.noise, curve.exact
 

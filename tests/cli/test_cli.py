@@ -33,7 +33,7 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
         (["run", "--engine", "fake", "--k", "x"], 2, "Invalid value for '--k'"),
         (["run", "--engine", "fake", "--engine-arg", "acuracy=1"], 2, "did you mean 'accuracy'?"),
         (["run", "--engine", "fake", "--engine-arg", "accuracy"], 2, "expected key=value"),
-        (["run", "--engine", "fake", "--vote", "best"], 2, "allows sum, mean, majority"),
+        (["run", "--engine", "fake", "--vote", "best"], 2, "allows sum, mean, median, majority"),
         (
             ["run", "--engine", "fake", "--ties", "shar"],
             2,

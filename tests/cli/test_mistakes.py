@@ -116,7 +116,10 @@ def test_empty_and_identical_responses_are_judged_and_counted(tmp_path: Path) ->
     [
         (["run", "--bench", "rewardbnch"], "did you mean 'rewardbench'?"),
         (["run", "--bench", "./rows.jsonl"], "--bench"),
-        (["run", "--engine", "fake", "--vote", "majorty"], "judge pointwise allows sum, mean, maj"),
+        (
+            ["run", "--engine", "fake", "--vote", "majorty"],
+            "judge pointwise allows sum, mean, median",
+        ),
         (["run", "--engine", "fake", "--judge", "pointwize"], "did you mean 'pointwise'?"),
         (["run", "--engine", "fake", "--protocol", "papr"], "did you mean 'paper'?"),
         (

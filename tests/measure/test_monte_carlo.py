@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from grmeval.measure import Curve, vote_curve
+from grmeval.measure import Curve, Extra, vote_curve
 from grmeval.measure.votes import Bools, Floats
 
 Block = tuple[Floats, Bools, Bools, Bools]  # scores, valid, drawn, best
@@ -40,13 +40,24 @@ def three_way(items: int = 150, samples: int = 12) -> Block:
 
 
 @pytest.mark.parametrize("balanced", [True, False])
-def test_monte_carlo_is_as_noisy_as_it_says(balanced: bool) -> None:
+@pytest.mark.parametrize("vote", ["sum", "meta"])
+def test_monte_carlo_is_as_noisy_as_it_says(vote: str, balanced: bool) -> None:
+    """Whoever votes is common to all items of a subset (sum), or each item's own choice (meta)."""
     arrays, ks, ratios = three_way(), [2, 4, 5], []
-    exact = vote_curve(*arrays, ks, vote="sum", balanced=balanced, rng=generator())
+    extra = Extra(reward=np.random.default_rng(22).normal(size=arrays[1].shape))
+    exact = vote_curve(*arrays, ks, vote=vote, balanced=balanced, rng=generator(), extra=extra)
     assert exact.exact.all()
     rng = generator()
     for _ in range(20):
-        drawn = vote_curve(*arrays, ks, vote="sum", balanced=balanced, rng=rng, enumerate_at_most=0)
+        drawn = vote_curve(
+            *arrays,
+            ks,
+            vote=vote,
+            balanced=balanced,
+            rng=rng,
+            enumerate_at_most=0,
+            extra=extra,
+        )
         assert not drawn.exact.any()
         assert (drawn.outcomes.win[:3] == 1).all()
         error = drawn.outcomes.win - exact.outcomes.win

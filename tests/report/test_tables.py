@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,8 @@ from rich.console import Console
 
 from grmeval.errors import StoreError
 from grmeval.files import write_text
-from grmeval.report.tables import accuracy_tables, curve_table, write_accuracy
+from grmeval.report.curve import curve_tables
+from grmeval.report.tables import accuracy_tables, write_accuracy
 from grmeval.score import Accuracy, CurveRow, Row, Scaling
 
 NAN = math.nan
@@ -117,24 +118,11 @@ def test_many_subsets_stay_in_the_file() -> None:
 
 @pytest.mark.parametrize(("gain", "shown"), [(0.031, "+3.1"), (-1e-9, "+0.0"), (NAN, "-")])
 def test_gains_are_signed(gain: float, shown: str) -> None:
-    row = CurveRow(
-        "run",
-        "sum",
-        "overall",
-        "overall",
-        "accuracy",
-        4,
-        0.5,
-        0.4,
-        0.6,
-        0.05,
-        gain,
-        9,
-        9,
-        0.0,
-        "exact",
-    )
-    (table,), _ = curve_table(Scaling("title", (row,), (), {}, {}))
+    numbers = dict.fromkeys((field.name for field in fields(CurveRow)), NAN)
+    point = {"run": "run", "run_id": "1", "vote": "sum", "level": "overall", "name": "overall"}
+    about = {"metric": "accuracy", "k": 4, "items": 9, "clusters": 9, "subsets": "exact"}
+    row = CurveRow(**numbers | point | about | {"value": 0.5, "gain": gain})  # type: ignore[arg-type]
+    (table,), _ = curve_tables(Scaling("title", (row,), (), (), {}, {}))
     assert f" {shown} " in printed(table)
 
 

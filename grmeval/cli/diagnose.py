@@ -1,0 +1,58 @@
+"""`grmeval diagnose RUN`: what is wrong with a judge, from its stored samples; no model is needed."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN, option
+
+
+@app.command()
+def diagnose(
+    run: Annotated[str, typer.Argument(help=f"{RUN} [default: latest]", show_default=False)] = (
+        "latest"
+    ),
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=1, help="Samples of a vote. [default: those last asked]"),
+    ] = None,
+    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
+    vote: Annotated[
+        str, typer.Option("--vote", help="Vote: sum, mean, majority, …", show_default=True)
+    ] = "sum",
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Diagnose a judge: biases, agreement, calibration, cost.
+
+    From stored samples; writes diagnose.* and reliability.* into the run's folder.
+    """
+    from grmeval.cli.output import consoles
+    from grmeval.cli.settings import results_folder
+    from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
+    from grmeval.runs.find import find_run
+    from grmeval.runs.store import RunFolder
+    from grmeval.score.diagnose import diagnose as look
+
+    folder = RunFolder(find_run(run, results_folder(results)))
+    result = look(folder, k=k, limit=limit, vote=vote)
+    paths = write_diagnosis(folder.path, result)
+    if as_json:
+        sys.stdout.write(diagnosis_json(result))
+        return
+    out, err = consoles()
+    out.print(result.title)
+    for title, table, notes in diagnosis_tables(result):
+        out.print(f"\n{title}")
+        if table:
+            out.print(table)
+        for note in notes:
+            out.print(note, soft_wrap=not out.is_terminal)
+    out.print()
+    for note in result.footer:
+        out.print(note, soft_wrap=not out.is_terminal)
+    names = ", ".join(path.name for path in paths)
+    err.print(f"written to {folder.path}: {names}", soft_wrap=True)

@@ -1,0 +1,138 @@
+"""`grmeval gate RUN --baseline FILE|RUN`: passed (0), inconclusive (4), regressed (5) or broken (3)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN, option
+
+if TYPE_CHECKING:
+    from grmeval.runs.store import RunFolder
+    from grmeval.score import Baseline, Gated
+
+EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed": 5}
+
+
+@app.command()
+def gate(
+    run: Annotated[str, typer.Argument(help=RUN)],
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline", help="A file of `grmeval baseline`, or a run.", metavar="FILE|RUN"
+        ),
+    ],
+    max_drop: Annotated[
+        float, typer.Option("--max-drop", min=0, help="Margin in points, overall.")
+    ] = 1.0,
+    max_drop_section: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop-section", min=0, help="Margin of each section. [default: not asked]"
+        ),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option("--alpha", help="Odds of a false pass, and of a false alarm.")
+    ] = 0.05,
+    max_invalid: Annotated[
+        float | None,
+        typer.Option("--max-invalid", min=0, max=100, help="Invalid judgements allowed, in %."),
+    ] = None,
+    max_truncated: Annotated[
+        float | None,
+        typer.Option("--max-truncated", min=0, max=100, help="Truncated judgements allowed, in %."),
+    ] = None,
+    max_tokens: Annotated[
+        float | None,
+        typer.Option("--max-tokens", min=0, help="Generated tokens per judgement allowed."),
+    ] = None,
+    vote: Annotated[
+        str | None, option("vote", "--vote", default="the baseline's; sum where it is a run")
+    ] = None,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            "--extend",
+            min=1,
+            help="Where inconclusive, sample up to so many an item and look once more "
+            "(each look at half of --alpha).",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write JUnit XML for CI.", metavar="FILE")
+    ] = None,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Say whether a run is worse than its baseline by more than a margin.
+
+    Exit codes: 0 passed (or improved), 4 inconclusive, 5 regressed, 3 not comparable (samples missing,
+    other rows).
+    """
+    from grmeval.cli.output import print_json, show_gate
+    from grmeval.cli.settings import results_folder
+    from grmeval.errors import ConfigError
+    from grmeval.report.gate import write_junit
+    from grmeval.runs.find import find_run
+    from grmeval.runs.store import RunFolder
+    from grmeval.score import Absolute
+    from grmeval.score import gate as ask
+
+    if not 0 < alpha < 0.5:
+        raise ConfigError(f"--alpha {alpha:g}: expected a number above 0 and below 0.5")
+    where = results_folder(results)
+    folder = RunFolder(find_run(run, where))
+    beside = _baseline(baseline, where, vote)
+    absolute = Absolute(_share(max_invalid), _share(max_truncated), max_tokens)
+
+    def look(night: RunFolder) -> "Gated":
+        return ask(
+            night,
+            beside,
+            max_drop=max_drop / 100,
+            max_drop_section=_share(max_drop_section),
+            absolute=absolute,
+            alpha=alpha,
+            looks=2 if extend else 1,
+        )
+
+    found = look(folder)
+    if extend and found.verdict == "inconclusive":
+        found = look(_extended(folder, extend))
+    show_gate(found, quiet=as_json)
+    if junit:
+        write_junit(found, junit)
+    if as_json:
+        print_json(found)
+    raise typer.Exit(EXIT[found.verdict])
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _baseline(text: str, results: Path, vote: str | None) -> "Baseline":
+    """From a file, or made of a run on the spot."""
+    from grmeval.errors import ConfigError
+    from grmeval.runs.find import find_run
+    from grmeval.runs.store import RunFolder
+    from grmeval.score import baseline_of, read_baseline
+
+    if not Path(text).is_file():
+        return baseline_of(RunFolder(find_run(text, results)), vote=vote or "sum")
+    found = read_baseline(Path(text))
+    if vote not in (None, found.about.vote):
+        raise ConfigError(f"--vote {vote}: the baseline {text} holds {found.about.vote}")
+    return found
+
+
+def _extended(folder: "RunFolder", k: int) -> "RunFolder":
+    """The run with k samples an item, sampled as it was."""
+    from grmeval.cli.output import consoles
+    from grmeval.report.progress import ConsoleProgress
+    from grmeval.runs.plan import again
+    from grmeval.runs.sample import extend
+
+    return extend(again(folder, k), ConsoleProgress(consoles()[1]))

@@ -1,0 +1,46 @@
+"""`grmeval trend FOLDER`: the history of a benchmark, night by night."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import option
+
+
+@app.command()
+def trend(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder with run folders, or files of `grmeval baseline`, below it."),
+    ] = Path("results"),
+    bench: Annotated[
+        str | None, typer.Option("--bench", help="Benchmark, where there are several.")
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=1, help="Samples an item. [default: the smallest asked for]"),
+    ] = None,
+    vote: Annotated[str, option("vote", "--vote")] = "sum",
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            help="Write NAME.csv, .md, .json, .svg and .png. [default: FOLDER/trend]",
+            metavar="NAME",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show how a benchmark's number moved from night to night.
+
+    Each night's change is paired with the night before where both judged the same rows.
+    """
+    from grmeval.cli.output import print_json, show_trend
+    from grmeval.score import trend as history
+
+    result = history(folder, bench=bench, k=k, vote=vote)
+    show_trend(result, to or folder / "trend", quiet=as_json)
+    if as_json:
+        print_json(result)

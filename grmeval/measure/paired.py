@@ -1,0 +1,355 @@
+"""Paired: several numbers of the same units, their differences and slopes with uncertainty.
+
+Two runs of one benchmark, or one run at many k, err together: what is hard for one is hard for the
+other. A panel keeps what every cluster (prompt) adds to each of M numbers, so that the error of any
+linear contrast of them sees how they move together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grmeval.measure.intervals import Labels, check_level, strata, strata_variances
+from grmeval.measure.metrics import placements
+from grmeval.measure.votes import Bools, Floats
+
+# Sums of equal credits differ by rounding.
+_SAME = 1e-12
+# Weights of a chunk of replicates: 32 MB as counts, 16 MB as float32.
+_CHUNK = 2**22
+# Pseudo-clusters that differ, one each way (Bonett and Price, 2012).
+_ADDED = 2.0
+
+
+class Contrast(NamedTuple):
+    """A linear contrast of a panel's numbers, its confidence limits and standard error.
+
+    freedom: Satterthwaite's degrees of freedom of the error. items: units with a weight in some column.
+    clusters: distinct prompts among them. Nothing to compare: NaN and 0 items.
+    """
+
+    value: float
+    low: float
+    high: float
+    error: float
+    freedom: float
+    items: int
+    clusters: int
+
+
+def slope_coefficients(ks: ArrayLike) -> Floats:
+    """Coefficients [K] of the least-squares slope on log2 k: the gain of a doubling of the samples.
+
+    `ks` [K]: at least two different ones, each at least 1, else ValueError.
+    """
+    doublings = np.log2(np.asarray(ks, dtype=np.float64))
+    centred: Floats = doublings - doublings.mean()
+    if not (np.isfinite(centred).all() and centred.any()):
+        raise ValueError(
+            f"a slope needs two different k of at least 1, not {doublings.tolist()} doublings"
+        )
+    return centred / float(centred @ centred)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """M numbers of the same units. Made by `panel` or `auc_panel`.
+
+    values: float [M]. items: units with a weight in some column. The rest is one entry for each of P
+    pairs (cluster, section) that have units, ordered by section: `credit` and `weight` [M, P] are
+    sums over their units, `section` and `cluster` [P]; `share` [S] is the weight of a section in
+    the number, `stratum` [C] which clusters touch the same sections, `alike` [S] which sections have
+    the same clusters.
+    """
+
+    values: Floats
+    items: int
+    credit: Floats
+    weight: Floats
+    section: Labels
+    cluster: Labels
+    share: Floats
+    stratum: Labels
+    alike: Labels
+
+    @property
+    def clusters(self) -> int:
+        """Distinct prompts."""
+        return len(self.stratum)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        return np.searchsorted(self.section, np.arange(len(self.share)))
+
+    @cached_property
+    def _whole(self) -> Floats:
+        """The weight of every section, [M, S]."""
+        return np.add.reduceat(self.weight, self._starts, axis=1)
+
+    @cached_property
+    def _residual(self) -> Floats:
+        """What is left of the credits without their section's ratio, [M, P]."""
+        ratio = np.add.reduceat(self.credit, self._starts, axis=1) / self._whole
+        residual: Floats = self.credit - ratio[:, self.section] * self.weight
+        return residual
+
+    def contrast(self, coefficients: ArrayLike, level: float = 0.95) -> Contrast:
+        """sum_m coefficients[m] values[m] with its limits; (1, -1) is the difference of two numbers.
+
+        The variance is that of `estimate`, of the contrast of each cluster's linearised
+        contributions: the limit of infinitely many paired resamples, without a seed. To it is added
+        what a few differing clusters cannot show (`_unseen`). The limits are value -+ t error and
+        may pass what a number can reach. ValueError: not M finite coefficients, a level outside (0, 1).
+        """
+        from scipy.special import stdtrit
+
+        check_level(level)
+        c = self._coefficients(coefficients)
+        if not self.clusters:
+            nan = float("nan")
+            return Contrast(nan, nan, nan, nan, nan, 0, 0)
+        value = float(c @ self.values)
+        variance, freedom = self._variance(c)
+        error = sqrt(variance)
+        reach = float(stdtrit(freedom, (1 + level) / 2)) * error
+        low, high = value - reach, value + reach
+        return Contrast(value, low, high, error, freedom, self.items, self.clusters)
+
+    def _coefficients(self, given: ArrayLike) -> Floats:
+        c = np.asarray(given, dtype=np.float64)
+        if c.shape != self.values.shape or not (np.isfinite(c).all() and c.any()):
+            raise ValueError(f"a contrast of {len(self.values)} numbers takes as many, not all 0")
+        return c
+
+    def _of_clusters(self, c: Floats, parts: Floats) -> tuple[Floats, Floats]:
+        """The contrast of `parts` [M, P] as each pair's, [P], and as each cluster's, [C]."""
+        scale = (self.share / self._whole)[:, self.section]
+        mine: Floats = c @ (parts * scale)
+        return mine, np.bincount(self.cluster, mine, self.clusters).astype(np.float64)
+
+    def _variance(self, c: Floats) -> tuple[float, float]:
+        """Variance of the contrast and its degrees of freedom, pooled from all its terms."""
+        mine, total = self._of_clusters(c, self._residual)
+        variances, free = strata_variances(total, self.stratum)
+        added, alone, few = self._unseen(c, mine)
+        terms, each = np.append(variances + added, alone), np.append(free, few)
+        variance = float(terms.sum())
+        return variance, variance**2 / float((terms**2 / each).sum())
+
+    def _unseen(self, c: Floats, mine: Floats) -> tuple[Floats, Floats, Floats]:
+        """Variance that a few differing clusters do not show: (of strata [H]; of sections, free).
+
+        Two pseudo-clusters that differ, one each way (Bonett and Price, 2012, for paired
+        proportions), spread over the strata by their sizes: many small sections do not count them
+        many times. A section whose clusters all agree gets at least one, half a cluster each way.
+        Sections of the same clusters agree or differ together, at worst. How much a cluster
+        differs: the root mean square of those that do; entirely, where none does.
+        """
+        touches = np.bincount(self.section)
+        counts_for = np.bincount(self.cluster, (self.share / touches)[self.section])
+        # One weight for all columns, so that units of the same credit cancel where others are dropped.
+        common = (self.share / self._whole[c != 0].mean(axis=0))[self.section]
+        differs = np.bincount(self.cluster, (c @ self.credit) * common) / counts_for
+        entirely = max(c[c > 0].sum(), -c[c < 0].sum())
+        squares = differs[np.abs(differs) > _SAME * entirely] ** 2
+        square = float(squares.mean()) if squares.size else entirely**2
+
+        # Where every cluster differs their number is no question.
+        each = _ADDED / self.clusters * (1 - squares.size / self.clusters)
+        added = each * square * np.bincount(self.stratum, counts_for**2)
+        most = np.maximum.reduceat(np.abs(mine), self._starts)
+        lacks = np.where(most <= _SAME * entirely * self.share, 1 - each * touches, 0.0)
+        errors = self.share / touches * np.sqrt(np.maximum(lacks, 0.0) * square)
+        free = np.ones(self.alike.max() + 1)
+        free[self.alike] = np.maximum(touches - 1, 1)
+        alone = np.bincount(self.alike, errors) ** 2
+        return added.astype(np.float64), alone.astype(np.float64), free
+
+    def resampled(self, replicates: int, rng: np.random.Generator) -> Floats:
+        """The numbers [R, M] of `replicates` paired resamples: one cluster bootstrap for all columns.
+
+        Whole clusters are drawn with replacement inside their stratum (the sections they touch), as
+        many as it has, the same ones for every column; ratios are formed anew. An AUC is resampled
+        through its placements, which stay as they are (the linear part of its bootstrap). Takes
+        replicates x pairs x M multiplications, in chunks, of float32: residuals of the ratios are
+        summed, so that rounding stays far below an error.
+        """
+        order = np.argsort(self.stratum, kind="stable")
+        sizes = np.bincount(self.stratum)
+        size = np.repeat(sizes, sizes).astype(np.uint64)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.uint64)
+        place = np.empty(self.clusters, dtype=np.intp)
+        place[order] = np.arange(self.clusters)
+        found = np.empty((replicates, len(self.values)))
+        rows = max(1, _CHUNK // max(self.clusters, 1))
+        for at in range(0, replicates, rows):
+            part = found[at : at + rows]
+            part[:] = self.values + self._moved(_drawn(len(part), first, size, rng), place)
+        return found
+
+    def _moved(self, drawn: NDArray[np.float32], place: NDArray[np.intp]) -> Floats:
+        """How far the numbers move, [R, M], where a cluster c counts drawn[:, place[c]] times."""
+        one = (self.weight == self.weight[0]).all()
+        mass = self.weight[:1] if one else self.weight
+        moved = np.zeros((len(drawn), len(self.values)))
+        for section, start in enumerate(self._starts):
+            mine = slice(start, start + np.count_nonzero(self.section == section))
+            columns = place[self.cluster[mine]]
+            whole = len(columns) == drawn.shape[1] and bool((np.diff(columns) == 1).all())
+            counts = drawn if whole else drawn[:, columns]
+            top = counts @ self._residual[:, mine].T.astype(np.float32)
+            below = counts @ mass[:, mine].T.astype(np.float32)
+            # A resample may hold only units of no weight: the ratio then stays where it is.
+            moved += self.share[section] * np.divide(
+                top, below, out=np.zeros_like(top), where=below > 0
+            )
+        return moved
+
+    def sign_flip(
+        self, coefficients: ArrayLike, permutations: int, rng: np.random.Generator
+    ) -> float:
+        """Two-sided p-value of "the contrast is 0": the signs of whole clusters flipped at random.
+
+        Under the hypothesis that the columns could be swapped in any cluster each sign is as likely
+        as the other. p = (1 + b) / (1 + B), b of B flips at least as far from 0 (Phipson and Smyth,
+        2010). For a difference, coefficients (1, -1); of an AUC its placements are swapped. Nothing
+        differs: 1. ValueError: not M finite coefficients.
+        """
+        c = self._coefficients(coefficients)
+        if not self.clusters:
+            return float("nan")
+        total = self._of_clusters(c, self.credit)[1]
+        size = float(np.abs(total).sum())
+        total = total[np.abs(total) > _SAME * size]
+        least = abs(total.sum()) - _SAME * 1e3 * size
+        rows, beyond = max(1, _CHUNK // max(len(total), 1)), 0
+        for at in range(0, permutations, rows):
+            count = min(rows, permutations - at)
+            bits = np.unpackbits(
+                np.frombuffer(rng.bytes(count * (len(total) + 7)), np.uint8),
+                count=count * len(total),
+            )
+            flipped = bits.reshape(count, len(total)) @ total
+            beyond += int((np.abs(total.sum() - 2 * flipped) >= least).sum())
+        return (1 + beyond) / (1 + permutations)
+
+
+def _drawn(
+    replicates: int, first: NDArray[Any], size: NDArray[Any], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """How often each cluster is drawn, [R, C]; cluster c stands in first[c] .. first[c] + size[c] - 1."""
+    clusters = len(first)
+    # 32 random bits scaled to the stratum: the odds of its clusters differ by size / 2^32 at most.
+    picks = rng.integers(0, 2**32, (replicates, clusters), dtype=np.uint32) * size >> np.uint64(32)
+    picks += first + np.arange(replicates, dtype=np.uint64)[:, None] * np.uint64(clusters)
+    counts = np.bincount(picks.view(np.int64).ravel(), minlength=replicates * clusters)
+    return counts.reshape(replicates, clusters).astype(np.float32)
+
+
+def panel(
+    credit: Floats, weight: Floats, cluster: Labels, section: Labels, section_weights: Floats
+) -> Panel:
+    """M accuracies of the same I units: sum_s w_s (sum credit / sum weight)_s / sum_s w_s each.
+
+    `credit` and `weight` float [M, I] (`outcomes.credit`; a unit may have weight 0 in some columns),
+    `cluster` int [I] (units with one prompt), `section` int [I] in 0..S-1, `section_weights` float
+    [S]. Credits need not lie in [0, 1]. No unit with a weight: values NaN.
+
+    ValueError: shapes, NaN, negative weights, a section outside S; a section that has weight in one
+    column and none in another: its numbers are not of the same things.
+    """
+    _check(credit, weight, cluster, section, section_weights)
+    kept = (weight > 0).any(axis=0) & (section_weights[section] > 0)
+    if not kept.any():
+        return _empty(len(credit))
+    present, section = np.unique(section[kept], return_inverse=True)
+    share = section_weights[present] / section_weights[present].sum()
+    found = _pairs(credit[:, kept], weight[:, kept], cluster[kept], section, share)
+    if not (found._whole > 0).all():
+        lacking = present[(found._whole == 0).any(axis=0)]
+        raise ValueError(f"sections {lacking.tolist()} have no verdict in some of the columns")
+    ratio = np.add.reduceat(found.credit, found._starts, axis=1) / found._whole
+    found.values[:] = ratio @ share
+    return found
+
+
+def auc_panel(scores: Sequence[Floats], positive: Bools, cluster: Labels) -> Panel:
+    """M ROC-AUCs of the same I items, each the mean over the draws of its scores.
+
+    `scores`: M arrays [I] or [S_m, I] (draws of one set of items, such as subsets of its votes),
+    `positive` bool [I], `cluster` int [I]. The AUC is the mean placement of either class and its
+    error the sum of both classes' (DeLong, DeLong and Clarke-Pearson, 1988): two sections of
+    weight 1. A NaN score is a tie with every other. One class absent: values NaN. ValueError: shapes.
+    """
+    if cluster.shape != positive.shape:
+        raise ValueError(f"cluster must have shape {positive.shape}, not {cluster.shape}")
+    placed = [placements(score, positive) for score in scores]
+    if positive.all() or not positive.any():
+        return _empty(len(placed))
+    credit = np.array(placed)
+    found = _pairs(credit, np.ones_like(credit), cluster, positive.astype(np.intp), np.ones(2))
+    found.values[:] = credit[:, positive].mean(axis=1)
+    return found
+
+
+def _pairs(
+    credit: Floats, weight: Floats, cluster: Labels, section: Labels, share: Floats
+) -> Panel:
+    """A panel without values: units summed by cluster and section."""
+    cluster = np.unique(cluster, return_inverse=True)[1].ravel()
+    clusters = int(cluster.max()) + 1
+    pair, unit = np.unique(section * clusters + cluster, return_inverse=True)
+    of_section, of_cluster = np.divmod(pair, clusters)
+    stratum, alike = strata(of_cluster, of_section)
+
+    def summed(given: Floats) -> Floats:
+        return np.array([np.bincount(unit, one, len(pair)) for one in given])
+
+    return Panel(
+        values=np.empty(len(credit)),
+        items=credit.shape[1],
+        credit=summed(credit),
+        weight=summed(weight),
+        section=of_section,
+        cluster=of_cluster,
+        share=share,
+        stratum=stratum,
+        alike=alike,
+    )
+
+
+def _empty(columns: int) -> Panel:
+    none, nothing = np.zeros(0, dtype=np.intp), np.zeros((columns, 0))
+    return Panel(
+        values=np.full(columns, np.nan),
+        items=0,
+        credit=nothing,
+        weight=nothing,
+        section=none,
+        cluster=none,
+        share=np.zeros(0),
+        stratum=none,
+        alike=none,
+    )
+
+
+def _check(
+    credit: Floats, weight: Floats, cluster: Labels, section: Labels, section_weights: Floats
+) -> None:
+    if credit.ndim != 2 or not len(credit) or credit.shape != weight.shape:
+        raise ValueError(
+            f"credit and weight must have one shape [M, I]: {credit.shape}, {weight.shape}"
+        )
+    if not (cluster.shape == section.shape == credit.shape[1:]):
+        raise ValueError(f"cluster and section must have shape {credit.shape[1:]}")
+    if np.isnan(credit).any() or np.isnan(weight).any():
+        raise ValueError("credit or weight holds NaN: leave out items that did not reach this k")
+    if (weight < 0).any() or (section_weights < 0).any():
+        raise ValueError("weights must not be negative")
+    if len(section) and not 0 <= section.min() <= section.max() < len(section_weights):
+        raise ValueError(f"section must lie in 0..{len(section_weights) - 1}")

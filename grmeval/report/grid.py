@@ -1,0 +1,197 @@
+"""Grids: rows under columns, for a terminal (rich), a file (CSV, Markdown) or a program (JSON)."""
+
+import csv
+import html
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from grmeval.files import write_text
+from grmeval.report.text import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = [
+    "SHORTEST_NAME",
+    "Column",
+    "csv_text",
+    "escaped",
+    "interval",
+    "json_object",
+    "json_text",
+    "markdown_table",
+    "metric_title",
+    "percent",
+    "rich_table",
+    "signed",
+    "signed_interval",
+    "width_of",
+    "write_grid",
+]
+
+SHORTEST_NAME = 12
+_UNSEEN = ("verdicts",)
+"""Fields of a result that are files of their own."""
+
+
+class Column(NamedTuple):
+    """A column: its title, a row's cell, and whether it holds names, which may be shortened."""
+
+    title: str
+    cell: Callable[[Any], str]
+    left: bool = False
+
+
+def rich_table(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    width: int | None,
+    bold: Callable[[Any], bool] = lambda row: False,
+) -> "Table":
+    """A table for a terminal `width` wide: names are shortened to it, numbers never are."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD)
+    table.pad_edge, table.collapse_padding = False, True
+    widths = [width_of(column, rows) for column in columns]
+    numbers = sum(w for c, w in zip(columns, widths, strict=True) if not c.left)
+    names = sum(c.left for c in columns)
+    room = (
+        None
+        if width is None
+        else max(SHORTEST_NAME, (width - numbers - 2 * len(columns)) // max(names, 1))
+    )
+    for column, wide in zip(columns, widths, strict=True):
+        if column.left:
+            table.add_column(column.title, no_wrap=True, overflow="ellipsis", max_width=room)
+        else:
+            table.add_column(column.title, justify="right", no_wrap=True, min_width=wide)
+    for row in rows:
+        cells = (Text(_one_line(column.cell(row))) for column in columns)
+        table.add_row(*cells, style="bold" if bold(row) else "")
+    return table
+
+
+def width_of(column: Column, rows: Sequence[Any]) -> int:
+    """Characters that a column takes."""
+    return max([len(column.title), *(len(column.cell(row)) for row in rows)])
+
+
+def write_grid(stem: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
+    """`stem`.csv, .md and .json of a result that has title, rows, footer and about."""
+    title, rows, notes = result.title, result.rows, result.footer
+    lines = [f"# {escaped(title)}", "", *markdown_table(columns, rows), ""]
+    lines += [f"- {escaped(note)}" for note in notes]
+    return [
+        write_text(stem.with_suffix(".csv"), csv_text(rows, result.about)),
+        write_text(stem.with_suffix(".md"), "\n".join(lines) + "\n"),
+        write_text(stem.with_suffix(".json"), json_text(json_object(result))),
+    ]
+
+
+def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
+    """A column a field; numbers that are not there are empty cells, never NaN."""
+    text = io.StringIO()
+    if rows:
+        flat = [_flat(_plain(asdict(row) | dict(about), "")) for row in rows]
+        writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+    return text.getvalue()
+
+
+def markdown_table(columns: Sequence[Column], rows: Sequence[Any]) -> list[str]:
+    """The lines of a table; no text of a data set forges a row or runs in a page."""
+    lines = [
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join(":--" if column.left else "--:" for column in columns) + "|",
+    ]
+    for row in rows:
+        cells = (escaped(column.cell(row)) for column in columns)
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def json_object(result: Any) -> dict[str, Any]:
+    """A result's fields as JSON values; the footer is called notes; what is not there is null."""
+    found = {}
+    for each in fields(result):
+        if each.name not in _UNSEEN:
+            value = getattr(result, each.name)
+            name = "notes" if each.name == "footer" else each.name
+            found[name] = [_value(v) for v in value] if isinstance(value, tuple) else _value(value)
+    return found
+
+
+def json_text(content: Any) -> str:
+    """JSON with no NaN in it."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _value(value: Any) -> Any:
+    return _plain(asdict(value), None) if hasattr(value, "__dataclass_fields__") else value
+
+
+def _plain(row: Mapping[str, Any], absent: Any) -> dict[str, Any]:
+    return {
+        k: absent if v is None or (isinstance(v, float) and math.isnan(v)) else v
+        for k, v in row.items()
+    }
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A count by name becomes a column a name."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        flat |= (
+            {f"{name}.{k}": v for k, v in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+    return flat
+
+
+def _one_line(text: str) -> str:
+    """A cell of ours or a data set's: no terminal acts on it, and it forges no row."""
+    return printable(text).replace("\n", "\\n")
+
+
+def escaped(text: str) -> str:
+    """The same for Markdown, which is shown as HTML."""
+    return html.escape(_one_line(text), quote=False).replace("|", "\\|").strip()
+
+
+def metric_title(rows: Sequence[Any]) -> str:
+    """The head of a column of values, by the benchmark's metric; a figure's name says what it is."""
+    metrics = {row.metric for row in rows if row.level != "figure" and row.items}
+    if metrics <= {"accuracy", "ties-score"}:
+        return "%" if rows and rows[0].level == "figure" else "acc %"
+    return {"roc-auc": "AUC %", "best-of-k-area": "area %"}.get(min(metrics), "%")
+
+
+def percent(value: float) -> str:
+    """A share in percent."""
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference in points."""
+    return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Limits of a share."""
+    return "-" if math.isnan(low) else f"{100 * low:.1f}-{100 * high:.1f}"
+
+
+def signed_interval(low: float, high: float) -> str:
+    """Limits of a difference."""
+    return "-" if math.isnan(low) else f"{signed(low)}, {signed(high)}"

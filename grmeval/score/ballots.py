@@ -1,0 +1,47 @@
+"""Which vote a word such as `meta:NAME` means for a run, with the meta rewards that it counts."""
+
+from collections.abc import Sequence
+
+from grmeval.errors import ConfigError, nearest
+from grmeval.measure import VOTE_TABLE, Extra
+from grmeval.score.arrays import Block, RunArrays
+
+__all__ = ["ballot", "check_votes"]
+
+
+def check_votes(words: Sequence[str]) -> tuple[str, ...]:
+    """The votes, each once; ConfigError: no such vote, or a meta model's name where it counts none."""
+    for word in words:
+        vote, colon, _ = word.partition(":")
+        if vote not in VOTE_TABLE:
+            raise ConfigError(f"--vote {word!r}: {nearest(vote, tuple(VOTE_TABLE))}")
+        if colon and VOTE_TABLE[vote].needs != "reward":
+            raise ConfigError(f"--vote {word!r}: only votes by meta reward take a model's name")
+    return tuple(dict.fromkeys(words))
+
+
+def ballot(run: RunArrays, block: Block, word: str) -> tuple[str, Extra]:
+    """(the vote, what it counts besides the scores [I, N]) for the items of a block."""
+    vote, _, model = word.partition(":")
+    entry = VOTE_TABLE[vote]
+    if block.best.shape[1] == 1 and not entry.single:
+        raise ConfigError(
+            f"--vote {word}: it compares responses, and some items of {run.path} have one"
+        )
+    if entry.needs == "weight":
+        raise ConfigError(
+            f"--vote {word}: the judge of {run.path} tells no probability of its pick"
+        )
+    if entry.needs is None:
+        return vote, Extra()
+    if block.pooled:
+        raise ConfigError(f"--vote {word}: responses were judged one by one, not in one judgement")
+    known = sorted(block.rewards)
+    if not known:
+        raise ConfigError(
+            f"--vote {word}: {run.path / 'rewards'} holds no meta rewards (a file a meta model, "
+            "NAME.parquet with subset, id, j and reward)"
+        )
+    if model not in ("", *known) or (not model and len(known) > 1):
+        raise ConfigError(f"--vote {word}: which meta model? {vote}:NAME; {nearest(model, known)}")
+    return vote, Extra(reward=block.rewards[model or known[0]], k_meta=None)

@@ -1,0 +1,235 @@
+"""Two or more runs of the same rows: paired differences, tests, and the units that flipped."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Any
+
+import numpy as np
+
+from grmeval.errors import ConfigError
+from grmeval.measure import benjamini_hochberg, compare_columns, detectable
+from grmeval.runs.store import RunFolder
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.ballots import check_votes
+from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
+from grmeval.score.footer import about, footer
+from grmeval.score.rules import Rules
+from grmeval.score.several import check_same, common_limit, labels, records, said_once, title
+from grmeval.score.verdicts import judge_run
+
+__all__ = ["Comparison", "Flip", "Gap", "compare"]
+
+PERMUTATIONS = 10_000
+FLIPPED = 0.5
+"""Credits further apart than this are a flip: a verdict that went from wrong to right, or back."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One number of a run less that of the first run, in [-1, 1].
+
+    `p`: two-sided, by `test` (mcnemar, exact, where every item is one prompt with 0/1 credits and
+    equal weights; else sign-flip over clusters). `q`: `p` of subsets after Benjamini and Hochberg (1995),
+    over the subsets of this run and vote. `detectable`: the difference that would be found (5 %, two-sided)
+    in four of five such comparisons. NaN where there is no such number.
+    """
+
+    run: str
+    run_id: str
+    vote: str
+    level: str
+    name: str
+    metric: str
+    k: int
+    first: float
+    value: float
+    difference: float
+    low: float
+    high: float
+    error: float
+    p: float
+    test: str
+    q: float
+    detectable: float
+    items: int
+    clusters: int
+    won: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A unit whose credit changed by more than a half."""
+
+    run: str
+    run_id: str
+    vote: str
+    subset: str
+    id: str
+    term: str
+    first: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a report of a comparison prints."""
+
+    title: str
+    rows: tuple[Gap, ...]
+    flips: tuple[Flip, ...]
+    footer: tuple[str, ...]
+    about: dict[str, Any]
+    """What every row has in common: the first run, k, limit, rules."""
+    run: dict[str, Any]
+    """Identity and launches by run-id."""
+
+
+def compare(
+    *folders: RunFolder,
+    k: int | None = None,
+    limit: int | None = None,
+    votes: Sequence[str] = ("sum",),
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
+    bootstrap: int | None = None,
+) -> Comparison:
+    """Every run less the first, at one k (default: the largest that all were asked for).
+
+    A run that holds more samples is read by subsets of k. ConfigError: fewer than two runs, other rows,
+    or a k that some run does not hold.
+    """
+    if len(folders) < 2 or len({folder.path.resolve() for folder in folders}) < len(folders):
+        raise ConfigError("a comparison takes two or more different runs")
+    limit = limit or common_limit(folders)
+    check_same(folders, limit)
+    k = k or min(folder.record["asked"]["k"] for folder in folders)
+    rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
+    names = labels(folders)
+    runs = [_read(folder, k, limit) for folder in folders]
+    rows: list[Gap] = []
+    flips: list[Flip] = []
+    footers: dict[str, Sequence[str]] = {}
+    for vote in check_votes(votes):
+        judged = [judge_run(run, vote, [k], rules) for run in runs]
+        frame = Frame(runs[0], judged[0])
+        columns = [
+            column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
+            for run, verdicts in zip(runs, judged, strict=True)
+        ]
+        for run, name, verdicts in zip(runs, names, judged, strict=True):
+            exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
+            lines = footer(run, rules, k, limit, exact, present)
+            footers[name] = list(dict.fromkeys([*footers.get(name, ()), *lines]))
+        for number in range(1, len(runs)):
+            pair = _Pair(frame, columns[0], columns[number], names[number], runs[number], vote, k)
+            rows += pair.gaps(bootstrap)
+            flips += pair.flips()
+    return Comparison(
+        title=title(folders) + f" · k={k}",
+        rows=tuple(rows),
+        flips=tuple(flips),
+        footer=tuple(_notes(names, footers, bootstrap)),
+        about=about(runs[0], rules, limit) | {"run_id": None, "first": runs[0].path.name},
+        run=records(folders),
+    )
+
+
+def _read(folder: RunFolder, k: int, limit: int | None) -> RunArrays:
+    run = read_run(folder, k, limit)
+    most = int(run.depth.min()) if len(run.n) else 0
+    if most < k:
+        raise ConfigError(
+            f"--k {k}: {folder.path} has {most} samples of some items; take --k {most}"
+        )
+    return run
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A run beside the first one, under one vote."""
+
+    frame: Frame
+    first: Column
+    other: Column
+    label: str
+    run: RunArrays
+    vote: str
+    k: int
+
+    def gaps(self, bootstrap: int | None) -> list[Gap]:
+        """One row for overall, each section, subset and view."""
+        rows = [self._gap(part, bootstrap) for part in self.frame.parts(subsets=True)]
+        tested = [at for at, row in enumerate(rows) if row.level == "subset" and not isnan(row.p)]
+        adjusted = benjamini_hochberg([rows[at].p for at in tested]) if tested else ()
+        for at, q in zip(tested, adjusted, strict=True):
+            rows[at] = replace(rows[at], q=float(q))
+        return rows
+
+    def _gap(self, part: Part, bootstrap: int | None) -> Gap:
+        made = self.frame.panel([self.first, self.other], part.units, part.level)
+        seed = int(self.frame.run.record["identity"]["seed"])
+        rng = np.random.default_rng([seed, 6])
+        found = made.contrast((-1, 1))
+        difference, low, high = found.value, found.low, found.high
+        if bootstrap and found.items:
+            contrasts = Contrasts(made, made.resampled(bootstrap, rng))
+            difference, low, high = contrasts.difference(1, 0)
+        test = compare_columns(made, 1, 0, PERMUTATIONS, rng) if found.items else None
+        changed = self._changes()[part.units]
+        return Gap(
+            run=self.label,
+            run_id=self.run.path.name,
+            vote=self.vote,
+            level=part.level,
+            name=part.name,
+            metric=self.frame.verdicts.metric(self.frame.run, part.units),
+            k=self.k,
+            first=float(made.values[0]),
+            value=float(made.values[1]),
+            difference=difference,
+            low=low,
+            high=high,
+            error=found.error,
+            p=test.p if test else NAN,
+            test=test.method if test else "",
+            q=NAN,
+            detectable=detectable(found.error, found.freedom) if found.items else NAN,
+            items=found.items,
+            clusters=found.clusters,
+            won=int((changed > FLIPPED).sum()),
+            lost=int((changed < -FLIPPED).sum()),
+        )
+
+    def _changes(self) -> Any:
+        """The credit of each unit less that of the first run; 0 where there is no verdict to compare."""
+        if self.frame.verdicts.ranked:  # scores, which have no right and wrong of their own
+            return np.zeros(len(self.first.weight))
+        counted = (self.first.weight > 0) & (self.other.weight > 0)
+        return np.where(counted, np.nan_to_num(self.other.credit - self.first.credit), 0.0)
+
+    def flips(self) -> Iterator[Flip]:
+        """The units that changed, the lost ones first."""
+        changed = self._changes()
+        keys = unit_keys(self.frame.run, self.frame.verdicts)
+        for at in np.argsort(changed, kind="stable").tolist():
+            if abs(changed[at]) > FLIPPED:
+                before, after = float(self.first.credit[at]), float(self.other.credit[at])
+                subset, name, term = keys[at]
+                who = self.label, self.run.path.name, self.vote
+                yield Flip(*who, subset, name, term, before, after)
+
+
+def _notes(
+    names: Sequence[str], footers: dict[str, Sequence[str]], bootstrap: int | None
+) -> Iterator[str]:
+    yield f"differences are paired, each run less the first ({names[0]})"
+    if bootstrap:
+        yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
+    yield (
+        "p: exact McNemar where items are single 0/1 prompts, else sign flips of clusters; q: subsets "
+        "after Benjamini-Hochberg"
+    )
+    yield from said_once(footers)

@@ -1,0 +1,43 @@
+"""Meta rewards that lie beside a run's samples: rewards/<meta model>.parquet, a row a sample."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grmeval.errors import StoreError
+from grmeval.files import read_parquet
+
+__all__ = ["Rewards", "read_rewards"]
+
+
+class Rewards(NamedTuple):
+    """Rows [R]: the item, which of its samples, and its meta reward, an unbounded logit."""
+
+    item: NDArray[np.int64]
+    j: NDArray[np.int64]
+    reward: NDArray[np.float64]
+
+
+def read_rewards(run: Path, place: Mapping[tuple[str, str], int]) -> dict[str, Rewards]:
+    """By meta model; `place` says where a (subset, id) is among the items at hand, others are left out."""
+    return {path.stem: _read(path, place) for path in sorted((run / "rewards").glob("*.parquet"))}
+
+
+def _read(path: Path, place: Mapping[tuple[str, str], int]) -> Rewards:
+    import pyarrow as pa
+
+    try:
+        table = read_parquet(path).select(["subset", "id", "j", "reward"])
+        keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
+        item = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
+        j = table["j"].to_numpy().astype(np.int64)
+        reward = table["reward"].to_numpy().astype(np.float64)
+    except (pa.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: damaged: {error}; move it away, and score its samples again"
+        ) from None
+    there = (item >= 0) & (j >= 0)
+    return Rewards(item[there], j[there], reward[there])

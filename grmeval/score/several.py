@@ -1,0 +1,127 @@
+"""Several runs of one benchmark: whether they judged the same rows, and how a report speaks of them.
+
+Rows are the same by key and content hash, never by count alone.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grmeval.errors import ConfigError
+from grmeval.runs.store import RunFolder
+
+__all__ = [
+    "Contents",
+    "check_same",
+    "common_limit",
+    "contents",
+    "digests",
+    "labels",
+    "records",
+    "said_once",
+    "title",
+    "unlike",
+    "unlike_subsets",
+]
+
+Contents = dict[tuple[str, str], str]
+"""(subset, id) -> hash of everything that can change a judgement or its verdict."""
+
+_SHOWN = 3
+
+
+def contents(folder: RunFolder, limit: int | None) -> Contents:
+    """The rows of a run inside --limit."""
+    items = folder.items()
+    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash", "rank"))
+    return {(s, i): h for s, i, h, r in zip(*columns, strict=True) if limit is None or r < limit}
+
+
+def common_limit(folders: Sequence[RunFolder]) -> int | None:
+    """The smallest --limit of the runs: of one seed and data, its items are in all of them."""
+    asked = [folder.record["asked"]["limit"] for folder in folders]
+    return min((limit for limit in asked if limit is not None), default=None)
+
+
+def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
+    """ConfigError says what differs between the first run's rows and another's."""
+    mine = contents(folders[0], limit) if len(folders) > 1 else {}
+    for other in folders[1:]:
+        asked = [f.record["identity"].get("layout", "list") for f in (folders[0], other)]
+        differences = unlike(mine, contents(other, limit))
+        if asked[0] != asked[1]:
+            differences.insert(0, f"layout {asked[0]} and layout {asked[1]}")
+        if differences:
+            raise ConfigError(
+                f"{folders[0].path} and {other.path} did not judge the same rows: "
+                + "; ".join(differences)
+            )
+
+
+def digests(rows: Contents) -> dict[str, list[Any]]:
+    """subset -> [number of rows, hash of their keys and contents], sorted."""
+    by_subset: dict[str, list[str]] = {}
+    for (subset, name), content in sorted(rows.items()):
+        by_subset.setdefault(subset, []).append(f"{name}\t{content}")
+    return {
+        subset: [len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]]
+        for subset, lines in by_subset.items()
+    }
+
+
+def unlike(mine: Contents, theirs: Contents) -> list[str]:
+    """What differs, in words; nothing where the rows are the same."""
+    both = mine.keys() & theirs.keys()
+    found = {
+        "only in the first": mine.keys() - both,
+        "only in the second": theirs.keys() - both,
+        "with another prompt, response or label": {key for key in both if mine[key] != theirs[key]},
+    }
+    return [f"{len(keys):,} rows {how} ({_names(keys)})" for how, keys in found.items() if keys]
+
+
+def unlike_subsets(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The same for two `digests`: which subsets differ."""
+    found = []
+    for subset in sorted(mine.keys() | theirs.keys()):
+        here, there = (list(each.get(subset, [0, ""])) for each in (mine, theirs))
+        if here[0] != there[0]:
+            found.append(f"{subset}: {here[0]:,} rows here, {there[0]:,} in the baseline")
+        elif here != there:
+            found.append(f"{subset}: {here[0]:,} rows, not all the same ids, texts and labels")
+    return found
+
+
+def _names(keys: Any) -> str:
+    names = ["/".join(key) for key in sorted(keys)[:_SHOWN]]
+    return ", ".join(names) + (" …" if len(keys) > _SHOWN else "")
+
+
+def labels(folders: Sequence[RunFolder]) -> list[str]:
+    """Each run's model, with the beginning of its run-id where models are called alike."""
+    found = [str(folder.record["config"]["label"]) for folder in folders]
+    return [
+        f"{label} {folder.path.name[:4]}" if found.count(label) > 1 else label
+        for label, folder in zip(found, folders, strict=True)
+    ]
+
+
+def title(folders: Sequence[RunFolder]) -> str:
+    """The benchmark and the models."""
+    return f"{folders[0].record['spec']['title']} · {', '.join(labels(folders))}"
+
+
+def said_once(footers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Lines by label: what all have in common once, the others with whose they are."""
+    for line in dict.fromkeys(line for lines in footers.values() for line in lines):
+        whose = [label for label, lines in footers.items() if line in lines]
+        yield line if len(whose) == len(footers) else f"{', '.join(whose)}: {line}"
+
+
+def records(folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """Identity and launches; of several runs, by run-id."""
+    found = {
+        folder.path.name: {name: folder.record[name] for name in ("identity", "launches")}
+        for folder in folders
+    }
+    return next(iter(found.values())) if len(found) == 1 else found
