@@ -1,7 +1,7 @@
 """Measure: pure functions on arrays that turn stored judgements into numbers with error bars."""
 
 from grmeval.measure.arena import RankingFigures, bradley_terry, ranking_figures
-from grmeval.measure.gate import advice, decide, decide_sections
+from grmeval.measure.gate import Advice, SectionVerdicts, Verdict, advice, decide, decide_sections
 from grmeval.measure.intervals import Estimate, estimate, wilson
 from grmeval.measure.metrics import auc_estimate, roc_auc
 from grmeval.measure.outcomes import (
@@ -16,7 +16,14 @@ from grmeval.measure.outcomes import (
 from grmeval.measure.paired import Contrast, Panel, auc_panel, panel, slope_coefficients
 from grmeval.measure.pools import PoolFigures, best_of_first, curve_figures, oracle_of_first
 from grmeval.measure.scaling import Curve, term_curve, vote_curve
-from grmeval.measure.significance import benjamini_hochberg, compare_columns, detectable
+from grmeval.measure.significance import (
+    Significance,
+    benjamini_hochberg,
+    compare_columns,
+    detectable,
+    holm,
+    mcnemar,
+)
 from grmeval.measure.split import vote_noise
 from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
 from grmeval.measure.votes import VOTE_TABLE, VOTES, Extra, Vote, subset_totals, totals
@@ -27,6 +34,7 @@ __all__ = [
     "TIES_WEIGHTS",
     "VOTES",
     "VOTE_TABLE",
+    "Advice",
     "Contrast",
     "Curve",
     "Estimate",
@@ -35,6 +43,9 @@ __all__ = [
     "Panel",
     "PoolFigures",
     "RankingFigures",
+    "SectionVerdicts",
+    "Significance",
+    "Verdict",
     "Vote",
     "advice",
     "auc_estimate",
@@ -49,9 +60,11 @@ __all__ = [
     "decide_sections",
     "detectable",
     "estimate",
+    "holm",
     "judge_games",
     "judge_single",
     "judge_totals",
+    "mcnemar",
     "oracle_of_first",
     "panel",
     "ranking_figures",

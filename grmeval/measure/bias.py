@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from grmeval.measure.intervals import (
     Estimate,
     check_level,
-    cluster_variance,
     contributions,
+    pooled,
     strata,
+    strata_variances,
     unseen,
 )
 from grmeval.measure.votes import Bools, Floats
@@ -46,16 +47,16 @@ def contrast(
     nan = float("nan")
     if len(np.unique(part)) < len(signs):
         return Estimate(nan, nan, nan, nan, 0, 0, "contrast")
-    value, parts = contributions(credit, weight, cluster, part, signs)
+    ratio, parts = contributions(credit, weight, cluster, part, signs)
+    value = float(signs @ ratio)
     if len(names) == 1:
         return Estimate(value, nan, nan, nan, len(credit), 1, "contrast")
-    touched = np.zeros(parts.shape, dtype=np.bool_)
-    touched[cluster, part] = True
     stratum, alike = strata(cluster, part)
-    variance, freedom = cluster_variance(parts, stratum)
-    if shares:
-        touches = touched.sum(axis=0).astype(np.float64)
-        variance += unseen(credit, weight, part, np.abs(signs), parts, touches, alike)
+    variances, free = strata_variances(parts.sum(axis=1), stratum)
+    touches = np.bincount(np.unique(part * len(names) + cluster) // len(names)).astype(np.float64)
+    alone = unseen(ratio, np.abs(signs), parts, touches, alike) * shares
+    few = np.maximum(touches - 1, 1)
+    variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
     from scipy.special import stdtrit
 
     reach = sqrt(variance) * float(stdtrit(freedom, (1 + level) / 2))

@@ -65,8 +65,8 @@ def wilson(right: float, n: int, level: float = 0.95) -> tuple[float, float]:
 
 def contributions(
     credit: Floats, weight: Floats, cluster: Labels, section: Labels, share: Floats
-) -> tuple[float, Floats]:
-    """The value, and what each cluster adds to its error through each section, [C, S].
+) -> tuple[Floats, Floats]:
+    """The ratio of each section, [S], and what each cluster adds to the error through it, [C, S].
 
     Taylor linearisation of the weighted sum of ratios sum(credit) / sum(weight).
     """
@@ -75,7 +75,7 @@ def contributions(
     residual = share[section] * (credit - ratio[section] * weight) / weights[section]
     parts = np.zeros((int(cluster.max()) + 1, len(share)))
     np.add.at(parts, (cluster, section), residual)
-    return float(share @ ratio), parts
+    return ratio, parts
 
 
 def strata(cluster: Labels, section: Labels) -> tuple[Labels, Labels]:
@@ -92,50 +92,65 @@ def strata(cluster: Labels, section: Labels) -> tuple[Labels, Labels]:
 
 
 def strata_variances(total: Floats, stratum: Labels) -> tuple[Floats, Floats]:
-    """Variance of the sum of `total` [C] through each stratum, [H], and its degrees of freedom, [H].
+    """Variance of the sum of `total` [C] through each stratum, [H], and its degrees of freedom, [H]."""
+    free = np.maximum(np.bincount(stratum) - 1.0, 1.0)
+    squares = np.bincount(stratum, _spread(total, stratum) ** 2).astype(np.float64)
+    return squares * _factor(stratum), free
+
+
+def through_sections(parts: Floats, stratum: Labels) -> Floats:
+    """The same variance through each section, [S]: the covariances of `parts` [C, S] with their sum."""
+    spread = _spread(parts.sum(axis=1), stratum) * _factor(stratum)[stratum]
+    covariances: Floats = spread @ parts
+    return covariances
+
+
+def _spread(total: Floats, stratum: Labels) -> Floats:
+    """How far each cluster is from its stratum's mean, [C].
 
     A stratum of one cluster has no spread of its own and counts uncentred, too large on average.
     """
     size = np.bincount(stratum)
     mean = np.where(size > 1, np.bincount(stratum, total) / size, 0.0)
-    squares = np.bincount(stratum, (total - mean[stratum]) ** 2)
-    free = np.maximum(size - 1, 1)
-    return size / free * squares, free.astype(np.float64)
+    spread: Floats = total - mean[stratum]
+    return spread
 
 
-def cluster_variance(parts: Floats, stratum: Labels) -> tuple[float, float]:
-    """Cluster-robust variance of the value, and its degrees of freedom.
+def _factor(stratum: Labels) -> Floats:
+    """n / (n - 1) of the n clusters of each stratum, [H]; 1 of one."""
+    size = np.bincount(stratum)
+    factor: Floats = size / np.maximum(size - 1.0, 1.0)
+    return factor
 
-    Degrees of freedom are Satterthwaite's (1946), not clusters - strata: a small section of large
-    weight can carry the variance alone.
+
+def pooled(variances: Floats, free: Floats) -> tuple[float, float]:
+    """The sum of independent variances, and its degrees of freedom after Satterthwaite (1946).
+
+    Not clusters - strata: a small section of large weight can carry the variance alone.
     """
-    variances, free = strata_variances(parts.sum(axis=1), stratum)
     variance = float(variances.sum())
     if variance == 0:
-        return 0.0, max(1.0, float(len(parts) - len(free)))
+        return 0.0, max(1.0, float(free.sum()))
     return variance, float(variance**2 / (variances**2 / free).sum())
 
 
-def unseen(
-    credit: Floats,
-    weight: Floats,
-    section: Labels,
-    share: Floats,
-    parts: Floats,
-    touches: Floats,
-    alike: Labels,
-) -> float:
-    """Variance of sections whose items all agree, which their own spread puts at 0.
+def unseen(ratio: Floats, share: Floats, parts: Floats, touches: Floats, alike: Labels) -> Floats:
+    """Variance, [S], of sections whose items all agree, which their own spread puts at 0.
 
     A small section at 100 % is not known without error. It gets the variance p(1 - p) / C of its C
-    clusters with p = (C x + 1/2) / (C + 1), half a right and half a wrong cluster added (Jeffreys).
-    Sections that are `alike` (one number) have the same clusters: at worst they err together.
+    clusters with p = `shrunk`. Sections that are `alike` (one number) have the same clusters: at worst
+    they err together.
     """
-    ratio = np.bincount(section, credit, len(share)) / np.bincount(section, weight, len(share))
-    shrunk = (touches * np.clip(ratio, 0.0, 1.0) + 0.5) / (touches + 1)
+    near = shrunk(ratio, touches)
     agree = np.abs(parts).max(axis=0) <= _NO_SPREAD * share
-    errors = agree * share * np.sqrt(shrunk * (1 - shrunk) / touches)
-    return float((np.bincount(alike, errors) ** 2).sum())
+    errors = agree * share * np.sqrt(near * (1 - near) / touches)
+    together: Floats = np.bincount(alike, errors)[alike] * errors
+    return together
+
+
+def shrunk(ratio: Floats, touches: Floats) -> Floats:
+    """Ratios [S] with half a right and half a wrong cluster added to their own (Jeffreys)."""
+    return (touches * np.clip(ratio, 0.0, 1.0) + 0.5) / (touches + 1)
 
 
 def limits(
@@ -161,6 +176,31 @@ def limits(
     return _score_interval(value, float(size), float(stdtrit(freedom, (1 + level) / 2)))
 
 
+def score_limits(
+    value: float, through: Floats, freedom: float, ratio: Floats, share: Floats, level: float
+) -> tuple[float, float]:
+    """Limits of the weighted mean `value` of section ratios; of one section those of `limits`.
+
+    The theta with (value - theta)^2 = t^2 V(theta), as Wilson's are for one proportion. `through` [S]:
+    the part of the variance V that comes through each section. `ratio` [S], inside (0, 1): where the
+    mean moves by D, the ratio p of a section moves by g D, g = through / (share V), its slope on the
+    mean, and its part of V in proportion to p(1 - p). So a small section near an end skews the
+    interval; the skews of many sections even out.
+    """
+    from scipy.special import stdtrit
+
+    # A section that others outweigh in every prompt has a part below 0, and no slope to follow.
+    parts = np.maximum(through, 0.0)
+    parts *= through.sum() / parts.sum()
+    variance, square = float(parts.sum()), float(stdtrit(freedom, (1 + level) / 2)) ** 2
+    slope = parts / (share * variance)
+    curve = parts / (ratio * (1 - ratio))
+    linear = square * float((curve * slope) @ (1 - 2 * ratio)) / 2
+    scale = 1 + square * float(curve @ slope**2)
+    reach = sqrt(linear**2 + scale * square * variance)
+    return max(0.0, value + (linear - reach) / scale), min(1.0, value + (linear + reach) / scale)
+
+
 def estimate(
     credit: Floats,
     weight: Floats,
@@ -177,8 +217,8 @@ def estimate(
 
     "wilson" when there is one section, one item a cluster, and credits are 0/1 with weight 1;
     `error` is then the binomial one, 0 at the ends. Otherwise "clustered": the linearised
-    cluster-robust error (strata: the sections a cluster touches) plus `unseen`, and `limits`:
-    inside [0, 1], never of no width. At exactly 0 or 1 one section counts as its clusters.
+    cluster-robust error (strata: the sections a cluster touches) plus `unseen`, and `score_limits`, or
+    at exactly 0 or 1 `limits`: inside [0, 1], never of no width.
 
     No item: NaN. One cluster: nearly (0, 1). ValueError: shapes, NaN, negative weights, a section
     outside S, level outside (0, 1).
@@ -201,16 +241,23 @@ def estimate(
         return Estimate(value, low, high, error, items, clusters, "wilson")
 
     share = section_weights[present] / section_weights[present].sum()
-    value, parts = contributions(credit, weight, cluster, section, share)
-    touched = np.zeros(parts.shape, dtype=np.bool_)
-    touched[cluster, section] = True
-    touches = touched.sum(axis=0).astype(np.float64)
+    ratio, parts = contributions(credit, weight, cluster, section, share)
     stratum, alike = strata(cluster, section)
-    variance, freedom = cluster_variance(parts, stratum)
-    variance += unseen(credit, weight, section, share, parts, touches, alike)
+    touches = np.bincount(np.unique(section * clusters + cluster) // clusters).astype(np.float64)
+    variances, free = strata_variances(parts.sum(axis=1), stratum)
+    alone = unseen(ratio, share, parts, touches, alike)
+    few = np.maximum(touches - 1, 1)
+    variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
+    value = float(share @ ratio)
     # Shares add up to 1 only within rounding: an end is an end.
     value = next((end for end in (0.0, 1.0) if abs(value - end) < _NO_SPREAD), value)
-    low, high = limits(value, variance, freedom, share, touches, alike, level)
+    if 0 < value < 1 and variance > _NO_SPREAD**2:
+        through = through_sections(parts, stratum) + alone
+        end = np.abs(ratio - 0.5) > 0.5 - _NO_SPREAD  # or beyond: RewardBench 2's Ties
+        near = np.where(end, shrunk(ratio, touches), ratio)
+        low, high = score_limits(value, through, freedom, near, share, level)
+    else:
+        low, high = limits(value, variance, freedom, share, touches, alike, level)
     return Estimate(value, low, high, sqrt(variance), items, clusters, "clustered")
 
 

@@ -8,9 +8,10 @@ from grmeval.measure.intervals import (
     Estimate,
     Labels,
     check_level,
-    cluster_variance,
     contributions,
     limits,
+    pooled,
+    strata_variances,
     unseen,
 )
 from grmeval.measure.votes import Bools, Floats
@@ -56,16 +57,16 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     # The AUC is the mean placement of either class; its error is the sum of both classes' errors.
     weight, share, side = np.ones(len(placement)), np.ones(2), positive.astype(np.intp)
     names, cluster = np.unique(cluster, return_inverse=True)
-    parts = contributions(placement, weight, cluster, side, share)[1]
+    ratio, parts = contributions(placement, weight, cluster, side, share)
     touched = np.zeros(parts.shape, dtype=np.bool_)
     touched[cluster, side] = True
     touches = touched.sum(axis=0).astype(np.float64)
     # A stratum a class: their variances, which the covariance inside clusters then ties together.
-    variance, freedom = cluster_variance(parts[touched][:, None], touched.nonzero()[1])
+    variance, freedom = pooled(*strata_variances(parts[touched], touched.nonzero()[1]))
     others = max(len(names) - 1, 1)
     variance += 2 * len(names) / others * float(parts[:, 0] @ parts[:, 1])
     apart = np.arange(2)  # the two classes
-    variance = max(variance, 0.0) + unseen(placement, weight, side, share, parts, touches, apart)
+    variance = max(variance, 0.0) + float(unseen(ratio, share, parts, touches, apart).sum())
     low, high = limits(value, variance, min(freedom, others), share, touches, apart, level)
     return Estimate(value, low, high, sqrt(variance), len(positive), len(names), "auc-clustered")
 

@@ -5,7 +5,7 @@ other. A panel keeps what every cluster (prompt) adds to each of M numbers, so t
 linear contrast of them sees how they move together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grmeval.measure.intervals import Labels, check_level, strata, strata_variances
+from grmeval.measure.intervals import Labels, check_level, pooled, strata, strata_variances
 from grmeval.measure.metrics import placements
 from grmeval.measure.votes import Bools, Floats
 
@@ -42,17 +42,28 @@ class Contrast(NamedTuple):
     clusters: int
 
 
+class _Section(NamedTuple):
+    """What a resample needs of a section's pairs: residuals and weights, [P_s, M] and [P_s, M or 1].
+
+    columns: where their clusters' counts stand; None: all of them, in order.
+    """
+
+    share: float
+    columns: NDArray[np.intp] | None
+    residual: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
 def slope_coefficients(ks: ArrayLike) -> Floats:
     """Coefficients [K] of the least-squares slope on log2 k: the gain of a doubling of the samples.
 
     `ks` [K]: at least two different ones, each at least 1, else ValueError.
     """
-    doublings = np.log2(np.asarray(ks, dtype=np.float64))
+    given = np.asarray(ks, dtype=np.float64)
+    if not (given >= 1).all() or len(np.unique(given)) < 2:
+        raise ValueError(f"a slope needs two different k of at least 1, not {given.tolist()}")
+    doublings = np.log2(given)
     centred: Floats = doublings - doublings.mean()
-    if not (np.isfinite(centred).all() and centred.any()):
-        raise ValueError(
-            f"a slope needs two different k of at least 1, not {doublings.tolist()} doublings"
-        )
     return centred / float(centred @ centred)
 
 
@@ -136,12 +147,10 @@ class Panel:
         """Variance of the contrast and its degrees of freedom, pooled from all its terms."""
         mine, total = self._of_clusters(c, self._residual)
         variances, free = strata_variances(total, self.stratum)
-        added, alone, few = self._unseen(c, mine)
-        terms, each = np.append(variances + added, alone), np.append(free, few)
-        variance = float(terms.sum())
-        return variance, variance**2 / float((terms**2 / each).sum())
+        added, alone, few = self._unseen(c, mine, float(variances.sum()))
+        return pooled(np.append(variances + added, alone), np.append(free, few))
 
-    def _unseen(self, c: Floats, mine: Floats) -> tuple[Floats, Floats, Floats]:
+    def _unseen(self, c: Floats, mine: Floats, seen: float) -> tuple[Floats, Floats, Floats]:
         """Variance that a few differing clusters do not show: (of strata [H]; of sections, free).
 
         Two pseudo-clusters that differ, one each way (Bonett and Price, 2012, for paired
@@ -159,8 +168,9 @@ class Panel:
         squares = differs[np.abs(differs) > _SAME * entirely] ** 2
         square = float(squares.mean()) if squares.size else entirely**2
 
-        # Where every cluster differs their number is no question.
-        each = _ADDED / self.clusters * (1 - squares.size / self.clusters)
+        # Where every cluster differs their number is no question; unless all differ alike.
+        least = 1.0 if seen <= (_SAME * entirely) ** 2 else 0.0
+        each = max(_ADDED * (1 - squares.size / self.clusters), least) / self.clusters
         added = each * square * np.bincount(self.stratum, counts_for**2)
         most = np.maximum.reduceat(np.abs(mine), self._starts)
         lacks = np.where(most <= _SAME * entirely * self.share, 1 - each * touches, 0.0)
@@ -185,30 +195,34 @@ class Panel:
         first = np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.uint64)
         place = np.empty(self.clusters, dtype=np.intp)
         place[order] = np.arange(self.clusters)
-        found = np.empty((replicates, len(self.values)))
+        found = np.tile(self.values, (replicates, 1))
+        sections = list(self._columns(place))
         rows = max(1, _CHUNK // max(self.clusters, 1))
         for at in range(0, replicates, rows):
             part = found[at : at + rows]
-            part[:] = self.values + self._moved(_drawn(len(part), first, size, rng), place)
+            drawn = _drawn(len(part), first, size, rng)
+            for share, columns, residual, weight in sections:
+                counts = drawn if columns is None else drawn[:, columns]
+                top, below = counts @ residual, counts @ weight
+                # A resample may hold only units of no weight: the ratio then stays where it is.
+                part += share * np.divide(top, below, out=np.zeros_like(top), where=below > 0)
         return found
 
-    def _moved(self, drawn: NDArray[np.float32], place: NDArray[np.intp]) -> Floats:
-        """How far the numbers move, [R, M], where a cluster c counts drawn[:, place[c]] times."""
+    def _columns(self, place: NDArray[np.intp]) -> Iterator[_Section]:
+        """Each section's pairs; its clusters stand in `place` of the drawn counts."""
         one = (self.weight == self.weight[0]).all()
         mass = self.weight[:1] if one else self.weight
-        moved = np.zeros((len(drawn), len(self.values)))
-        for section, start in enumerate(self._starts):
-            mine = slice(start, start + np.count_nonzero(self.section == section))
+        ends = np.append(self._starts, len(self.section))
+        for share, start, end in zip(self.share, ends[:-1], ends[1:], strict=True):
+            mine = slice(start, end)
             columns = place[self.cluster[mine]]
-            whole = len(columns) == drawn.shape[1] and bool((np.diff(columns) == 1).all())
-            counts = drawn if whole else drawn[:, columns]
-            top = counts @ self._residual[:, mine].T.astype(np.float32)
-            below = counts @ mass[:, mine].T.astype(np.float32)
-            # A resample may hold only units of no weight: the ratio then stays where it is.
-            moved += self.share[section] * np.divide(
-                top, below, out=np.zeros_like(top), where=below > 0
+            every = len(columns) == self.clusters and bool((np.diff(columns) == 1).all())
+            yield _Section(
+                float(share),
+                None if every else columns,
+                self._residual[:, mine].T.astype(np.float32, order="C"),
+                mass[:, mine].T.astype(np.float32, order="C"),
             )
-        return moved
 
     def sign_flip(
         self, coefficients: ArrayLike, permutations: int, rng: np.random.Generator
@@ -230,10 +244,8 @@ class Panel:
         rows, beyond = max(1, _CHUNK // max(len(total), 1)), 0
         for at in range(0, permutations, rows):
             count = min(rows, permutations - at)
-            bits = np.unpackbits(
-                np.frombuffer(rng.bytes(count * (len(total) + 7)), np.uint8),
-                count=count * len(total),
-            )
+            coins = count * len(total)
+            bits = np.unpackbits(np.frombuffer(rng.bytes(-(-coins // 8)), np.uint8), count=coins)
             flipped = bits.reshape(count, len(total)) @ total
             beyond += int((np.abs(total.sum() - 2 * flipped) >= least).sum())
         return (1 + beyond) / (1 + permutations)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, t
 
 from grmeval.measure import Estimate, estimate, wilson
 
@@ -217,15 +217,69 @@ def test_coverage_is_nominal(draw: Draw) -> None:
     assert least <= covered <= most
 
 
-def test_small_sections_near_the_end_do_not_break_the_interval() -> None:
+@pytest.mark.parametrize("right", [0.85, 0.92, 0.97])
+def test_small_sections_near_the_end_do_not_break_the_interval(right: float) -> None:
     rng = np.random.default_rng(8)
     section = np.repeat([0, 1], [1000, 28])
     covered = 0
     for _ in range(REPLICATES):
-        credit = (rng.random(1028) < np.array([0.9, 0.97])[section]).astype(float)
+        credit = (rng.random(1028) < np.array([0.9, right])[section]).astype(float)
         found = estimate(credit, np.ones(1028), np.arange(1028), section, np.ones(2))
-        covered += found.low <= 0.935 <= found.high
+        covered += found.low <= (0.9 + right) / 2 <= found.high
     assert covered >= binom.interval(0.999, REPLICATES, 0.95)[0]
+
+
+def test_the_limits_of_one_section_are_wilsons_at_the_effective_size() -> None:
+    rng = np.random.default_rng(12)
+    found = single(rng.random(200) ** 0.2, np.arange(200) // 4)
+    size = found.value * (1 - found.value) / found.error**2
+    square = t.ppf(0.975, 49) ** 2
+    for limit in (found.low, found.high):
+        assert (found.value - limit) ** 2 == pytest.approx(square * limit * (1 - limit) / size)
+
+
+def test_the_limits_of_sections_solve_the_score_equation() -> None:
+    """Sections apart: the variance at a limit is that of ratios moved along their slopes."""
+    rng = np.random.default_rng(13)
+    section = np.repeat([0, 1, 2], [300, 100, 40])
+    credit = (rng.random(440) < np.array([0.6, 0.9, 0.95])[section]).astype(float)
+    share = np.array([0.5, 0.3, 0.2])
+    found = estimate(credit, np.ones(440), np.arange(440), section, share)
+    ratio = np.array([credit[section == s].mean() for s in range(3)])
+    assert 0 < ratio[2] < 1
+    size = np.array([299, 99, 39])
+    parts = share**2 * ratio * (1 - ratio) / size
+    variance = parts.sum()
+    freedom = variance**2 / (parts**2 / size).sum()
+    for limit in (found.low, found.high):
+        moved = ratio + parts / share / variance * (limit - found.value)
+        assert share @ moved == pytest.approx(limit)
+        at_limit = (share**2 * moved * (1 - moved) / size).sum()
+        assert abs(found.value - limit) == pytest.approx(t.ppf(0.975, freedom) * at_limit**0.5)
+
+
+def test_many_small_sections_do_not_skew_the_interval() -> None:
+    """Twenty sections of 25: limits that bent each by itself would cover 93 %."""
+    rng = np.random.default_rng(14)
+    odds, section = np.repeat([0.8, 0.95], 10), np.repeat(np.arange(20), 25)
+    below = above = 0
+    for _ in range(REPLICATES):
+        credit = (rng.random(500) < odds[section]).astype(float)
+        found = estimate(credit, np.ones(500), np.arange(500), section, np.ones(20))
+        below, above = below + (odds.mean() < found.low), above + (odds.mean() > found.high)
+    least, most = binom.interval(0.999, REPLICATES, 0.05)
+    assert least <= below + above <= most
+
+
+def test_a_section_that_others_outweigh_leaves_limits_inside() -> None:
+    """Prompts in which one section is right where the other is wrong, nearly always."""
+    rng = np.random.default_rng(15)
+    first = (rng.random(40) < 0.5).astype(float)
+    second = np.where(rng.random(40) < 0.95, 1 - first, first)
+    cluster, section = np.tile(np.arange(40), 2), np.repeat([0, 1], 40)
+    credit = np.append(first, second)
+    found = estimate(credit, np.ones(80), cluster, section, np.array([3.0, 2.0]))
+    assert 0 < found.low < found.value < found.high < 1
 
 
 @pytest.mark.parametrize("sections", range(1, 13))

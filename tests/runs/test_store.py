@@ -290,4 +290,4 @@ def test_results_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_votes_of_another_judge_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allows sum, mean, median, majority"):
-        sampled(tmp_path, vote=("borda",))
+        sampled(tmp_path, vote=("token-prob",))

@@ -1,0 +1,113 @@
+"""Tests of two runs: McNemar and its coin, adjusted p-values by hand, the detectable difference."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import binom, nct
+from scipy.stats import t as student
+
+from grmeval.measure import (
+    Panel,
+    auc_panel,
+    benjamini_hochberg,
+    compare_columns,
+    detectable,
+    holm,
+    mcnemar,
+    panel,
+)
+
+
+def plain(*columns: Any, **change: Any) -> Panel:
+    credit = np.array(columns, dtype=float)
+    given = {
+        "weight": np.ones_like(credit),
+        "cluster": np.arange(credit.shape[1]),
+        "section": np.zeros(credit.shape[1], int),
+        "section_weights": np.ones(2),
+    }
+    return panel(credit, **{**given, **change})
+
+
+def test_mcnemar_tosses_a_coin_for_every_item_that_differs() -> None:
+    a, b = np.repeat([1.0, 0, 1, 0], [8, 2, 30, 5]), np.repeat([0.0, 1, 1, 0], [8, 2, 30, 5])
+    # 8 or more heads, or tails, of 10: 2 (45 + 10 + 1) / 1024.
+    assert mcnemar(a, b) == mcnemar(b, a) == pytest.approx(112 / 1024)
+    assert mcnemar(a, a) == 1
+
+
+@pytest.mark.parametrize("bad", [np.array([0.5, 1]), np.array([np.nan, 1]), np.ones(3)])
+def test_mcnemar_refuses_other_credits(bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"0 and 1|one shape"):
+        mcnemar(bad, np.ones(2))
+
+
+def test_the_exact_test_is_taken_where_it_is_exact() -> None:
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.random((3, 40)) < [[0.8], [0.5], [0.6]]).astype(float)
+    found = compare_columns(plain(a, b, c), 0, 2, 100, rng)
+    assert found == (mcnemar(a, c), "mcnemar")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cluster": np.arange(40) // 2},
+        {"section": np.arange(40) % 2},
+        {"weight": np.where(np.arange(40) == 7, [[0.5], [1.0]], 1.0)},
+    ],
+)
+def test_elsewhere_signs_of_clusters_are_flipped(change: dict[str, Any]) -> None:
+    a, b = (np.random.default_rng(1).random((2, 40)) < [[0.8], [0.5]]).astype(float)
+    numbers = plain(a, b, **change)
+    found = compare_columns(numbers, 0, 1, 200, np.random.default_rng(2))
+    assert found.method == "sign-flip"
+    assert found.p == numbers.sign_flip((1, -1), 200, np.random.default_rng(2))
+
+
+def test_fractions_and_areas_are_flipped() -> None:
+    rng = np.random.default_rng(3)
+    assert compare_columns(plain(rng.random(9), rng.random(9)), 0, 1, 9, rng).method == "sign-flip"
+    area = auc_panel(list(rng.random((2, 20))), np.arange(20) % 2 == 1, np.arange(20))
+    assert compare_columns(area, 1, 0, 9, rng).method == "sign-flip"
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_equal_models_are_called_different_at_most_one_time_in_twenty(size: int) -> None:
+    rng = np.random.default_rng(4)
+    cluster, below = np.arange(90) // size, 0
+    for _ in range(400):
+        odds = rng.beta(3, 1, 90 // size)[cluster]
+        numbers = plain(*(rng.random((2, 90)) < odds).astype(float), cluster=cluster)
+        below += compare_columns(numbers, 0, 1, 199, rng).p <= 0.05
+    assert below <= binom.ppf(0.999, 400, 0.05)
+
+
+def test_holm_by_hand() -> None:
+    assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    assert_allclose(holm([0.9, 0.8]), [1, 1])
+    assert holm([0.2]) == [0.2]
+    assert len(holm([])) == 0
+    for bad in ([1.2], [-0.1], [np.nan]):
+        with pytest.raises(ValueError, match=r"\[0, 1\]"):
+            holm(bad)
+
+
+def test_benjamini_hochberg_by_hand() -> None:
+    assert_allclose(benjamini_hochberg([0.01, 0.04, 0.03, 0.005]), [0.02, 0.04, 0.04, 0.02])
+    assert len(benjamini_hochberg([])) == 0
+
+
+@pytest.mark.parametrize("freedom", [20, 1000])
+@pytest.mark.parametrize(("alpha", "power"), [(0.05, 0.8), (0.01, 0.9)])
+def test_the_detectable_difference_is_found_with_that_power(
+    freedom: float, alpha: float, power: float
+) -> None:
+    effect = detectable(0.01, freedom, alpha, power)
+    # The exact power, of the noncentral t.
+    beyond = student.ppf(1 - alpha / 2, freedom)
+    assert nct.sf(beyond, freedom, effect / 0.01) == pytest.approx(power, abs=0.015)
+    with pytest.raises(ValueError, match="alpha and power"):
+        detectable(0.01, freedom, 0.0, power)
