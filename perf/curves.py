@@ -1,10 +1,11 @@
 """Exact curves over k: 16,000 pairs with 32 samples each, at k = 1, 2, 4, 8, 16, 32.
 
-    python perf/curves.py [--items 16000] [--loop 100]
+    python perf/curves.py [--items 16000] [--loop 100] [--replicates 10000]
 
-Sum, majority and the meta vote under both order policies, one row a curve, and the total without
-imports. Beside each: how many times longer a loop over items takes that does the same counting in plain
-Python (dictionaries of whole numbers), timed on `--loop` items and scaled; its results must agree.
+Sum, majority and the meta vote under both order policies, one row a curve; bootstrap bands of all of them
+from the same resamples; and the total without imports. Beside each curve: how many times longer a loop
+over items takes that does the same counting in plain Python (dictionaries of whole numbers), timed on
+`--loop` items and scaled; its results must agree.
 """
 
 import argparse
@@ -184,10 +185,24 @@ def compared(data: Pairs, vote: str, balanced: bool, wins: Any, some: int) -> fl
     return seconds
 
 
+def bands(credits: Any, replicates: int) -> Any:
+    """Percentile limits [2, M] of M columns [M, I], in one section, an item a prompt."""
+    import numpy as np
+
+    from grmeval.measure import panel
+
+    items = credits.shape[1]
+    one = np.zeros(items, dtype=np.intp)
+    made = panel(credits, np.ones_like(credits), np.arange(items), one, np.ones(1))
+    drawn = made.resampled(replicates, np.random.default_rng(0))
+    return np.quantile(drawn, [0.025, 0.975], axis=0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=16_000)
     parser.add_argument("--loop", type=int, default=100, help="items of the plain loop; 0: none")
+    parser.add_argument("--replicates", type=int, default=10_000)
     given = parser.parse_args()
     start = time.perf_counter()
     import numpy as np
@@ -201,9 +216,11 @@ def main() -> None:
     )
     print(f"{'vote':<10}{'orders':<10}{'seconds':>8}{'of CPU':>8}  made, and the plain loop")
     total, cpu = 0.0, 0.0
+    credits = []
     for vote, balanced in STEPS:
         start, used = time.perf_counter(), time.process_time()
         made = curve(data, vote, balanced)
+        credits.append(made.outcomes.win.T)
         seconds, busy = time.perf_counter() - start, time.process_time() - used
         total, cpu = total + seconds, cpu + busy
         noise = float(np.sqrt((made.noise**2).sum(axis=0)).max()) / given.items
@@ -214,6 +231,15 @@ def main() -> None:
             slow = compared(data, vote, balanced, made.outcomes.win, some)
             print(f"; {slow:.0f} s of CPU ({some} items, scaled): {slow / busy:.0f} x", end="")
         print()
+    start, used = time.perf_counter(), time.process_time()
+    limits = bands(np.concatenate(credits), given.replicates)
+    seconds, busy = time.perf_counter() - start, time.process_time() - used
+    total, cpu = total + seconds, cpu + busy
+    widest = 100 * float((limits[1] - limits[0]).max())
+    print(
+        f"{'bands':<20}{seconds:>8.2f}{busy:>8.2f}  {given.replicates:,} resamples, the same for all "
+        f"{limits.shape[1]} points; widest {widest:.2f} points"
+    )
     print(f"{'total':<20}{total:>8.2f}{cpu:>8.2f}  peak {peak():.0f} MiB")
 
 

@@ -256,11 +256,14 @@ def _drawn(
 ) -> NDArray[np.float32]:
     """How often each cluster is drawn, [R, C]; cluster c stands in first[c] .. first[c] + size[c] - 1."""
     clusters = len(first)
-    # 32 random bits scaled to the stratum: the odds of its clusters differ by size / 2^32 at most.
-    picks = rng.integers(0, 2**32, (replicates, clusters), dtype=np.uint32) * size >> np.uint64(32)
-    picks += first + np.arange(replicates, dtype=np.uint64)[:, None] * np.uint64(clusters)
-    counts = np.bincount(picks.view(np.int64).ravel(), minlength=replicates * clusters)
-    return counts.reshape(replicates, clusters).astype(np.float32)
+    counts = np.empty((replicates, clusters), dtype=np.float32)
+    for row in counts:  # one at a time stays in a core's cache
+        # 32 random bits scaled to the stratum: the odds of its clusters differ by size / 2^32 at most.
+        picks = rng.integers(0, 2**32, clusters, dtype=np.uint32) * size
+        picks >>= np.uint64(32)
+        picks += first
+        row[:] = np.bincount(picks.view(np.int64), minlength=clusters)
+    return counts
 
 
 def panel(
