@@ -60,6 +60,8 @@ def compare(
         on_invalid=on_invalid,
         bootstrap=bootstrap,
     )
+    if to and to.suffix in (".csv", ".md", ".json"):
+        to = to.with_suffix("")
     show_comparison(result, to, quiet=as_json, flips=flips)
     if as_json:
         print_json(result)

@@ -59,7 +59,8 @@ def scale_curve(
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
     where = results_folder(results)
-    folders = [RunFolder(find_run(run, where)) for run in dict.fromkeys(runs or ["latest"])]
+    found = [find_run(run, where) for run in runs or ["latest"]]
+    folders = [RunFolder(path) for path in {path.resolve(): path for path in found}.values()]
     result = scale(
         *folders,
         ks=chosen,
@@ -74,7 +75,8 @@ def scale_curve(
     )
     stem = folders[0].path / "scaling"
     if len(folders) > 1:  # their common files belong to none of them
-        stem = where / "scaling" / "-".join(folder.path.name for folder in folders)
+        length = 12 if len(folders) <= 8 else 4  # of a file's name there is an end
+        stem = where / "scaling" / "-".join(folder.path.name[:length] for folder in folders)
     show_scaling(result, stem, quiet=as_json)
     if as_json:
         print_json(result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from grmeval.report.grid import (
     Column,
+    fitting,
     metric_title,
     percent,
     rich_table,
@@ -29,21 +30,24 @@ def compare_tables(
     result: Comparison, width: int | None = None, flips: bool = False
 ) -> tuple[list["Table"], list[str]]:
     """A table a run and vote; with `flips` the units whose verdict changed."""
-    tables, notes = [], list(result.footer)
-    for run_id, vote in dict.fromkeys((row.run_id, row.vote) for row in result.rows):
-        rows = [row for row in result.rows if (row.run_id, row.vote) == (run_id, vote)]
+    tables, powers, hidden = [], [], 0
+    for run, vote in dict.fromkeys((row.run, row.vote) for row in result.rows):
+        rows = [row for row in result.rows if (row.run, row.vote) == (run, vote)]
         shown = rows if len(rows) <= MOST_ROWS else [row for row in rows if row.level != "subset"]
-        if len(shown) < len(rows):
-            notes.append(f"{len(rows) - len(shown)} subsets are in the files and in --json")
-        title = f"{result.title} · {rows[0].run} less the first, vote {vote}"
-        tables.append(
-            rich_table(title, _columns(shown), shown, width, lambda row: row.level == "overall")
-        )
-        mine = [flip for flip in result.flips if (flip.run_id, flip.vote) == (run_id, vote)]
-        found = f"{100 * rows[0].detectable:.1f} points would be found in four of five comparisons"
-        notes.insert(0, f"{rows[0].run}, {vote}: a difference of {found} (5 %, two-sided)")
+        hidden = len(rows) - len(shown)
+        title = f"{result.title} · {run} less the first, vote {vote}"
+        columns = fitting(_columns(shown), shown, width, spare=("items", "first"))
+        tables.append(rich_table(title, columns, shown, width, lambda row: row.level == "overall"))
+        if not math.isnan(rows[0].detectable):
+            found = f"{percent(rows[0].detectable)} points would be found in four of five"
+            powers.append(f"{run}, {vote}: a difference of {found} comparisons (5 %, two-sided)")
+        mine = [flip for flip in result.flips if (flip.run, flip.vote) == (run, vote)]
         if flips and mine:
-            tables.append(rich_table("flipped, lost ones first", _flip_columns(mine), mine, width))
+            title = f"flipped in {run}, vote {vote}, lost ones first"
+            tables.append(rich_table(title, _flip_columns(mine), mine, width))
+    notes = [*powers, *result.footer]
+    if hidden:
+        notes.append(f"{hidden} subsets are in the files of --to and in --json")
     if result.flips and not flips:
         notes.append(
             "which items were won and lost: --flips; `grmeval show RUN --item ID` shows one"
@@ -70,7 +74,7 @@ def _columns(rows: Sequence[Gap]) -> list[Column]:
     ]
     if any(not math.isnan(row.q) for row in rows):
         columns.insert(6, Column("q", lambda row: _p(row.q)))
-    if len({row.run_id for row in rows}) > 1:
+    if len({row.run for row in rows}) > 1:
         columns.insert(0, Column("run", lambda row: row.run, left=True))
     if len({row.vote for row in rows}) > 1:
         columns.insert(0, Column("vote", lambda row: row.vote, left=True))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from grmeval.report.grid import (
     Column,
+    count,
+    fits,
     interval,
     metric_title,
     percent,
@@ -24,11 +26,19 @@ __all__ = ["curve_tables", "write_scaling"]
 
 
 def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table"], list[str]]:
-    """The overall curves, what they are beside others, their slopes, and the footer."""
+    """The overall curves, in as many tables as the width takes, their slopes, and the footer."""
     shown = [row for row in result.rows if row.level == "overall"]
-    tables = [rich_table(result.title, [*_who(shown), *_columns(shown)], shown, width)]
-    if beside := _beside(shown):
-        tables.append(rich_table("beside others", [*_who(shown), *beside], shown, width))
+    who = _who(shown)
+    parts = [who]
+    for group in _groups(shown):
+        if parts[-1] == who or fits([*parts[-1], *group], shown, width):
+            parts[-1] = [*parts[-1], *group]
+        else:
+            parts.append([*who, *group])
+    titles = [result.title, *["the same points"] * (len(parts) - 1)]
+    tables = [
+        rich_table(name, part, shown, width) for name, part in zip(titles, parts, strict=True)
+    ]
     notes = [_slope(slope) for slope in result.slopes if slope.level == "overall"]
     first = shown[0]
     notes.append(f"{first.name}: {first.items:,} items, {first.clusters:,} prompts")
@@ -38,8 +48,8 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
 def write_scaling(stem: Path, result: Scaling) -> list[Path]:
     """`stem`.csv, .md and .json."""
     rows, name = result.rows, Column("", lambda row: row.name, left=True)
-    columns = [*_who(rows), name, *_columns(rows), *_beside(rows), *_costs(rows)]
-    return write_grid(stem, result, columns)
+    columns = [*_who(rows), name, *(column for group in _groups(rows) for column in group)]
+    return write_grid(stem, result, [*columns, *_costs(rows)])
 
 
 def _who(rows: Sequence[CurveRow]) -> list[Column]:
@@ -47,47 +57,48 @@ def _who(rows: Sequence[CurveRow]) -> list[Column]:
         Column("vote", lambda row: row.vote, left=True),
         Column("k", lambda row: str(row.k)),
     ]
-    if len({row.run_id for row in rows}) > 1:
+    if len({row.run for row in rows}) > 1:
         columns.insert(0, Column("run", lambda row: row.run, left=True))
     return columns
 
 
-def _columns(rows: Sequence[CurveRow]) -> list[Column]:
-    columns = [
-        Column(metric_title(rows), lambda row: percent(row.value)),
-        Column("95 %", lambda row: interval(row.low, row.high)),
-        Column("vs k=1", lambda row: signed(row.gain)),
-        Column("95 %", lambda row: signed_interval(row.gain_low, row.gain_high)),
-    ]
+def _groups(rows: Sequence[CurveRow]) -> list[list[Column]]:
+    """Columns that stand together: a number with its limits, what it took."""
+    value = Column(metric_title(rows), lambda row: percent(row.value))
+    groups = [[value, Column("95 %", lambda row: interval(row.low, row.high))]]
+    groups.append(_difference("vs k=1", "gain"))
+    cost = [Column("how", lambda row: row.subsets, left=True)]
     if not all(math.isnan(row.tokens) for row in rows):
-        columns.append(Column("tokens", lambda row: f"{row.tokens:,.0f}"))
-    return [*columns, Column("how", lambda row: row.subsets, left=True)]
-
-
-def _beside(rows: Sequence[CurveRow]) -> list[Column]:
-    """Differences to another run."""
-    columns = []
-    if len({row.run_id for row in rows}) > 1:
-        columns += [
-            Column("vs first", lambda row: signed(row.over_first)),
-            Column("95 %", lambda row: signed_interval(row.over_first_low, row.over_first_high)),
-        ]
+        cost.insert(0, Column("tokens", lambda row: count(row.tokens)))
+    groups.append(cost)
+    if len({row.run for row in rows}) > 1:
+        groups.append(_difference("vs first", "over_first"))
     if not all(math.isnan(row.over_greedy) for row in rows):
-        columns += [
-            Column("vs greedy", lambda row: signed(row.over_greedy)),
-            Column("95 %", lambda row: signed_interval(row.over_greedy_low, row.over_greedy_high)),
-        ]
-    return columns
+        groups.append(_difference("vs greedy", "over_greedy"))
+    return groups
+
+
+def _difference(title: str, name: str) -> list[Column]:
+    """A difference, a field of the row, and its limits."""
+
+    def limits(row: CurveRow) -> str:
+        return signed_interval(getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
+
+    return [Column(title, lambda row: signed(getattr(row, name))), Column("95 %", limits)]
 
 
 def _costs(rows: Sequence[CurveRow]) -> list[Column]:
     """What files say besides."""
     columns = [Column("items", lambda row: f"{row.items:,}")]
     if not all(math.isnan(row.prompt_tokens) for row in rows):
-        columns.append(Column("prompt tokens", lambda row: f"{row.prompt_tokens:,.0f}"))
+        columns.append(Column("prompt tokens", lambda row: count(row.prompt_tokens)))
     if not all(math.isnan(row.seconds) for row in rows):
-        columns.append(Column("seconds", lambda row: f"{row.seconds:.3g}"))
+        columns.append(Column("seconds", lambda row: _seconds(row.seconds)))
     return columns
+
+
+def _seconds(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3g}"
 
 
 def _slope(slope: Slope) -> str:

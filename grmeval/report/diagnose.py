@@ -16,7 +16,7 @@ from grmeval.report.grid import (
     markdown_table,
     rich_table,
 )
-from grmeval.report.plots import COLOURS, drawing, save
+from grmeval.report.plots import STYLES, drawing, save
 from grmeval.report.text import printable
 from grmeval.score.diagnose import Diagnosis
 from grmeval.score.findings import Finding, Part
@@ -56,7 +56,7 @@ _TITLES = {
     "by samples": "by samples %",
 }
 
-BLUE, GREY = COLOURS[0], "#595959"
+BLUE, GREY = STYLES[0][0], "#595959"
 """And a grey of the same reading in print."""
 
 

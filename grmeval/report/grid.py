@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "SHORTEST_NAME",
     "Column",
+    "count",
     "csv_text",
     "escaped",
+    "fits",
+    "fitting",
     "interval",
     "json_object",
     "json_text",
@@ -62,13 +65,7 @@ def rich_table(
     table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
     widths = [width_of(column, rows) for column in columns]
-    numbers = sum(w for c, w in zip(columns, widths, strict=True) if not c.left)
-    names = sum(c.left for c in columns)
-    room = (
-        None
-        if width is None
-        else max(SHORTEST_NAME, (width - numbers - 2 * len(columns)) // max(names, 1))
-    )
+    room = None if width is None else _room(columns, widths, width)
     for column, wide in zip(columns, widths, strict=True):
         if column.left:
             table.add_column(column.title, no_wrap=True, overflow="ellipsis", max_width=room)
@@ -80,9 +77,34 @@ def rich_table(
     return table
 
 
+def _room(columns: Sequence[Column], widths: Sequence[int], width: int) -> int:
+    """The most characters of a name with which all columns fit; at least SHORTEST_NAME."""
+    names = [wide for column, wide in zip(columns, widths, strict=True) if column.left]
+    space = width - 2 * len(columns) - (sum(widths) - sum(names))
+    rooms = range(max(names, default=0), SHORTEST_NAME, -1)
+    return next((r for r in rooms if sum(min(n, r) for n in names) <= space), SHORTEST_NAME)
+
+
 def width_of(column: Column, rows: Sequence[Any]) -> int:
     """Characters that a column takes."""
-    return max([len(column.title), *(len(column.cell(row)) for row in rows)])
+    return max([len(column.title), *(len(_one_line(column.cell(row))) for row in rows)])
+
+
+def fits(columns: Sequence[Column], rows: Sequence[Any], width: int | None) -> bool:
+    """Whether a table has room for its numbers and the beginnings of its names."""
+    wide = (min(width_of(c, rows), SHORTEST_NAME) if c.left else width_of(c, rows) for c in columns)
+    return width is None or sum(wide) + 2 * len(columns) <= width
+
+
+def fitting(
+    columns: Sequence[Column], rows: Sequence[Any], width: int | None, spare: Sequence[str]
+) -> list[Column]:
+    """The columns less as many of the spare ones, by title and in this order, as do not fit."""
+    found = list(columns)
+    for title in spare:
+        if not fits(found, rows, width):
+            found = [column for column in found if column.title != title]
+    return found
 
 
 def write_grid(stem: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
@@ -90,11 +112,12 @@ def write_grid(stem: Path, result: Any, columns: Sequence[Column]) -> list[Path]
     title, rows, notes = result.title, result.rows, result.footer
     lines = [f"# {escaped(title)}", "", *markdown_table(columns, rows), ""]
     lines += [f"- {escaped(note)}" for note in notes]
-    return [
-        write_text(stem.with_suffix(".csv"), csv_text(rows, result.about)),
-        write_text(stem.with_suffix(".md"), "\n".join(lines) + "\n"),
-        write_text(stem.with_suffix(".json"), json_text(json_object(result))),
-    ]
+    texts = {
+        ".csv": csv_text(rows, result.about),
+        ".md": "\n".join(lines) + "\n",
+        ".json": json_text(json_object(result)),
+    }
+    return [write_text(stem.with_name(stem.name + end), text) for end, text in texts.items()]
 
 
 def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
@@ -175,6 +198,11 @@ def metric_title(rows: Sequence[Any]) -> str:
     if metrics <= {"accuracy", "ties-score"}:
         return "%" if rows and rows[0].level == "figure" else "acc %"
     return {"roc-auc": "AUC %", "best-of-k-area": "area %"}.get(min(metrics), "%")
+
+
+def count(value: float) -> str:
+    """A number of things, such as tokens."""
+    return "-" if math.isnan(value) else f"{value:,.0f}"
 
 
 def percent(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from math import isfinite, log2
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,19 +15,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "drawing", "save", "write_curve", "write_trend_figure"]
+__all__ = ["drawing", "save", "write_curve", "write_trend_figure"]
 
 # Okabe and Ito's colours, apart for colour-blind readers; markers and dashes tell them apart in grey.
 STYLES = (
-    ("#0072B2", "o", "-"),
-    ("#D55E00", "s", "--"),
-    ("#009E73", "^", "-."),
-    ("#CC79A7", "D", ":"),
-    ("#E69F00", "v", "-"),
-    ("#56B4E9", "P", "--"),
-    ("#000000", "X", "-."),
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+    ("#000000", "X"),
 )
-COLOURS = tuple(colour for colour, _, _ in STYLES)
+_DASHES = ("-", "--", "-.", ":")
+_LINE = 0.19
+"""Inches from one name to the next."""
+_LONGEST_NAME, _LONGEST_TITLE = 60, 100
 _METRICS = {"roc-auc": "ROC-AUC", "best-of-k-area": "area under best-of-K"}
 
 
@@ -65,18 +70,21 @@ def save(figure: "Figure", stem: Path) -> list[Path]:
     """`stem`.svg and .png."""
     return [
         write_with(
-            stem.with_suffix(".svg"), lambda path: figure.savefig(path, metadata={"Date": None})
+            stem.with_name(stem.name + ".svg"),
+            lambda path: figure.savefig(path, metadata={"Date": None}),
         ),
-        write_with(stem.with_suffix(".png"), lambda path: figure.savefig(path, dpi=150)),
+        write_with(stem.with_name(stem.name + ".png"), lambda path: figure.savefig(path, dpi=150)),
     ]
 
 
 def write_curve(stem: Path, result: Scaling) -> list[Path]:
     """`stem`.svg and .png of the overall curves."""
-    with drawing() as (figure, (axes,)):
-        _draw(axes, list(_curves(result)))
+    lines = list(_curves(result))
+    width = 5.2 + 0.085 * max(len(line.name) for line in lines)
+    with drawing(width, max(4.0, 1.5 + _LINE * len(lines))) as (figure, (axes,)):
         axes.set_xscale("log", base=2)
-        ticks = sorted({row.k for row in result.rows})
+        _draw(axes, lines)
+        ticks = _ticks(sorted({row.k for row in result.rows}))
         axes.set_xticks(ticks, [str(k) for k in ticks])
         axes.minorticks_off()
         axes.set_xlabel("samples k")
@@ -84,12 +92,19 @@ def write_curve(stem: Path, result: Scaling) -> list[Path]:
         return save(figure, stem)
 
 
+def _ticks(ks: Sequence[int]) -> list[int]:
+    """The ks that have a number on the axis: those that stand apart."""
+    close = any(16 * log2(b / a) < log2(ks[-1] / ks[0]) for a, b in pairwise(ks))
+    return [k for k in ks if k.bit_count() == 1 or k == ks[0]] if close else list(ks)
+
+
 def _curves(result: Scaling) -> Iterator[Line]:
     rows = [row for row in result.rows if row.level == "overall"]
-    several = len({row.run_id for row in rows}) > 1
+    several = len({row.run for row in rows}) > 1
     for run, vote in dict.fromkeys((row.run, row.vote) for row in rows):
         mine = [row for row in rows if (row.run, row.vote) == (run, vote)]
-        yield _line(f"{run}: {vote}" if several else vote, [row.k for row in mine], mine)
+        name = f"{_short(run, _LONGEST_NAME - len(vote) - 2)}: {vote}" if several else vote
+        yield _line(name, [row.k for row in mine], mine)
     greedy = [row for row in rows if row.over_greedy == row.over_greedy]
     if greedy:
         first, last = min(row.k for row in rows), max(row.k for row in rows)
@@ -121,32 +136,68 @@ def _line(name: str, x: Sequence[float], rows: Sequence[Any]) -> Line:
     )
 
 
+def _short(text: str, most: int) -> str:
+    """Names of checkpoints differ at their ends: the middle goes."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 3]}…{text[len(text) - (most - most // 3 - 1) :]}"
+
+
 def _draw(axes: "Axes", lines: Sequence[Line]) -> None:
+    alpha = min(0.15, 0.45 / len(lines))
     for number, line in enumerate(lines):
-        colour, marker, dash = STYLES[number % len(STYLES)]
-        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
+        colour, _ = STYLES[number % len(STYLES)]
+        again = number // len(STYLES)  # a colour's second line has another marker and dash
+        _, marker = STYLES[(number + again) % len(STYLES)]
+        dash = _DASHES[(number + again) % len(_DASHES)]
+        if len(line.x) == 1:
+            axes.vlines(line.x, line.low, line.high, color=colour, alpha=2 * alpha, linewidth=5)
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=alpha, linewidth=0)
         axes.plot(line.x, line.y, color=colour, marker=marker, linestyle=dash, markersize=5)
     _label_ends(axes, lines)
 
 
 def _entitle(axes: "Axes", title: str, metric: str) -> None:
     axes.set_ylabel(f"{_METRICS.get(metric, 'accuracy')} (%), band: 95 % interval")
-    axes.set_title(printable(title), loc="left", fontsize=11, wrap=True)
+    text = printable(_short(title, _LONGEST_TITLE))
+    axes.set_title(text, loc="left", fontsize=11, wrap=True, parse_math=False)
 
 
 def _label_ends(axes: "Axes", lines: Sequence[Line]) -> None:
-    """Names at the right end of their lines, moved apart where they would overlap."""
+    """Names beside the axes, each joined to the end of its line, moved apart where they would overlap."""
     low, high = axes.get_ylim()
-    gap, last = (high - low) * 0.05, float("-inf")
-    ends = sorted((line.y[-1], line.x[-1], line.name, at) for at, line in enumerate(lines))
-    for value, x, name, at in ends:
-        last = max(value, last + gap)
+    figure = axes.figure.get_figure(root=True)
+    assert figure
+    gap = (high - low) * _LINE / (figure.get_figheight() - 1.3)
+    leader = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0, 0.5), "shrinkB": 4}
+    ends = sorted((line.y[-1], at) for at, line in enumerate(lines) if isfinite(line.y[-1]))
+    for place, (value, at) in zip(_apart([v for v, _ in ends], gap, high), ends, strict=True):
+        colour, _ = STYLES[at % len(STYLES)]
         axes.annotate(
-            printable(name),
-            (x, last),
-            xytext=(8, 0),
-            textcoords="offset points",
-            color=COLOURS[at % len(COLOURS)],
+            printable(lines[at].name),
+            (lines[at].x[-1], value),
+            xytext=(1.04, place),
+            textcoords=axes.get_yaxis_transform(),
+            color=_darker(colour),
             va="center",
             annotation_clip=False,
+            parse_math=False,
+            arrowprops=leader | {"color": colour},
         )
+
+
+def _apart(values: Sequence[float], gap: float, high: float) -> list[float]:
+    """Sorted values, moved to be a gap apart and, where there is room, not above `high`."""
+    places: list[float] = []
+    for value in values:
+        places.append(max([value, *(place + gap for place in places[-1:])]))
+    ceiling = high
+    for at in reversed(range(len(places))):
+        places[at] = min(places[at], ceiling)
+        ceiling = places[at] - gap
+    return places
+
+
+def _darker(colour: str) -> str:
+    """A colour for text, which on white has to be darker than a line."""
+    return "#" + "".join(f"{int(colour[at : at + 2], 16) * 2 // 3:02x}" for at in (1, 3, 5))

@@ -1,7 +1,7 @@
 """Columns: what every unit of a benchmark earned in a run under one vote at one k, made to be paired."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,8 +32,10 @@ class Column(NamedTuple):
     weight: NDArray[np.float64]
 
     def at(self, places: NDArray[np.int64]) -> "Column":
-        """The column of other units: of these, in this order."""
-        return Column(self.credit[..., places], self.weight[places])
+        """The column of other units: of these, in this order; at -1 without a verdict."""
+        there = places >= 0
+        credit = np.where(there, self.credit[..., places], np.nan)
+        return Column(credit, np.where(there, self.weight[places], 0.0))
 
 
 class Part(NamedTuple):
@@ -91,7 +93,11 @@ class Frame:
                 yield Part("view", view.name, units)
 
     def panel(self, columns: Sequence[Column], units: NDArray[Any], level: str) -> Panel:
-        """The metric of every column over the units that have a verdict in all of them."""
+        """The metric of every column over the units that have a verdict in all of them.
+
+        A part of the metric that is dropped whole in some column (`on_invalid`) is in none: numbers of
+        other things have no difference.
+        """
         run, verdicts = self.run, self.verdicts
         if verdicts.ranked:
             units = units[np.all([each.weight[units] > 0 for each in columns], axis=0)]
@@ -106,7 +112,31 @@ class Frame:
         units, scale, part, weights = verdicts.weighed(run, units, level)
         weight = np.array([each.weight[units] for each in columns])
         cluster = run.cluster[verdicts.first[units]]
-        return panel(scale * credit[:, units], weight, cluster, part, weights)
+        shared = np.all([np.bincount(part, one, len(weights)) > 0 for one in weight], axis=0)[part]
+        made = panel(
+            scale[shared] * credit[:, units[shared]],
+            weight[:, shared],
+            cluster[shared],
+            part[shared],
+            weights,
+        )
+        items = verdicts.stands[units] * (shared & (weight > 0).any(axis=0))
+        return replace(made, items=int(items.sum()))
+
+    def lacking(self, columns: Sequence[Column]) -> list[str]:
+        """What differences of the columns leave out because some of them drop it (`on_invalid`), in words."""
+        first, dropped = self.verdicts.first, np.array([~(each.weight > 0) for each in columns])
+        if self.verdicts.ranked:
+            some = int((dropped.any(axis=0) & ~dropped.all(axis=0)).sum())
+            return [f"{some:,} responses that only some could read"] if some else []
+        names = []
+        for part in np.unique(self.verdicts.part):
+            silent = dropped[:, self.verdicts.part == part].all(axis=1)
+            if silent.any() and not silent.all():
+                at = first[self.verdicts.part == part][0]
+                section = self.run.spec.sections[self.run.section[at]]
+                names.append(str(self.run.subset[at]) if section.weights else section.name)
+        return [f"{name}, which only some could read" for name in names]
 
     def places(self, keys: Sequence[UnitKey]) -> NDArray[np.int64]:
         """Where this frame's units are among `keys`; -1 for one that is not there."""
@@ -116,23 +146,30 @@ class Frame:
 
 
 class Contrasts:
-    """Weighted sums of a panel's numbers with their limits: closed form, or percentiles of resamples."""
+    """Weighted sums of a panel's numbers with their limits.
 
-    def __init__(self, made: Panel, drawn: NDArray[np.float64] | None) -> None:
-        self.size = len(made.values)
-        self.made, self.drawn = made, drawn
+    Limits are closed form, or where `bootstrap` says how many, percentiles of resamples.
+    """
+
+    def __init__(self, made: Panel, bootstrap: int | None, rng: np.random.Generator) -> None:
+        self.made = made
+        self.drawn = made.resampled(bootstrap, rng) if bootstrap and made.items else None
 
     def difference(self, plus: int | None, minus: int | None) -> tuple[float, float, float]:
-        """(value, low, high) of one column less another; NaN where there is no such column."""
+        """(value, low, high) of one column less another; NaN where there is no such column.
+
+        Limits stay inside what the difference of two shares can be.
+        """
         if plus is None or minus is None:
             return NAN, NAN, NAN
         if plus == minus:
-            return 0.0, NAN, NAN
-        return self.combined({plus: 1.0, minus: -1.0})
+            return float(self.made.values[plus] - self.made.values[minus]), NAN, NAN
+        value, low, high = self.combined({plus: 1.0, minus: -1.0})
+        return value, max(low, min(-1.0, value)), min(high, max(1.0, value))
 
     def combined(self, coefficients: dict[int, float]) -> tuple[float, float, float]:
         """(value, low, high) of the sum."""
-        weights = np.zeros(self.size)
+        weights = np.zeros(len(self.made.values))
         weights[list(coefficients)] = list(coefficients.values())
         if self.drawn is not None:
             low, high = np.quantile(self.drawn @ weights, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

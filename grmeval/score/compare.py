@@ -15,7 +15,15 @@ from grmeval.score.ballots import check_votes
 from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
 from grmeval.score.footer import about, footer
 from grmeval.score.rules import Rules
-from grmeval.score.several import check_same, common_limit, labels, records, said_once, title
+from grmeval.score.several import (
+    check_same,
+    common_limit,
+    deepest,
+    labels,
+    records,
+    said_once,
+    title,
+)
 from grmeval.score.verdicts import judge_run
 
 __all__ = ["Comparison", "Flip", "Gap", "compare"]
@@ -32,7 +40,8 @@ class Gap:
     `p`: two-sided, by `test` (mcnemar, exact, where every item is one prompt with 0/1 credits and
     equal weights; else sign-flip over clusters). `q`: `p` of subsets after Benjamini and Hochberg (1995),
     over the subsets of this run and vote. `detectable`: the difference that would be found (5 %, two-sided)
-    in four of five such comparisons. NaN where there is no such number.
+    in four of five such comparisons. `won` and `lost` count flips, in which a verdict changed by more
+    than a half. NaN where there is no such number.
     """
 
     run: str
@@ -60,7 +69,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Flip:
-    """A unit whose credit changed by more than a half."""
+    """A unit whose credit, as in verdicts.parquet, changed by more than a half."""
 
     run: str
     run_id: str
@@ -81,7 +90,7 @@ class Comparison:
     flips: tuple[Flip, ...]
     footer: tuple[str, ...]
     about: dict[str, Any]
-    """What every row has in common: the first run, k, limit, rules."""
+    """What every row has in common: the first run, limit, rules."""
     run: dict[str, Any]
     """Identity and launches by run-id."""
 
@@ -111,6 +120,7 @@ def compare(
     runs = [_read(folder, k, limit) for folder in folders]
     rows: list[Gap] = []
     flips: list[Flip] = []
+    lacking: list[str] = []
     footers: dict[str, Sequence[str]] = {}
     for vote in check_votes(votes):
         judged = [judge_run(run, vote, [k], rules) for run in runs]
@@ -124,22 +134,26 @@ def compare(
             lines = footer(run, rules, k, limit, exact, present)
             footers[name] = list(dict.fromkeys([*footers.get(name, ()), *lines]))
         for number in range(1, len(runs)):
+            absent = frame.lacking([columns[0], columns[number]])
+            lacking += [f"{names[number]} less the first leaves out {what}" for what in absent]
             pair = _Pair(frame, columns[0], columns[number], names[number], runs[number], vote, k)
             rows += pair.gaps(bootstrap)
             flips += pair.flips()
+    common = about(runs[0], rules, limit)
+    common["first_run"] = common.pop("run_id")  # each row says its own
     return Comparison(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
-        footer=tuple(_notes(names, footers, bootstrap)),
-        about=about(runs[0], rules, limit) | {"run_id": None, "first": runs[0].path.name},
+        footer=tuple(_notes(names, lacking, footers, bootstrap)),
+        about=common,
         run=records(folders),
     )
 
 
 def _read(folder: RunFolder, k: int, limit: int | None) -> RunArrays:
     run = read_run(folder, k, limit)
-    most = int(run.depth.min()) if len(run.n) else 0
+    most = deepest(run)
     if most < k:
         raise ConfigError(
             f"--k {k}: {folder.path} has {most} samples of some items; take --k {most}"
@@ -173,10 +187,7 @@ class _Pair:
         seed = int(self.frame.run.record["identity"]["seed"])
         rng = np.random.default_rng([seed, 6])
         found = made.contrast((-1, 1))
-        difference, low, high = found.value, found.low, found.high
-        if bootstrap and found.items:
-            contrasts = Contrasts(made, made.resampled(bootstrap, rng))
-            difference, low, high = contrasts.difference(1, 0)
+        difference, low, high = Contrasts(made, bootstrap, rng).difference(1, 0)
         test = compare_columns(made, 1, 0, PERMUTATIONS, rng) if found.items else None
         changed = self._changes()[part.units]
         return Gap(
@@ -204,10 +215,15 @@ class _Pair:
         )
 
     def _changes(self) -> Any:
-        """The credit of each unit less that of the first run; 0 where there is no verdict to compare."""
+        """The credit of each unit less that of the first run; 0 where there is no verdict to compare.
+
+        Of the terms of Ties only those count that say whether a prompt is right.
+        """
         if self.frame.verdicts.ranked:  # scores, which have no right and wrong of their own
             return np.zeros(len(self.first.weight))
-        counted = (self.first.weight > 0) & (self.other.weight > 0)
+        counted = (
+            (self.first.weight > 0) & (self.other.weight > 0) & (self.frame.verdicts.stands > 0)
+        )
         return np.where(counted, np.nan_to_num(self.other.credit - self.first.credit), 0.0)
 
     def flips(self) -> Iterator[Flip]:
@@ -223,9 +239,13 @@ class _Pair:
 
 
 def _notes(
-    names: Sequence[str], footers: dict[str, Sequence[str]], bootstrap: int | None
+    names: Sequence[str],
+    lacking: Sequence[str],
+    footers: dict[str, Sequence[str]],
+    bootstrap: int | None,
 ) -> Iterator[str]:
     yield f"differences are paired, each run less the first ({names[0]})"
+    yield from dict.fromkeys(lacking)
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
     yield (

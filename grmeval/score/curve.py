@@ -2,25 +2,33 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isclose, isnan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grmeval.errors import ConfigError, DataError, Incomplete
+from grmeval.errors import ConfigError
 from grmeval.measure import slope_coefficients
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes
-from grmeval.score.columns import Column, Contrasts, Frame, Part, column, unit_keys
+from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
 from grmeval.score.footer import about, footer
+from grmeval.score.ranked import DRAWS
 from grmeval.score.rules import Rules
-from grmeval.score.several import check_same, common_limit, labels, records, said_once, title
+from grmeval.score.several import (
+    check_same,
+    common_limit,
+    deepest,
+    labels,
+    records,
+    said_once,
+    title,
+)
 from grmeval.score.verdicts import Verdicts, judge_run
 
 __all__ = ["CurveRow", "Scaling", "Slope", "scale"]
-
-NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,8 @@ def scale(
             curves.append(_curve(frame, run, label, vote, first, points))
     frame = Frame(curves[0].run, curves[0].points[0].verdicts)
     reference = _greedy(frame, greedy, limit, rules) if greedy else None
+    everything = [point.column for curve in curves for point in curve.points]
+    lacking = frame.lacking([*everything, *([reference] if reference else [])])
     rows, slopes = [], []
     for part in frame.parts():
         found = _lines(frame, part, curves, reference, bootstrap)
@@ -157,7 +167,7 @@ def scale(
         title=title(folders),
         rows=tuple(rows),
         slopes=tuple(slopes),
-        footer=tuple(_notes(curves, rules, limit, greedy, bootstrap)),
+        footer=tuple(_notes(curves, lacking, rules, limit, greedy, bootstrap)),
         about=_about(curves, rules, limit, greedy),
         run=records(folders),
     )
@@ -165,15 +175,7 @@ def scale(
 
 def _ks(run: RunArrays, ks: Sequence[int] | None, several: bool) -> tuple[int, ...]:
     """The ks of a run's curve; of several runs each goes as far as it can."""
-    most = int(run.depth.min()) if len(run.n) else 0
-    if most == 0:
-        imported = run.record["identity"]["engine"] == "import"
-        raise Incomplete(
-            f"{run.path}: some items have no sample yet: --limit N takes the first N of its order; "
-            + ("import the missing judgements too" if imported else "`grmeval run` goes on with it")
-        )
-    if not run.labelled.any():
-        raise DataError(f"{run.path}: its rows have no labels, so there is no accuracy to draw")
+    most = deepest(run)
     chosen = tuple(sorted(set(ks))) if ks else _powers(most)
     if several and chosen[0] >= 1:
         chosen = tuple(k for k in chosen if k <= most)
@@ -230,7 +232,7 @@ def _lines(
     columns = [point.column for curve in curves for point in curve.points]
     made = frame.panel([*columns, *([reference] if reference else [])], part.units, part.level)
     rng = np.random.default_rng([int(frame.run.record["identity"]["seed"]), 5])
-    contrasts = Contrasts(made, made.resampled(bootstrap, rng) if bootstrap else None)
+    contrasts = Contrasts(made, bootstrap, rng)
     numbered = iter(range(len(columns)))
     # vote and k -> column of the first run
     firsts: dict[tuple[str, int], int] = {}
@@ -246,8 +248,8 @@ def _lines(
                 "over_greedy": contrasts.difference(at, len(columns) if reference else None),
                 "over_first": contrasts.difference(at, firsts.get((curve.vote, point.k))),
             }
-            limits = contrasts.combined({at: 1.0})[1:] if bootstrap else None
-            rows.append(_row(curve, point, part, differences, limits))
+            resampled = contrasts.combined({at: 1.0}) if bootstrap else (NAN, NAN, NAN)
+            rows.append(_row(curve, point, part, differences, resampled))
         if len(at_k) > 1:
             weights = slope_coefficients(list(at_k)).tolist()
             slope = contrasts.combined(dict(zip(at_k.values(), weights, strict=True)))
@@ -261,14 +263,15 @@ def _row(
     point: _Point,
     part: Part,
     differences: dict[str, tuple[float, float, float]],
-    limits: tuple[float, float] | None,
+    resampled: tuple[float, float, float],
 ) -> CurveRow:
-    """`limits` are those of the resamples, where these are asked for."""
+    """`resampled`: the number and its limits by resamples, which stand where it is of all the run's units."""
     run, verdicts = curve.run, point.verdicts
     units = curve.places[part.units]
     found = verdicts.estimate(run, point.at, units, part.level)
     noise = verdicts.monte_carlo(run, point.at, units, part.level)
-    low, high = limits or (found.low, found.high)
+    whole = isclose(resampled[0], found.value, abs_tol=1e-9)
+    low, high = resampled[1:] if whole else (found.low, found.high)
     named = {
         name + ending: value
         for name, values in differences.items()
@@ -298,8 +301,10 @@ def _row(
 def _how(curve: _Curve, k: int, noise: float) -> str:
     if curve.first:
         return "the first k"
-    if k == int(curve.run.depth.min()):
+    if (curve.run.depth == k).all():
         return "one subset"
+    if isnan(noise):
+        return f"{DRAWS} subsets"
     return "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"
 
 
@@ -321,17 +326,16 @@ def _cost(run: RunArrays, k: int) -> dict[str, float]:
 
 def _notes(
     curves: Sequence[_Curve],
+    lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
     greedy: RunFolder | None,
     bootstrap: int | None,
 ) -> Iterator[str]:
     """What the numbers are, then each run's own footer."""
-    run = curves[0].run
-    policy = "subsets with a fresh run's order counts" if run.balanced else "all subsets"
-    how = f"vote@k: mean over {policy}; where all samples are in it, one subset: the plain vote"
-    yield "vote@k: of the first k samples alone" if curves[0].first else how
+    yield from said_once({curve.label: [_policy(curve)] for curve in curves})
     yield "differences are paired: the same items, clusters and subsets"
+    yield from (f"left out of differences: {what}" for what in lacking)
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters, the same for all points"
     if greedy:
@@ -344,6 +348,13 @@ def _notes(
         lines = footer(curve.run, rules, most, limit, exact, present)
         footers[curve.label] = list(dict.fromkeys([*footers.get(curve.label, []), *lines]))
     yield from said_once(footers)
+
+
+def _policy(curve: _Curve) -> str:
+    if curve.first:
+        return "vote@k: of the first k samples alone"
+    policy = "subsets with a fresh run's order counts" if curve.run.balanced else "all subsets"
+    return f"vote@k: mean over {policy}; where all samples are in it, one subset: the plain vote"
 
 
 def _about(

@@ -7,14 +7,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grmeval.errors import ConfigError
+from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.runs.store import RunFolder
+from grmeval.score.arrays import RunArrays
 
 __all__ = [
     "Contents",
     "check_same",
     "common_limit",
     "contents",
+    "deepest",
     "digests",
     "labels",
     "records",
@@ -28,6 +30,8 @@ Contents = dict[tuple[str, str], str]
 """(subset, id) -> hash of everything that can change a judgement or its verdict."""
 
 _SHOWN = 3
+_FORMED = ("overall", "sections", "threshold", "games")
+"""What of a benchmark makes a number of verdicts: two that differ in it have no common metric."""
 
 
 def contents(folder: RunFolder, limit: int | None) -> Contents:
@@ -47,15 +51,44 @@ def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
     """ConfigError says what differs between the first run's rows and another's."""
     mine = contents(folders[0], limit) if len(folders) > 1 else {}
     for other in folders[1:]:
-        asked = [f.record["identity"].get("layout", "list") for f in (folders[0], other)]
-        differences = unlike(mine, contents(other, limit))
-        if asked[0] != asked[1]:
-            differences.insert(0, f"layout {asked[0]} and layout {asked[1]}")
-        if differences:
+        if differences := [
+            *_unlike_metric(folders[0], other),
+            *unlike(mine, contents(other, limit)),
+        ]:
             raise ConfigError(
                 f"{folders[0].path} and {other.path} did not judge the same rows: "
                 + "; ".join(differences)
             )
+
+
+def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
+    """How the numbers of two runs are formed from other things, or in another way."""
+    for what, default in (("bench", None), ("layout", "list")):
+        mine, theirs = (f.record["identity"].get(what, default) for f in (one, other))
+        if mine != theirs:
+            yield f"{what} {mine} and {what} {theirs}"
+    specs = one.spec(), other.spec()
+    if specs[0].id != specs[1].id:
+        return
+    if changed := [name for name in _FORMED if len({repr(getattr(s, name)) for s in specs}) > 1]:
+        yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def deepest(run: RunArrays) -> int:
+    """The largest k that every item of a run has.
+
+    Incomplete: an item without a sample. DataError: no row with a label.
+    """
+    most = int(run.depth.min()) if len(run.n) else 0
+    if most == 0:
+        imported = run.record["identity"]["engine"] == "import"
+        raise Incomplete(
+            f"{run.path}: some items have no sample yet: --limit N takes the first N of its order; "
+            + ("import the missing judgements too" if imported else "`grmeval run` goes on with it")
+        )
+    if not run.labelled.any():
+        raise DataError(f"{run.path}: its rows have no labels, so there is no accuracy to compare")
+    return most
 
 
 def digests(rows: Contents) -> dict[str, list[Any]]:
@@ -98,12 +131,18 @@ def _names(keys: Any) -> str:
 
 
 def labels(folders: Sequence[RunFolder]) -> list[str]:
-    """Each run's model, with the beginning of its run-id where models are called alike."""
-    found = [str(folder.record["config"]["label"]) for folder in folders]
-    return [
-        f"{label} {folder.path.name[:4]}" if found.count(label) > 1 else label
-        for label, folder in zip(found, folders, strict=True)
-    ]
+    """Each run's model, and where models are called alike as much of its run-id or path as tells it apart."""
+    models = [str(folder.record["config"]["label"]) for folder in folders]
+    paths = [folder.path for folder in folders]
+    found: list[str] = []
+    for apart in ([path.name[:4] for path in paths], [path.name for path in paths], paths):
+        found = [
+            f"{model} {more}" if models.count(model) > 1 else model
+            for model, more in zip(models, apart, strict=True)
+        ]
+        if len(set(found)) == len(found):
+            break
+    return found
 
 
 def title(folders: Sequence[RunFolder]) -> str:
@@ -119,9 +158,12 @@ def said_once(footers: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 
 def records(folders: Sequence[RunFolder]) -> dict[str, Any]:
-    """Identity and launches; of several runs, by run-id."""
+    """Identity and launches; of several runs by run-id, or by path where one run has several folders."""
+    names = [folder.path.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder.path) for folder in folders]
     found = {
-        folder.path.name: {name: folder.record[name] for name in ("identity", "launches")}
-        for folder in folders
+        name: {key: folder.record[key] for key in ("identity", "launches")}
+        for name, folder in zip(names, folders, strict=True)
     }
     return next(iter(found.values())) if len(found) == 1 else found

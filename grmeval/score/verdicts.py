@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from grmeval.measure import (
 from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import Block, RunArrays
 from grmeval.score.ballots import ballot
-from grmeval.score.ranked import Ranked, rank_singles
+from grmeval.score.ranked import DRAWS, Ranked, rank_singles
 from grmeval.score.rules import Rules
 from grmeval.score.ties import TERMS, ties_units
 
@@ -71,7 +72,13 @@ class Verdicts:
         return sorted(set(run.section[self.first[~np.isnan(self.credit[:, at])]].tolist()))
 
     def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
-        """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact."""
+        """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact.
+
+        NaN: an AUC over drawn subsets, whose error is not known apart.
+        """
+        if self.ranked:
+            return 0.0 if self.exact[at] else float("nan")
+        units = units[~np.isnan(self.credit[units, at])]
         units, _, part, weights = self.weighed(run, units, level)
         count = np.bincount(part, minlength=len(weights))
         share = np.where(count > 0, weights, 0)
@@ -173,6 +180,7 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
     extra = ties_units(run, vote, ks, np.random.default_rng([seed, 1]))
     plain = ~run.ruled("ties")[first]
     first = first[plain]
+    ranked = rank_singles(run, vote, ks, rules, seed) if run.spec.overall == "roc-auc" else None
     none = np.full((len(extra.first), len(ks)), np.nan)
     return Verdicts(
         ks=tuple(ks),
@@ -182,12 +190,18 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
         credit=np.concatenate([paid[plain], extra.credit]),
         weight=np.concatenate([weight[plain], np.ones_like(none)]),
         noise=np.concatenate([noise[plain], extra.noise]),
-        exact=exact & (extra.noise == 0).all(axis=0),
+        exact=exact & (extra.noise == 0).all(axis=0) & _ranked_by_all(run, ranked, ks),
         part=np.concatenate([run.part[first], len(run.part_weight) + extra.term]),
         part_section=np.concatenate([run.part_section, extra.part_section]),
         part_weight=np.concatenate([run.part_weight, extra.part_weight]),
-        ranked=rank_singles(run, vote, ks, rules, seed) if run.spec.overall == "roc-auc" else None,
+        ranked=ranked,
     )
+
+
+def _ranked_by_all(run: RunArrays, ranked: Ranked | None, ks: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether an AUC at each k is over all subsets of the samples."""
+    depth = run.depth[ranked.items] if ranked else np.zeros(0, np.int64)
+    return np.array([comb(min(depth[depth >= k], default=k), k) <= DRAWS for k in ks], dtype=bool)
 
 
 def _outcomes(
