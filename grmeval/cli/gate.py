@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from grmeval.runs.store import RunFolder
     from grmeval.score import Baseline, Gated
 
+SMALLEST = 1e-6
+"""Odds below this are beyond what a t quantile of some hundred items can tell."""
+
 EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed": 5}
 
 
@@ -25,12 +28,15 @@ def gate(
         ),
     ],
     max_drop: Annotated[
-        float, typer.Option("--max-drop", min=0, help="Margin in points, overall.")
+        float, typer.Option("--max-drop", min=0, max=100, help="Margin in points, overall.")
     ] = 1.0,
     max_drop_section: Annotated[
         float | None,
         typer.Option(
-            "--max-drop-section", min=0, help="Margin of each section. [default: not asked]"
+            "--max-drop-section",
+            min=0,
+            max=100,
+            help="Margin of each section. [default: not asked]",
         ),
     ] = None,
     alpha: Annotated[
@@ -46,7 +52,9 @@ def gate(
     ] = None,
     max_tokens: Annotated[
         float | None,
-        typer.Option("--max-tokens", min=0, help="Generated tokens per judgement allowed."),
+        typer.Option(
+            "--max-tokens", min=0, max=1e9, help="Generated tokens per judgement allowed."
+        ),
     ] = None,
     vote: Annotated[
         str | None, option("vote", "--vote", default="the baseline's; sum where it is a run")
@@ -71,17 +79,17 @@ def gate(
     Exit codes: 0 passed (or improved), 4 inconclusive, 5 regressed, 3 not comparable (samples missing,
     other rows).
     """
-    from grmeval.cli.output import print_json, show_gate
+    from grmeval.cli.output import consoles, print_json, show_gate
     from grmeval.cli.settings import results_folder
-    from grmeval.errors import ConfigError
+    from grmeval.errors import ConfigError, StoreError
     from grmeval.report.gate import write_junit
     from grmeval.runs.find import find_run
     from grmeval.runs.store import RunFolder
     from grmeval.score import Absolute
     from grmeval.score import gate as ask
 
-    if not 0 < alpha < 0.5:
-        raise ConfigError(f"--alpha {alpha:g}: expected a number above 0 and below 0.5")
+    if not SMALLEST <= alpha < 0.5:
+        raise ConfigError(f"--alpha {alpha:g}: expected a number from {SMALLEST:g} to below 0.5")
     where = results_folder(results)
     folder = RunFolder(find_run(run, where))
     beside = _baseline(baseline, where, vote)
@@ -99,14 +107,20 @@ def gate(
         )
 
     found = look(folder)
-    if extend and found.verdict == "inconclusive":
+    if extend and found.verdict == "inconclusive" and extend > found.about["samples"]:
         found = look(_extended(folder, extend))
-    show_gate(found, quiet=as_json)
-    if junit:
-        write_junit(found, junit)
     if as_json:
         print_json(found)
-    raise typer.Exit(EXIT[found.verdict])
+    show_gate(found, quiet=as_json)
+    code = EXIT[found.verdict]
+    try:
+        if junit:
+            write_junit(found, junit)
+    except StoreError as error:
+        # CI would read an older file, or none: that is no pass, and a regression stays one.
+        consoles()[1].print(f"error: {error}", soft_wrap=True)
+        code = code if found.verdict == "regressed" else error.exit_code
+    raise typer.Exit(code)
 
 
 def _share(percent: float | None) -> float | None:
@@ -121,6 +135,10 @@ def _baseline(text: str, results: Path, vote: str | None) -> "Baseline":
     from grmeval.score import baseline_of, read_baseline
 
     if not Path(text).is_file():
+        if text.endswith(".json"):
+            raise ConfigError(
+                f"--baseline {text}: no such file; `grmeval baseline RUN --to {text}` writes one"
+            )
         return baseline_of(RunFolder(find_run(text, results)), vote=vote or "sum")
     found = read_baseline(Path(text))
     if vote not in (None, found.about.vote):

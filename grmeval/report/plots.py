@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_with
 from grmeval.report.text import printable
-from grmeval.score import Scaling, Trend
+from grmeval.score import Night, Scaling, Trend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,13 +117,23 @@ def write_trend_figure(stem: Path, result: Trend) -> list[Path]:
     rows = [row for row in result.rows if row.level == "overall"]
     with drawing(width=max(6.4, min(12.8, 0.5 * len(rows)))) as (figure, (axes,)):
         places = list(range(len(rows)))
-        _draw(axes, [_line("overall", places, rows)])
+        line = _line("overall", places, rows)
+        _draw(axes, [line])
         every = max(1, len(rows) // 12)
-        dates = [row.written[5:10] for row in rows]
-        axes.set_xticks(places[::every], dates[::every], rotation=45, ha="right")
-        axes.set_xlabel("night (month-day)")
+        axes.set_xticks(places[::every], _dates(rows)[::every], rotation=45, ha="right")
+        axes.set_xlabel("night")
         _entitle(axes, result.title, rows[0].metric)
         return save(figure, stem)
+
+
+def _dates(rows: Sequence[Night]) -> list[str]:
+    """Month and day of each night; where that is not enough, the time, and the run."""
+    names: list[str] = []
+    for length, run in ((10, 0), (16, 0), (16, 6)):
+        names = [f"{r.written[5:length]} {r.run_id[:run]}".replace("T", " ").strip() for r in rows]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _line(name: str, x: Sequence[float], rows: Sequence[Any]) -> Line:

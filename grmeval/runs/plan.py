@@ -175,19 +175,21 @@ def prepare(config: RunConfig) -> Plan:
 def again(folder: RunFolder, k: int) -> Plan:
     """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
     known = folder.record["config"]
-    if known.keys() < RunConfig.model_fields.keys():
+    if RunConfig.model_fields.keys() - known.keys():
         raise ConfigError(
             f"{folder.path}: it does not say how it was made (an import, or an older grmeval); "
             f"`grmeval run … --k {k}` extends it"
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
-    values |= {"k": k, "shard": None, "results": folder.path.absolute().parents[2]}
+    values |= {"k": k, "shard": None, "results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
-    if plan.path.resolve() != folder.path.resolve():
+    if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
             f"{folder.path}: its model, rows or template changed since: the same command would make "
             f"another run ({plan.path.name})"
         )
+    if plan.path.resolve() != folder.path.resolve():
+        raise ConfigError(f"{folder.path}: it was moved: the same command would write {plan.path}")
     return plan
 
 

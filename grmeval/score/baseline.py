@@ -4,15 +4,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grmeval.errors import ConfigError, Incomplete
+from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.files import write_text
+from grmeval.measure import ON_INVALID, TIES, VOTES
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.ballots import check_votes
 from grmeval.score.columns import Column, Frame, UnitKey, column, unit_keys
 from grmeval.score.rules import Rules
 from grmeval.score.several import contents, digests
@@ -24,10 +26,15 @@ FORMAT = 1
 _DIGITS = 9
 
 
-class About(BaseModel):
+class _Strict(BaseModel):
+    """A NaN or an infinity is no number here."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class About(_Strict):
     """Which run a baseline is of, and how it was scored."""
 
-    model_config = ConfigDict(extra="forbid")
     bench: str
     title: str
     layout: str
@@ -41,16 +48,15 @@ class About(BaseModel):
     vote: str
     ties: str
     on_invalid: str
-    judgements: int
-    invalid: int
-    truncated: int
-    tokens: int
+    judgements: int = Field(ge=0)
+    invalid: int = Field(ge=0)
+    truncated: int = Field(ge=0)
+    tokens: int = Field(ge=0)
 
 
-class Figure(BaseModel):
+class Figure(_Strict):
     """A number of the run's table: accuracies in [0, 1] with their 95 % limits."""
 
-    model_config = ConfigDict(extra="forbid")
     level: str
     name: str
     metric: str
@@ -60,13 +66,15 @@ class Figure(BaseModel):
     items: int
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+Weight = Annotated[float, Field(ge=0, le=1)]
+
+
+class _File(_Strict):
     grmeval_baseline: int
     about: About
     figures: list[Figure]
     rows: dict[str, tuple[int, str]]
-    credits: list[tuple[str, str, str, float | None, float]]
+    credits: list[tuple[str, str, str, float | None, Weight]]
 
 
 @dataclass(frozen=True)
@@ -102,14 +110,16 @@ def baseline_of(
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     run = read_run(folder, k, limit)
     refuse_unfinished(run, k)
+    (vote,) = check_votes([vote])
     verdicts = judge_run(run, vote, [k], rules)
+    credit, weight = column(run, verdicts, 0)
     return Baseline(
         source=str(folder.path),
         about=_about(folder, run, vote, rules, k, limit),
         figures=tuple(_figures(run, verdicts)),
         rows=digests(contents(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
-        column=column(run, verdicts, 0),
+        column=Column(credit, np.nan_to_num(weight)),
     )
 
 
@@ -206,22 +216,26 @@ def read_baseline(path: Path) -> Baseline:
     try:
         text = path.read_text(encoding="utf-8")
         known = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--baseline {path}: cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: no baseline: it cannot be read: {error}") from None
     version = known.get("grmeval_baseline") if isinstance(known, dict) else None
     if version != FORMAT:
         raise ConfigError(
-            f"--baseline {path}: no baseline of this grmeval (grmeval_baseline: {version!r}, expected "
+            f"{path}: no baseline of this grmeval (grmeval_baseline: {version!r}, expected "
             f"{FORMAT}); `grmeval baseline RUN --to FILE` writes one"
         )
     try:
         found = _File.model_validate(known)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ConfigError(f"--baseline {path}: {where}: {error.errors()[0]['msg']}") from None
+        raise ConfigError(f"{path}: damaged: {where}: {error.errors()[0]['msg']}") from None
+    for name, allowed in (("vote", VOTES), ("ties", TIES), ("on_invalid", ON_INVALID)):
+        given = getattr(found.about, name)
+        if given.partition(":")[0] not in allowed:  # a vote may name its meta model
+            raise ConfigError(f"{path}: damaged: about.{name} {given!r}: {nearest(given, allowed)}")
     units = tuple((subset, name, term) for subset, name, term, _, _ in found.credits)
     if len(set(units)) < len(units) or not units:
-        raise ConfigError(f"--baseline {path}: credits: no unit, or one unit twice")
+        raise ConfigError(f"{path}: damaged: credits: no unit, or one unit twice")
     credit = np.array([np.nan if c is None else c for *_, c, _ in found.credits])
     weight = np.array([w for *_, w in found.credits])
     rows = {subset: list(row) for subset, row in found.rows.items()}

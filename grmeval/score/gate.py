@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from grmeval.measure import Contrast, advice, decide, decide_sections, vote_nois
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.baseline import Baseline, refuse_unfinished
-from grmeval.score.columns import NAN, Column, Frame, Part, column
+from grmeval.score.columns import NAN, Frame, Part, column
 from grmeval.score.footer import footer
 from grmeval.score.several import contents, digests, unlike_subsets
 from grmeval.score.verdicts import judge_run
@@ -32,6 +32,11 @@ class Absolute(NamedTuple):
 
 
 NO_LIMITS = Absolute()
+
+TOKENS = "tokens per judgement"
+
+_SAME = 1e-12
+"""A limit in percent becomes a share by a rounded division."""
 
 MOST_TIMES = 100
 """Beyond this many times the items or samples, advice is no use."""
@@ -93,6 +98,7 @@ def gate(
         "baseline": baseline.source,
         "baseline_run_id": about.run_id,
         "k": about.k,
+        "samples": 0,
         "limit": about.limit,
         "vote": about.vote,
         "ties": about.ties,
@@ -111,7 +117,11 @@ def gate(
     except Incomplete as error:
         broken = Check("data", "all samples", "broken", str(error))
         return Gated(title, "broken", (broken,), (), (), facts)
-    night = _Night(folder, run, baseline, alpha / looks)
+    facts["samples"] = int(run.depth.min())
+    night = _Night(run, baseline, alpha / looks)
+    if trouble := night.trouble():
+        broken = Check("data", "the same verdicts", "broken", trouble)
+        return Gated(title, "broken", (broken,), (), (), facts)
     said = f"{len(run.n):,} items of the baseline, {about.k} samples each"
     checks = [Check("data", "the same rows", "passed", said), *night.overall(max_drop)]
     if max_drop_section is not None:
@@ -143,15 +153,40 @@ def _unlike(folder: RunFolder, baseline: Baseline) -> str:
 class _Night:
     """A run beside its baseline."""
 
-    def __init__(self, folder: RunFolder, run: RunArrays, baseline: Baseline, alpha: float) -> None:
+    def __init__(self, run: RunArrays, baseline: Baseline, alpha: float) -> None:
         self.run, self.about, self.alpha = run, baseline.about, alpha
-        self.rules = baseline.rules
+        self.rules, self.units = baseline.rules, baseline.units
         verdicts = judge_run(run, baseline.about.vote, [baseline.about.k], self.rules)
         self.frame = Frame(run, verdicts)
         places = self.frame.places(baseline.units)
         self.new = column(run, verdicts, 0)
-        self.old = _there(baseline.column.at(places), places)
+        self.old = baseline.column.at(places)
         self.advised: list[str] = []
+
+    def trouble(self) -> str:
+        """Why the two cannot be paired although their rows are the same; empty where they can."""
+        places = self.frame.places(self.units)
+        lost, unknown = int((places < 0).sum()), len(self.units) - int((places >= 0).sum())
+        if lost or unknown:
+            return (
+                f"the baseline's file is not whole: it lacks {lost:,} verdicts of these rows, and has "
+                f"{unknown:,} of others"
+            )
+        if self.frame.verdicts.ranked:
+            return ""  # whoever is dropped is in neither number
+        if apart := int((np.isnan(self.old.credit) != np.isnan(self.new.credit)).sum()):
+            return f"{apart:,} verdicts are there only in the run, or only in the baseline"
+        return self._silenced()
+
+    def _silenced(self) -> str:
+        """Parts of the number that one of the two has nothing of: every item of them was dropped."""
+        part, known = self.frame.verdicts.part, ~np.isnan(self.new.credit)
+        heavy = [np.bincount(part[known], each.weight[known]) > 0 for each in (self.old, self.new)]
+        first = [int(np.flatnonzero(part == at)[0]) for at in np.flatnonzero(heavy[0] != heavy[1])]
+        names = dict.fromkeys(self.run.subset[self.frame.verdicts.first[first]].tolist())
+        return (
+            f"no readable judgement, so nothing to compare, in {', '.join(names)}" if names else ""
+        )
 
     def _contrast(self, part: Part) -> tuple[Contrast, float, float]:
         """(new - baseline, the baseline's number, the new one)."""
@@ -174,23 +209,31 @@ class _Night:
         parts = [part for part in self.frame.parts() if part.level == "section"]
         compared = [(part, *self._contrast(part)) for part in parts]
         compared = [each for each in compared if each[1].items]
+        if not compared:
+            yield Check("section", "sections", "broken", "nothing to compare in any of them")
+            return
         contrasts = [found for _, found, _, _ in compared]
         verdicts = decide_sections(contrasts, [margin] * len(contrasts), self.alpha).sections
         for (part, found, old, new), verdict in zip(compared, verdicts, strict=True):
             yield _check("section", part.name, verdict, found, old, new, margin)
 
     def _advice(self, found: Contrast, margin: float) -> Iterator[str]:
-        k = int(self.run.depth.min())
-        share = min(
-            1.0, 2 * _sample_noise(self.run, self.about.vote, self.about.k) / found.error**2
-        )
+        k, there = int(self.run.depth.min()), self.about.samples
+        noise = 2 * _sample_noise(self.run, self.about.vote, self.about.k) / found.error**2
+        # An AUC is no mean over items, and a baseline of more or fewer samples is not as noisy.
+        known = isfinite(noise) and not self.frame.verdicts.ranked and k == there
+        share = min(1.0, noise) if known else 0.0
         wanted = advice(found.value, found.error, margin, self.alpha, share, k)
         if isfinite(wanted.items) and wanted.items <= MOST_TIMES:
             yield f"about {wanted.items:.2g} times as many items would decide, 4 times in 5"
         if wanted.k is not None and wanted.k <= MOST_TIMES * k:
             yield f"so would about {wanted.k} samples an item, in both runs (k={self.about.k} from them)"
-        else:
+        elif wanted.k is None and known:
             yield f"more samples alone would not: they make {100 * share:.0f} % of the error's square"
+        if k > there:
+            yield f"a baseline of as many samples would be quieter: it has {there} an item, this run {k}"
+        elif k < there:
+            yield f"the baseline has {there} samples an item, this run {k}: more would help (--extend)"
 
     def notes(self, looks: int) -> Iterator[str]:
         about = self.about
@@ -199,6 +242,7 @@ class _Night:
             f"paired with {about.model} (run {about.run_id}, {about.written}); one-sided limits at "
             f"{100 * self.alpha:g} %{each}"
         )
+        yield from (f"left out: {what}" for what in self.frame.lacking([self.old, self.new]))
         exact = bool(self.frame.verdicts.exact.all())
         present = self.frame.verdicts.sections(self.run, 0)
         yield from footer(self.run, self.rules, about.k, about.limit, exact, present)
@@ -207,15 +251,16 @@ class _Night:
 def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
     """Variance of the accuracy that a redraw of all samples makes, about: items of equal weight.
 
-    Where k is all there is, that of votes of half as many, from the same samples.
+    Where k is all there is: of one vote of half as many, which for credits of 0 and 1 is p (1 - p), and
+    E[U (1 - U)] = p (1 - p) - var U for the mean U over subsets. NaN: no item has a sample to spare.
     """
-    summed, judged = 0.0, 0
+    found = []
     for block in run.blocks:
         known = run.labelled[block.items]
         if not known.any():
             continue
         some = (block.drawn[known].sum(axis=1) > k).any()
-        found = vote_noise(
+        noise = vote_noise(
             vote,
             block.scores[known],
             block.valid[known],
@@ -225,16 +270,12 @@ def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
             balanced=run.balanced and not block.pooled,
             threshold=run.spec.threshold,
             rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
-        ).variance
-        summed += float(np.nansum(found))
-        judged += int(known.sum())
-    return max(0.0, summed) / max(judged, 1) ** 2
-
-
-def _there(found: Column, places: Any) -> Column:
-    """The baseline's column; a unit that it does not have counts nothing."""
-    none = places < 0
-    return Column(np.where(none, np.nan, found.credit), np.where(none, 0.0, found.weight))
+        )
+        one = 0.0 if some else noise.credit * (1 - noise.credit)
+        found.append(noise.variance + one)
+    variance = np.concatenate(found)
+    told = variance[np.isfinite(variance)]
+    return max(0.0, float(told.mean())) / len(variance) if len(told) else NAN
 
 
 def _check(
@@ -259,11 +300,13 @@ def _absolute(run: RunArrays, limits: Absolute) -> Iterator[Check]:
     for name, limit, count, scale, unit in (
         ("invalid judgements", limits.invalid, int(run.invalid.sum()), 100, " %"),
         ("truncated judgements", limits.truncated, truncated, 100, " %"),
-        ("tokens per judgement", limits.tokens, int(run.tokens.sum()), 1, ""),
+        (TOKENS, limits.tokens, int(run.tokens.sum()), 1, ""),
     ):
         if limit is None:
             continue
-        value = count / samples if samples else inf
-        verdict = "regressed" if value > limit else "passed"
-        said = f"{scale * value:.3g}{unit}, at most {scale * limit:g}{unit} allowed"
+        value = count / samples
+        verdict = "regressed" if value > limit * (1 + _SAME) else "passed"
+        said = f"{scale * value:.4g}{unit}, at most {scale * limit:g}{unit} allowed"
+        if name == TOKENS and not count:
+            verdict, said = "broken", "the run does not say how many tokens its judgements took"
         yield Check("absolute", name, verdict, said, value=value, limit=limit)

@@ -63,8 +63,8 @@ def trend(
 ) -> Trend:
     """The nights of one benchmark below a folder, at one k: by default the smallest that was asked for.
 
-    `k` and `vote` are of runs; a file has its own. Unfinished runs are left out, and named.
-    ConfigError: nothing there, or several benchmarks.
+    `k` and `vote` are of runs; a file has its own, and is left out where its run is there. Unfinished
+    runs are left out, and named. ConfigError: nothing there, or several benchmarks.
     """
     notes: list[str] = []
     folders, files = _sources(place)
@@ -75,18 +75,21 @@ def trend(
     nights = [file for file in files if file.about.bench == bench]
     asked = [folder.record["asked"]["k"] for folder in mine]
     k = k or min([*asked, *(night.about.k for night in nights)])
-    nights += _finished(mine, k, vote, notes)
+    finished = list(_finished(mine, k, vote, notes))
+    there = {_night(night) for _, night in finished}
+    nights = [night for night in nights if _night(night) not in there]
+    nights += [night for _, night in finished]
     if not nights:
         raise ConfigError(f"{place}: no finished run of {bench}: {'; '.join(notes)}")
     nights.sort(key=lambda night: (night.about.written, night.about.run_id))
-    frames = _Frames(mine)
+    frames = _Frames([folder for folder, _ in finished])
     rows: list[Night] = []
     before: Baseline | None = None
     for night in nights:
         rows += _rows(night, before, frames)
         before = night
     return Trend(
-        title=f"{nights[-1].about.title} · {len(nights)} nights",
+        title=f"{nights[-1].about.title} · {len(nights)} night{'s' * (len(nights) > 1)}",
         rows=tuple(rows),
         footer=("change: paired with the night before, same rows and rules", *notes),
         about={"bench": bench},
@@ -125,12 +128,18 @@ def _chosen(place: Path, bench: str | None, benches: set[str]) -> str:
 
 def _finished(
     folders: Sequence[RunFolder], k: int, vote: str, notes: list[str]
-) -> Iterator[Baseline]:
+) -> Iterator[tuple[RunFolder, Baseline]]:
     for folder in folders:
         try:
-            yield baseline_of(folder, k=k, vote=vote)
+            yield folder, baseline_of(folder, k=k, vote=vote)
         except Incomplete as error:
             notes.append(f"left out: {error}")
+
+
+def _night(night: Baseline) -> tuple[Any, ...]:
+    """What a run folder and a file of it have in common."""
+    about = night.about
+    return about.run_id, about.k, about.vote, about.limit, *night.rules
 
 
 class _Frames:

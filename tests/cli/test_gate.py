@@ -1,0 +1,469 @@
+"""A nightly on the command line: real processes, exit codes, JUnit, GitHub's files; and its workflow."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
+from junitparser import JUnitXml
+from typer.testing import CliRunner, Result
+
+from grmeval.cli import app, baseline, trend
+from grmeval.cli import gate as _gate
+from grmeval.runs.find import all_runs
+from tests.helpers import ENVIRONMENT, command, grmeval
+
+COMMANDS = (baseline, _gate, trend)  # each adds its command
+ROOT = Path(__file__).parents[2]
+ITEMS, K, MARGIN = 600, 4, 7.5
+"""Two equal nights differ by 2.1 points (one standard error): with 3.5 of them 97 in 100 pass."""
+
+JUDGE = {"accuracy": 0.75, "spread": 0.3}
+NIGHTS: dict[str, tuple[int, dict[str, float], int]] = {
+    # seed, the fake's settings, exit code of `run`
+    "old": (0, JUDGE, 0),
+    "equal": (1, JUDGE, 0),
+    "worse": (2, JUDGE | {"accuracy": 0.6}, 0),
+    "better": (3, JUDGE | {"accuracy": 0.9}, 0),
+    "broken": (4, JUDGE | {"die_after": 1000}, 3),
+    "silent": (5, JUDGE | {"truncated": 0.2}, 0),
+}
+
+
+def rows(folder: Path, count: int = ITEMS) -> Path:
+    path = folder / "rows.jsonl"
+    known = (
+        {"id": f"q{at}", "subset": "ab"[at % 2], "prompt": f"{at}?", "chosen": "c", "rejected": "d"}
+        for at in range(count)
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in known))
+    return path
+
+
+def judge(folder: Path, bench: Path, night: str, *more: object) -> None:
+    seed, settings, code = NIGHTS[night]
+    words: list[object] = ["run", "--bench", bench, "--engine", "fake", "--k", K, "--seed", seed]
+    for name, value in settings.items():
+        words += ["--engine-arg", f"{name}={value}"]
+    done = grmeval(*words, "--results", folder / night, *more)
+    assert done.returncode == code, done.stderr
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder a night, and the baseline of the first."""
+    folder = tmp_path_factory.mktemp("nights")
+    bench = rows(folder)
+    for night in NIGHTS:
+        judge(folder, bench, night)
+    done = grmeval("baseline", "latest", "--results", folder / "old", "--to", folder / "base.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    return folder
+
+
+def asked(folder: Path, night: str, *more: object) -> list[object]:
+    words = ["gate", "latest", "--results", folder / night, "--baseline", folder / "base.json"]
+    return [*words, *(() if "--max-drop" in more else ("--max-drop", MARGIN)), *more]
+
+
+def gate(folder: Path, night: str, *more: object) -> subprocess.CompletedProcess[str]:
+    return grmeval(*asked(folder, night, *more))
+
+
+def here(*words: object) -> Result:
+    """A command in this process, which spares its start."""
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize(
+    ("night", "more", "code", "verdict", "counts"),
+    [
+        ("equal", (), 0, "passed", (2, 0, 0)),
+        ("better", (), 0, "improved", (2, 0, 0)),
+        ("worse", (), 5, "regressed", (2, 1, 0)),
+        ("broken", (), 3, "broken", (1, 0, 1)),
+        ("equal", ("--max-drop", "0.1"), 4, "inconclusive", (2, 0, 1)),
+        ("equal", ("--max-drop-section", "9"), 0, "passed", (3, 0, 0)),
+        ("silent", ("--max-drop", "50", "--max-truncated", "5"), 5, "regressed", (3, 1, 0)),
+        ("silent", ("--max-drop", "50", "--max-invalid", "50"), 0, "passed", (3, 0, 0)),
+        ("equal", ("--max-tokens", "1"), 5, "regressed", (3, 1, 0)),
+    ],
+)
+def test_every_night_has_its_exit_code_and_junit(
+    nights: Path, tmp_path: Path, night: str, more: Any, code: int, verdict: str, counts: Any
+) -> None:
+    junit = tmp_path / "gate.xml"
+    done = gate(nights, night, *more, "--junit", junit)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stdout.startswith(verdict.upper())
+    (suite,) = JUnitXml.fromfile(str(junit))
+    assert (suite.tests, suite.failures, suite.errors) == counts
+    told = json.loads(here(*asked(nights, night, *more, "--json")).stdout)
+    assert told["verdict"] == verdict
+    assert len(told["checks"]) == counts[0]
+
+
+def test_a_run_may_be_the_baseline(nights: Path) -> None:
+    (old,) = all_runs(nights / "old")
+    words = ["gate", "latest", "--results", nights / "worse", "--baseline", old]
+    done = grmeval(*words, "--max-drop", MARGIN)
+    assert done.returncode == 5
+    assert done.stdout == gate(nights, "worse").stdout
+    (broken,) = all_runs(nights / "broken")
+    done = grmeval("gate", old, "--baseline", broken, "--max-drop", 99)
+    assert done.returncode == 3
+    assert "have fewer than 4 samples" in done.stderr
+
+
+def test_an_empty_folder_is_no_pass(nights: Path, tmp_path: Path) -> None:
+    base = ("--baseline", nights / "base.json", "--max-drop", 99)
+    for words in (("latest", "--results", tmp_path), (tmp_path,)):
+        done = grmeval("gate", *words, *base)
+        assert done.returncode == 2
+        assert "no run" in done.stderr
+    (tmp_path / "run.json").write_text("")
+    assert grmeval("gate", tmp_path, *base).returncode == 3
+
+
+def test_a_part_of_the_items_is_no_pass(nights: Path, tmp_path: Path) -> None:
+    judge(tmp_path, nights / "rows.jsonl", "equal", "--limit", 500)
+    words = ["gate", "latest", "--results", tmp_path / "equal"]
+    done = grmeval(*words, "--baseline", nights / "base.json", "--max-drop", 99)
+    assert done.returncode == 3
+    assert "100 of 600 items have fewer than 4 samples" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--alpha", "0"), "--alpha 0: expected a number from 1e-06 to below 0.5"),
+        (("--alpha", "0.5"), "--alpha 0.5: expected"),
+        (("--alpha", "nan"), "--alpha nan: expected"),
+        (("--max-drop", "-1"), "Invalid value for '--max-drop'"),
+        (("--max-drop", "nan"), "Invalid value for '--max-drop'"),
+        (("--max-drop", "101"), "Invalid value for '--max-drop'"),
+        (("--max-drop-section", "-0.1"), "Invalid value for '--max-drop-section'"),
+        (("--max-invalid", "nan"), "Invalid value for '--max-invalid'"),
+        (("--max-truncated", "101"), "Invalid value for '--max-truncated'"),
+        (("--max-tokens", "inf"), "Invalid value for '--max-tokens'"),
+        (("--max-tokens", "nan"), "Invalid value for '--max-tokens'"),
+        (("--extend", "0"), "Invalid value for '--extend'"),
+        (("--vote", "majority"), "holds sum"),
+        (
+            ("--baseline", "nowhere.json"),
+            "--baseline nowhere.json: no such file; `grmeval baseline",
+        ),
+        (("--baseline", "nowhere"), "RUN 'nowhere': no path"),
+    ],
+)
+def test_mistakes_are_no_pass(nights: Path, words: Any, message: str) -> None:
+    done = here(*asked(nights, "equal", *words))
+    assert done.exit_code == 2, done.output
+    assert message in " ".join(done.stderr.split())
+
+
+def test_a_baseline_cannot_be_written_everywhere(nights: Path, tmp_path: Path) -> None:
+    words = ("baseline", "latest", "--results")
+    (tmp_path / "file").write_text("")
+    done = grmeval(*words, nights / "old", "--to", tmp_path / "file" / "base.json")
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    done = grmeval(*words, nights / "old", "--to", tmp_path / "new" / "base.json")
+    assert done.returncode == 0
+    assert (tmp_path / "new" / "base.json").read_bytes() == (nights / "base.json").read_bytes()
+    done = grmeval(*words, nights / "broken", "--to", tmp_path / "new" / "base.json")
+    assert done.returncode == 3
+    assert (tmp_path / "new" / "base.json").read_bytes() == (nights / "base.json").read_bytes()
+
+
+# ------------------------------------------------------------------ more samples
+
+
+def test_an_inconclusive_night_is_extended_once(tmp_path: Path) -> None:
+    """Items are alike, so that all noise is that of samples; the baseline is quiet, the night is not."""
+    bench = rows(tmp_path, 300)
+
+    def run(seed: int, k: int) -> Path:
+        words = ["run", "--bench", bench, "--engine", "fake", "--k", k, "--seed", seed]
+        done = grmeval(*words, "--results", tmp_path / f"{seed}")
+        assert done.returncode == 0, done.stderr
+        (found,) = all_runs(tmp_path / f"{seed}")
+        return found
+
+    old, new = run(0, 32), run(1, 2)
+    grmeval("baseline", old, "--k", 2, "--to", tmp_path / "base.json")
+    words = ("gate", new, "--baseline", tmp_path / "base.json", "--max-drop", 3)
+    assert grmeval(*words).returncode == 4
+    extended = grmeval(*words, "--extend", 32, "--json")
+    assert "9,000 samples of 300 items" in extended.stderr
+    told = json.loads(extended.stdout)
+    assert (told["about"]["k"], told["about"]["samples"], told["about"]["looks"]) == (2, 32, 2)
+    assert told["verdict"] == "passed"
+    assert extended.returncode == 0
+    record = json.loads((new / "run.json").read_text())
+    assert sum(launch["samples"] for launch in record["launches"]) == 300 * 32
+    assert [launch["samples"] for launch in record["launches"]] == [300 * 2, 300 * 30]
+    # Asked again nothing is sampled, and a smaller number takes nothing away.
+    for more in (32, 4):
+        again = here(*words, "--extend", more, "--json")
+        assert json.loads(again.stdout)["checks"] == told["checks"]
+        after = json.loads((new / "run.json").read_text())
+        assert (after["asked"], after["launches"]) == (record["asked"], record["launches"])
+
+
+def test_a_night_that_is_decided_is_not_extended(nights: Path) -> None:
+    for night, code in (("worse", 5), ("better", 0), ("broken", 3)):
+        (folder,) = all_runs(nights / night)
+        before = (folder / "run.json").read_bytes()
+        done = gate(nights, night, "--extend", 8)
+        assert done.returncode == code
+        assert (folder / "run.json").read_bytes() == before
+        # Each look has half of alpha, whether or not there was a second.
+        assert ("2 looks at 2.5 % each" in done.stdout) == (night != "broken")
+
+
+def test_a_run_that_cannot_be_made_again_is_not_extended(nights: Path, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.jsonl"
+    (equal,) = all_runs(nights / "equal")
+    done = grmeval("export", equal, "--to", judged)
+    assert done.returncode == 0, done.stderr
+    words = ["import", "scores", judged, "--bench", nights / "rows.jsonl", "--model", "org/judge"]
+    done = grmeval(*words, "--results", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    words = ["gate", "latest", "--results", tmp_path / "r", "--baseline", nights / "base.json"]
+    done = grmeval(*words, "--max-drop", 0.1, "--extend", 8)
+    assert done.returncode == 2
+    assert "does not say how it was made (an import" in " ".join(done.stderr.split())
+    assert grmeval(*words, "--max-drop", MARGIN, "--extend", 8).returncode == 0
+
+
+# ------------------------------------------------------------------ GitHub
+
+
+def on_github(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    known = ENVIRONMENT | {"GITHUB_ACTIONS": "true"} | variables
+    return subprocess.run(command(*words), capture_output=True, text=True, env=known, check=False)
+
+
+def acted_on(output: str) -> list[str]:
+    """The commands that GitHub's runner takes from a step's output."""
+    found, token = [], ""
+    for line in output.splitlines():
+        text = line.lstrip()
+        if token:
+            token = "" if text == f"::{token}::" else token
+        elif text.startswith("::stop-commands::"):
+            token = text.removeprefix("::stop-commands::")
+        elif text.startswith("::") or "##[" in text:
+            found.append(text)
+    assert not token
+    return found
+
+
+def test_the_summary_is_appended_to(nights: Path, tmp_path: Path) -> None:
+    page = tmp_path / "summary.md"
+    page.write_text("before\n")
+    for night in ("worse", "equal"):
+        gate_words = ["gate", "latest", "--results", nights / night, "--max-drop", MARGIN]
+        on_github(*gate_words, "--baseline", nights / "base.json", GITHUB_STEP_SUMMARY=str(page))
+    text = page.read_text()
+    assert text.startswith("before\n## ✗ regressed: rows.jsonl")
+    assert text.count("## ") == 2
+    assert "## ✓ passed: rows.jsonl" in text
+
+
+@pytest.mark.parametrize(("night", "code"), [("worse", 5), ("equal", 0)])
+def test_a_page_that_cannot_be_written_changes_no_verdict(
+    nights: Path, tmp_path: Path, night: str, code: int
+) -> None:
+    words = ["gate", "latest", "--results", nights / night, "--max-drop", MARGIN]
+    words += ["--baseline", nights / "base.json", "--junit", tmp_path / "gate.xml"]
+    done = on_github(*words, GITHUB_STEP_SUMMARY=str(tmp_path))
+    assert done.returncode == code
+    assert "no summary" in done.stderr
+    assert ("REGRESSED" in done.stdout) == (code == 5)
+    assert (tmp_path / "gate.xml").exists()
+
+
+@pytest.mark.parametrize(("night", "code"), [("worse", 5), ("equal", 3)])
+def test_junit_that_cannot_be_written_is_no_pass(
+    nights: Path, tmp_path: Path, night: str, code: int
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = gate(nights, night, "--junit", tmp_path / "file" / "gate.xml")
+    assert done.returncode == code
+    assert "cannot be written" in done.stderr
+    assert done.stdout.startswith("REGRESSED" if code == 5 else "PASSED")
+
+
+TOML = """
+id = "mine"
+title = "::error::title"
+metric = "mean of two"
+[source]
+packaged = "rows.jsonl"
+[[tables]]
+files = "*.jsonl"
+shape = "neutral"
+subset = "subset"
+[[sections]]
+name = "::stop-commands::x"
+subsets = ["a"]
+[[sections]]
+name = "b%0A::error::forged,title=x"
+subsets = ["b"]
+"""
+
+
+def test_names_of_sections_command_nothing(tmp_path: Path) -> None:
+    known = [
+        {"id": f"{at}", "subset": "ab"[at % 2], "prompt": f"{at}?", "responses": ["c", "d"]}
+        for at in range(40)
+    ]
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps(row | {"quality": [1, 0]}) + "\n" for row in known)
+    )
+    bench = tmp_path / "mine.toml"
+    bench.write_text(TOML)
+    for night in ("better", "worse"):
+        judge(tmp_path, bench, night)
+    (old,), (new,) = all_runs(tmp_path / "better"), all_runs(tmp_path / "worse")
+    done = on_github("gate", new, "--baseline", old, "--max-drop", 1, "--max-drop-section", 1)
+    assert done.returncode in (4, 5)
+    assert "::stop-commands::x" in done.stdout
+    found = acted_on(done.stdout)
+    assert len(found) == 3
+    for line in found:
+        assert re.fullmatch(r"::(error|warning) title=grmeval gate%3A [^:,]*::.*", line)
+    assert acted_on(done.stderr) == []
+    quiet = on_github("gate", new, "--baseline", old, "--max-drop", 1, "--json")
+    assert json.loads(quiet.stdout)["verdict"] in ("regressed", "inconclusive")
+    assert len(acted_on(quiet.stderr)) == 1
+
+
+# ------------------------------------------------------------------ trend
+
+
+def test_trend_writes_its_table_and_figure(nights: Path, tmp_path: Path) -> None:
+    done = grmeval("trend", nights, "--to", tmp_path / "trend")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("rows.jsonl · 5 nights")
+    assert "left out: " in done.stdout
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"trend.{ending}" for ending in ("csv", "json", "md", "png", "svg")]
+    found = json.loads(grmeval("trend", nights, "--json", "--to", tmp_path / "trend").stdout)
+    assert len([row for row in found["rows"] if row["level"] == "overall"]) == 5
+    nothing = grmeval("trend", tmp_path)
+    assert nothing.returncode == 2
+    assert "no run folder and no baseline below it" in nothing.stderr
+
+
+# ------------------------------------------------------------------ the workflow
+
+
+WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
+
+
+@pytest.fixture(scope="module")
+def workflow() -> Any:
+    return yaml.safe_load(WORKFLOW.read_text("utf-8"))
+
+
+def test_the_workflow_is_what_a_nightly_needs(workflow: Any) -> None:
+    triggers = workflow[True]  # YAML 1.1 reads `on` as true
+    assert set(triggers) == {"schedule", "workflow_dispatch"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    (job,) = workflow["jobs"].values()
+    assert job["runs-on"] == ["self-hosted", "gpu"]
+    assert job["timeout-minutes"] <= 24 * 60
+    steps = {step.get("name", step.get("uses")): step for step in job["steps"]}
+    for name in ("Gate", "Trend", "Keep"):
+        assert steps[name]["if"] == "${{ !cancelled() }}"
+    assert "${{" not in "".join(step.get("run", "") for step in job["steps"])
+
+
+STEPS = ("Judge", "Gate", "Trend")
+
+
+class Runner:
+    """Runs a workflow's steps as GitHub's runner does, with the fake engine by grmeval.toml."""
+
+    def __init__(self, folder: Path, workflow: Any, bench: Path, **settings: str) -> None:
+        self.folder, self.workflow = folder, workflow
+        shim = folder / "bin" / "grmeval"
+        shim.parent.mkdir()
+        shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m grmeval "$@"\n')
+        shim.chmod(0o755)
+        self.settings = {"BENCH": str(bench), "NIGHTS": str(folder / "nights")} | settings
+        self.path = f"{shim.parent}{os.pathsep}{os.environ['PATH']}"
+
+    def night(
+        self, number: int, judge: dict[str, float] | None = None, steps: Sequence[str] = STEPS
+    ) -> dict[str, int]:
+        """Exit codes of the steps that ran, of those asked for."""
+        lines = [f"{name} = {value}" for name, value in (judge or {}).items()]
+        text = f'engine = "fake"\nseed = {number}\n[engine_args]\n'
+        (self.folder / "grmeval.toml").write_text(text + "\n".join(lines))
+        self.result = self.folder / "nights" / str(number)
+        own = {"NIGHT": str(self.result), "GITHUB_STEP_SUMMARY": str(self.folder / "page.md")}
+        own |= {"PATH": self.path, "GRMEVAL_MODEL": "", "GITHUB_ACTIONS": "true"}
+        known = ENVIRONMENT | self.workflow["env"] | self.settings | own
+        known |= {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+        codes: dict[str, int] = {}
+        self.said: dict[str, str] = {}
+        (job,) = self.workflow["jobs"].values()
+        for step in job["steps"]:
+            if step.get("name") not in steps:
+                continue
+            if any(codes.values()) and "if" not in step:
+                continue
+            shell = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+            done = subprocess.run(
+                shell, cwd=self.folder, env=known, capture_output=True, text=True, check=False
+            )
+            codes[step["name"]] = done.returncode
+            self.said[step["name"]] = done.stdout + done.stderr
+        return codes
+
+
+def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any) -> None:
+    bench, base = rows(tmp_path), tmp_path / "base.json"
+    more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K)}
+    runner = Runner(tmp_path, workflow, bench, **more)
+    short = STEPS[:2]
+    # The first night has no baseline yet, and does not pass; it becomes one.
+    assert runner.night(0, JUDGE, short) == {"Judge": 0, "Gate": 2}
+    done = grmeval("baseline", "latest", "--results", runner.result, "--to", base)
+    assert done.returncode == 0, done.stderr
+
+    assert runner.night(1, JUDGE) == dict.fromkeys(STEPS, 0)
+    assert {path.name for path in runner.result.iterdir()} >= {"gate.xml", "trend.png", "rows"}
+    assert runner.night(2, JUDGE | {"accuracy": 0.6}, short) == {"Judge": 0, "Gate": 5}
+    # An engine that dies again and again: what is finished stays, the gate says how much is missing.
+    dying = JUDGE | {"die_after": 500}
+    assert runner.night(3, dying) == {"Judge": 3, "Gate": 3, "Trend": 0}
+    (suite,) = JUnitXml.fromfile(str(runner.result / "gate.xml"))
+    assert (suite.tests, suite.errors) == (1, 1)
+    # The job is run again, with the same number: it goes on, and passes.
+    assert runner.night(3, JUDGE, short) == {"Judge": 0, "Gate": 0}
+    (found,) = all_runs(runner.result)
+    launches = json.loads((found / "run.json").read_text())["launches"]
+    assert [launch["samples"] for launch in launches][:4] == [500, 500, 500, ITEMS * K - 1500]
+
+    runner.settings |= {"MAX_DROP": "0.1"}
+    assert runner.night(1, steps=["Gate"]) == {
+        "Gate": 0
+    }  # inconclusive, with twice the samples: a warning
+    assert "::warning title=grmeval gate%3A overall inconclusive::" in runner.said["Gate"]
+    runner.settings |= {"INCONCLUSIVE": "fail"}
+    assert runner.night(1, steps=["Gate"]) == {"Gate": 4}
+    headings = re.findall("^## . (.*?):", (tmp_path / "page.md").read_text(), re.MULTILINE)
+    assert headings == ["passed", "regressed", "broken", "passed", "inconclusive", "inconclusive"]
