@@ -65,8 +65,18 @@ class RunConfig(BaseModel):
         "list",
     )
     # who judges, with which words
-    judge: Literal["pointwise"] = _field(
-        "identity", "Judge, how a model is asked: pointwise.", "pointwise"
+    judge: Literal[
+        "pointwise",
+        "pointwise-plain",
+        "pointwise-principles",
+        "pointwise-reference",
+        "index",
+        "index-prob",
+    ] = _field("identity", "Judge, how a model is asked; `grmeval judges` lists them.", "pointwise")
+    principles: Path | None = _field(
+        "identity",
+        "Principles for the judge pointwise-principles: JSON lines with subset, id and principles, or "
+        "a text for all items.",
     )
     template: Path | None = _field("identity", "Jinja file with another prompt text.")
     system: str | None = _field("identity", "System message put before the prompt.")
@@ -114,10 +124,11 @@ class RunConfig(BaseModel):
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
     # scoring
-    vote: tuple[str, ...] = _field(
+    vote: tuple[str, ...] | None = _field(
         "scoring",
-        "Vote: sum, mean, median, majority, borda, max, meta[:MODEL] or meta-weighted[:MODEL]; repeatable.",
-        ("sum",),
+        "Vote: sum, mean, median, majority, borda, max, token-prob, meta[:MODEL] or "
+        "meta-weighted[:MODEL]; repeatable. [default: the judge's first]",
+        min_length=1,
     )
     protocol: Literal["official", "paper"] = _field(
         "scoring",
@@ -133,7 +144,7 @@ class RunConfig(BaseModel):
         "[default: as --protocol]",
     )
 
-    @field_validator("data", "template", "lora", "results")
+    @field_validator("data", "principles", "template", "lora", "results")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -76,6 +76,8 @@ class Request:
 
     `order[slot]` is the index of the response shown in that slot. `grammar` is a regular expression
     that the whole output must match, or None. Real engines ignore the key; the fake one draws from it.
+    `locate(text)` says which characters [start, end) of an output are the pick whose probability is wanted,
+    None where there is none; no `locate`: no probability is wanted.
     """
 
     key: Key
@@ -83,13 +85,15 @@ class Request:
     js: tuple[int, ...]
     messages: tuple[Message, ...]
     grammar: str | None = None
+    locate: Callable[[str], tuple[int, int] | None] | None = None
 
 
 class Completion(NamedTuple):
     """What an engine returns for one sample `j` of a request.
 
     `finish`: stop, length (the token limit), prompt_too_long (nothing was generated) or error.
-    `cached` counts the prompt tokens that came out of the prefix cache.
+    `cached` counts the prompt tokens that came out of the prefix cache. `weight`: probability of the
+    tokens that wrote what the request's `locate` finds; None where it was not asked for, or is not known.
     """
 
     request: Request
@@ -99,6 +103,7 @@ class Completion(NamedTuple):
     prompt_tokens: int
     cached_tokens: int
     tokens: int
+    weight: float | None = None
 
 
 class Reading(NamedTuple):
@@ -119,7 +124,8 @@ class Reading(NamedTuple):
 class Sample:
     """One finished judgement, key (subset, id, j); `scores` are in the ITEM's response order.
 
-    A single score is None only where responses were judged apart, in an imported file.
+    A single score is None only where responses were judged apart, in an imported file. `weight`: the
+    probability of the judge's pick, where the judge gives one.
     """
 
     subset: str
@@ -137,3 +143,4 @@ class Sample:
     launch: str
     thinking: str
     text: str
+    weight: float | None = None

@@ -217,6 +217,11 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "bench": lambda tmp: {"bench": "rmb", "data": rmb_rows(tmp)},
     "data": lambda tmp: {"data": neutral_rows(tmp)},
     "layout": lambda tmp: {"layout": "pairs"},
+    "judge": lambda tmp: {"judge": "pointwise-plain"},
+    "principles": lambda tmp: {
+        "judge": "pointwise-principles",
+        "principles": template(tmp, "Be exact (100 %)."),
+    },
     "template": lambda tmp: {"template": template(tmp)},
     "system": lambda tmp: {"system": "Be strict."},
     "chat_template_kwargs": lambda tmp: {"chat_template_kwargs": {"enable_thinking": False}},
@@ -232,8 +237,8 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "orders": lambda tmp: {"orders": "random"},
     "seed": lambda tmp: {"seed": 1},
 }
-# `judge` has one value so far; the others mean nothing to the fake engine: see below.
-OTHERWISE = {"judge", "model", "revision", "lora"}
+# These mean nothing to the fake engine: see below.
+OTHERWISE = {"model", "revision", "lora"}
 
 
 def test_the_table_of_identity_fields_is_whole() -> None:
@@ -291,6 +296,22 @@ def test_an_adapter_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (adapters[0] / "adapter_config.json").unlink()
     with pytest.raises(ConfigError, match=r"--lora .*one: not an adapter folder"):
         identified(**model, lora=adapters[0])
+
+
+def test_principles_are_identity_by_what_the_file_holds(tmp_path: Path) -> None:
+    texts = {"one": "Be exact.", "other": "Be exact.", "third": "Be kind."}
+    one, other, third = (
+        identified(judge="pointwise-principles", principles=template(tmp_path / name, text))
+        for name, text in texts.items()
+    )
+    assert one == other != third
+
+
+def test_the_run_ids_of_the_first_judge_stay_what_they_were(tmp_path: Path) -> None:
+    # Computed before there was another judge.
+    assert identified(data=neutral_rows(tmp_path)) == "3c0cea971d6a"
+    more = {"structured": True, "orders": "random", "engine_args": {"accuracy": 0.9}}
+    assert identified(data=neutral_rows(tmp_path), **more) == "050242f22243"
 
 
 def test_what_is_not_set_is_not_in_the_identity() -> None:

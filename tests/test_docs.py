@@ -59,7 +59,7 @@ def test_every_option_and_command_that_is_named_exists() -> None:
     flags = {f"--{name.replace('_', '-')}" for name in RunConfig.model_fields}
     known = flags | {"--greedy", "--config", "--json", "--save", "--reparse", "--item", "--j"}
     known |= {"--what", "--to", "--no-texts", "--texts", "--ks", "--debug", "--help", "--version"}
-    known |= {"--beside", "--table", "--row", "--check", "--first-k"}
+    known |= {"--right", "--beside", "--table", "--row", "--check", "--first-k"}
     known |= {"--bootstrap", "--flips", "--baseline", "--max-drop", "--max-drop-section", "--alpha"}
     known |= {"--max-invalid", "--max-truncated", "--max-tokens", "--extend", "--junit"}
     known |= {"--engine-arg", "--no-structured", "--no-deps", "--install-completion", "--upgrade"}

@@ -35,9 +35,11 @@ COMMANDS = (
     "import",
     "merge",
     "benches",
+    "judges",
     "data",
     "published",
     "prompt",
+    "principles",
     "doctor",
 )
 """In the order of the help text."""
@@ -136,7 +138,9 @@ def main() -> None:
         export,
         gate,
         importing,
+        judges,
         merge,
+        principles,
         prompt,
         published,
         run,

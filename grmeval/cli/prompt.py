@@ -24,6 +24,8 @@ def prompt(
     ] = None,
     data: Annotated[Path | None, option("data", "--data")] = None,
     layout: Annotated[Text, option("layout", "--layout")] = None,
+    judge: Annotated[Text, option("judge", "--judge")] = None,
+    principles: Annotated[Path | None, option("principles", "--principles")] = None,
     template: Annotated[Path | None, option("template", "--template")] = None,
     system: Annotated[Text, option("system", "--system")] = None,
     orders: Annotated[Text, option("orders", "--orders")] = None,
@@ -47,6 +49,8 @@ def prompt(
     copies = data_of([bench], [str(data)] if data else [], settings.get("data", {}))
     flags = {
         "layout": layout,
+        "judge": judge,
+        "principles": principles,
         "template": template,
         "system": system,
         "orders": orders,

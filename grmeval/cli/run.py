@@ -60,6 +60,7 @@ def run(
     engine: Annotated[Text, option("engine", "--engine")] = None,
     engine_arg: Annotated[Texts, option("engine_args", "--engine-arg")] = None,
     judge: Annotated[Text, option("judge", "--judge")] = None,
+    principles: Annotated[Path | None, option("principles", "--principles")] = None,
     template: Annotated[Path | None, option("template", "--template")] = None,
     system: Annotated[Text, option("system", "--system")] = None,
     chat_template_kwargs: Annotated[
@@ -120,6 +121,7 @@ def run(
         "engine": engine,
         "engine_args": key_values(engine_arg, "--engine-arg"),
         "judge": judge,
+        "principles": principles,
         "template": template,
         "system": system,
         "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),

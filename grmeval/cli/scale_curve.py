@@ -23,7 +23,9 @@ def scale_curve(
         str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. [default: powers of 2]")
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    vote: Annotated[list[str] | None, option("vote", "--vote", default="sum and majority")] = None,
+    vote: Annotated[
+        list[str] | None, option("vote", "--vote", default="sum and majority, or the judge's")
+    ] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
@@ -65,7 +67,7 @@ def scale_curve(
         *folders,
         ks=chosen,
         limit=limit,
-        votes=vote or ["sum", "majority"],
+        votes=vote,
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,

@@ -52,7 +52,7 @@ def score(
         folder,
         k=k,
         limit=limit,
-        votes=vote or ["sum"],
+        votes=vote,
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,

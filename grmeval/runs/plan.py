@@ -14,7 +14,7 @@ from grmeval.engines.arguments import check_arguments
 from grmeval.engines.models import ModelRef, presets, read_preset, resolve, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
-from grmeval.judges import Judge, PointwiseJudge
+from grmeval.judges import Judge, make_judge
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
@@ -92,7 +92,14 @@ class Plan:
                 by_order.setdefault(order, []).append(j)
             for order, together in by_order.items():
                 messages = judge.messages(item, order)
-                yield Request(item.key, order, tuple(together), messages, judge.grammar(item.n))
+                yield Request(
+                    item.key,
+                    order,
+                    tuple(together),
+                    messages,
+                    judge.grammar(item.n),
+                    judge.locate(item.n),
+                )
 
     def engine(self, seed: int) -> Engine:
         """Load the engine; `seed` is the launch's."""
@@ -101,7 +108,13 @@ class Plan:
             from grmeval.engines.fake import FakeEngine
 
             # The fake draws by (seed, item, j): the run's seed, so that launches agree.
-            return FakeEngine(self.loaded.items, self.judge.write, config.seed, config.engine_args)
+            return FakeEngine(
+                self.loaded.items,
+                self.judge.write,
+                config.seed,
+                config.engine_args,
+                picks=self.judge.picks,
+            )
         from grmeval.engines.vllm import VllmEngine
 
         return VllmEngine(
@@ -145,8 +158,8 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
 def prepare(config: RunConfig) -> Plan:
     """Load the items, resolve the model, name the folder; nothing is written and no model is loaded."""
     tokens = config.max_tokens if config.structured else None
-    judge = PointwiseJudge(config.template, config.system, tokens)
-    for vote in config.vote:
+    judge = make_judge(config.judge, config.template, config.system, tokens, config.principles)
+    for vote in config.vote or ():
         if vote not in judge.votes:
             raise ConfigError(
                 f"--vote {vote!r}: judge {judge.name} allows {', '.join(judge.votes)}"
@@ -164,18 +177,19 @@ def prepare(config: RunConfig) -> Plan:
         model = resolve(config.model or "", config.revision)
         if config.lora:
             model = with_adapter(model, config.lora)
-    _try_prompt(judge, loaded)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
     plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
     # An order that was paid for stays, whatever became of the sections since.
-    return replace(plan, ranks=stored_ranks(plan.path) or by_key)
+    plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
+    _try_judge(plan)
+    return plan
 
 
 def again(folder: RunFolder, k: int) -> Plan:
     """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
     known = folder.record["config"]
-    if RunConfig.model_fields.keys() - known.keys():
+    if "engine" not in known:
         raise ConfigError(
             f"{folder.path}: it does not say how it was made (an import, or an older grmeval); "
             f"`grmeval run … --k {k}` extends it"
@@ -214,14 +228,28 @@ def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) 
         "model": model.identity,
         "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
     }
-    for name in ("revision", "template", "lora"):
+    for name in ("revision", "template", "principles", "lora"):
         del identity[name]  # the model's identity and the judge's say what they hold
     return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
 
 
-def _try_prompt(judge: Judge, loaded: Loaded) -> None:
-    """A template that cannot be rendered is found before a model is loaded."""
-    largest = max(loaded.items, key=lambda item: item.n)
+def _try_judge(plan: Plan) -> None:
+    """Items that the judge cannot judge, and a template that cannot be rendered, are found before a model
+    is loaded. Of all that --limit takes: every shard is told the same."""
+    judge = plan.judge
+    asked = replace(plan, config=plan.config.model_copy(update={"shard": None})).items()
+    lacking: dict[str, list[Key]] = {}
+    for item in asked:
+        if why := judge.lacks(item):
+            lacking.setdefault(why, []).append(item.key)
+    if lacking:
+        said = "; ".join(
+            f"{len(keys):,} of {len(asked):,} items {why} ({', '.join('/'.join(key) for key in keys[:3])}"
+            f"{' …' if len(keys) > 3 else ''})"
+            for why, keys in lacking.items()
+        )
+        raise ConfigError(f"--judge {judge.name} --bench {plan.config.bench}: {said}")
+    largest = max(asked, key=lambda item: item.n)
     judge.messages(largest, range(largest.n))
     judge.grammar(largest.n)
 

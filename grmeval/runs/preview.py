@@ -6,7 +6,7 @@ from typing import NamedTuple
 from grmeval.benches import load
 from grmeval.config import RunConfig
 from grmeval.items import Item, Key, Message
-from grmeval.judges import PointwiseJudge
+from grmeval.judges import make_judge
 from grmeval.runs.find import find_item
 from grmeval.runs.orders import limit_ranks, response_order
 
@@ -26,9 +26,9 @@ class Preview(NamedTuple):
 def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
     """The messages of sample `j` of an item: `id` or `subset/id`; None: the first that --limit takes.
 
-    Of the configuration: bench, data, layout, template, system, orders, seed.
+    Of the configuration: bench, data, layout, judge, principles, template, system, orders, seed.
     """
-    judge = PointwiseJudge(config.template, config.system)
+    judge = make_judge(config.judge, config.template, config.system, principles=config.principles)
     loaded = load(config.bench, config.data, config.layout)
     if item is None:
         ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from grmeval.errors import StoreError
 from grmeval.files import open_parquet
 from grmeval.items import Key
-from grmeval.runs.fold import SAMPLES, SampleKey, sample_schema
+from grmeval.runs.fold import LATER, SAMPLES, SampleKey, sample_schema, with_later
 from grmeval.runs.journal import parse_line, read_journal
 from grmeval.runs.store import RunFolder
 
@@ -44,7 +44,8 @@ def _stored(path: Path, key: Key) -> list[dict[str, Any]]:
             names = file.read_row_group(group, columns=list(key._fields), use_threads=False)
             mine = pc.and_(*(pc.equal(names[n], value) for n, value in key._asdict().items()))
             if pc.any(mine).as_py():
-                rows += file.read_row_group(group, use_threads=False).filter(mine).to_pylist()
+                found = file.read_row_group(group, use_threads=False).filter(mine)
+                rows += with_later(found, sample_schema().names).to_pylist()
     return rows
 
 
@@ -65,11 +66,13 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
         fresh = _index(journals)
         if stored:
             read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
-            for batch in stored.iter_batches(size, columns=read, use_threads=False):
+            absent = LATER - set(stored.schema_arrow.names)
+            there = [name for name in read if name not in absent]
+            for batch in stored.iter_batches(size, columns=there, use_threads=False):
                 if fresh:
                     for row in zip(*(batch.column(n).to_pylist() for n in KEY), strict=True):
                         fresh.pop(SampleKey(*row), None)
-                yield batch.select(columns)
+                yield with_later(batch, columns)
         schema = pa.schema([sample_schema().field(name) for name in columns])
         left = sorted(fresh.items())
         for start in range(0, len(left), size):

@@ -4,7 +4,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError
 from grmeval.items import Reading
-from grmeval.judges import Judge, PointwiseJudge
+from grmeval.judges import JUDGES, Judge
 from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
 from grmeval.runs.store import RunFolder
 
@@ -21,9 +21,9 @@ def reader(folder: RunFolder) -> Judge:
         raise ConfigError(
             f"{folder.path}: imported judgements: their scores came with them, no text is read again"
         )
-    if name != PointwiseJudge.name:
+    if name not in JUDGES:
         raise ConfigError(f"{folder.path}: this grmeval has no judge {name!r} to read it again")
-    return PointwiseJudge()
+    return JUDGES[name]()
 
 
 def reread(judge: Judge, row: dict[str, Any]) -> Reading:
@@ -37,10 +37,19 @@ def reread(judge: Judge, row: dict[str, Any]) -> Reading:
 
 
 def renewed(judge: Judge, row: dict[str, Any]) -> dict[str, Any]:
-    """One stored sample with its new scores, or the new reason why it has none."""
+    """One stored sample with its new scores, or the new reason why it has none.
+
+    A weight is the probability of the pick that was read before: another pick has none.
+    """
     found = reread(judge, row)
     scores = None if found.scores is None else list(found.scores)
-    return row | {"scores": scores, "invalid": found.invalid, "form": found.form}
+    weight = row["weight"] if scores == row["scores"] else None
+    return row | {
+        "scores": scores,
+        "invalid": found.invalid,
+        "form": found.form,
+        "weight": weight,
+    }
 
 
 def rewrite(folder: RunFolder) -> int:

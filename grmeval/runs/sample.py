@@ -100,6 +100,7 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
         launch=launch,
         thinking=reading.thinking,
         text=reading.text,
+        weight=None if scores is None else completion.weight,
     )
 
 

@@ -12,7 +12,7 @@ from grmeval.benches import BenchSpec, holds
 from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes
+from grmeval.score.ballots import check_votes, own_votes
 from grmeval.score.figures import Figure, figures
 from grmeval.score.footer import about, footer, overall_name
 from grmeval.score.ranking import ranking
@@ -79,7 +79,7 @@ def score(
     *,
     k: int | None = None,
     limit: int | None = None,
-    votes: Sequence[str] = ("sum",),
+    votes: Sequence[str] | None = None,
     protocol: str = "official",
     ties: str | None = None,
     on_invalid: str | None = None,
@@ -87,15 +87,15 @@ def score(
 ) -> Accuracy:
     """Score a run at k samples an item (default: what was last asked); no model is needed.
 
-    `protocol` gives the rules for ties and silence that `ties` and `on_invalid` do not (see Rules);
-    `reparse` reads the stored texts anew with this version's parser.
+    Without `votes`: the judge's first. `protocol` gives the rules for ties and silence that `ties` and
+    `on_invalid` do not (see Rules); `reparse` reads the stored texts anew with this version's parser.
     """
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
     run = read_run(folder, k, limit, reparse)
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     rows, tables, exact, present = [], [], True, list[int]()
-    for vote in check_votes(votes):
+    for vote in check_votes(votes or own_votes(folder.record["identity"])[:1]):
         verdicts = judge_run(run, vote, [k], rules)
         rows += _rows(run, verdicts, vote, k)
         tables.append(_verdict_table(run, verdicts, vote, k))

@@ -27,6 +27,7 @@ COLUMNS = [
     "form",
     "tokens",
     "prompt_tokens",
+    "weight",
 ]
 
 
@@ -36,7 +37,8 @@ class Block:
 
     Scores are NaN where `valid` [I, N] is False; `drawn` [I, N] says which samples exist. `pooled`:
     responses were judged one by one, so a single score of a valid sample may be NaN too. `rewards` [I, N] by
-    meta model, NaN where a sample has none.
+    meta model, NaN where a sample has none. `weight` [I, N]: the probability of the judge's pick, NaN where a
+    sample has none; None where no sample has one.
     """
 
     items: NDArray[np.int64]
@@ -46,12 +48,16 @@ class Block:
     best: NDArray[np.bool_]
     pooled: bool
     rewards: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    weight: NDArray[np.float64] | None = None
 
     def first(self, k: int) -> "Block":
         """The first k samples alone."""
         scores, valid, drawn = self.scores[:, :k], self.valid[:, :k], self.drawn[:, :k]
         rewards = {name: reward[:, :k] for name, reward in self.rewards.items()}
-        return replace(self, scores=scores, valid=valid, drawn=drawn, rewards=rewards)
+        weight = None if self.weight is None else self.weight[:, :k]
+        return replace(
+            self, scores=scores, valid=valid, drawn=drawn, rewards=rewards, weight=weight
+        )
 
 
 @dataclass(frozen=True)
@@ -285,6 +291,7 @@ class _Rows:
     launch: NDArray[np.int64]
     tokens: NDArray[np.int64]
     prompt_tokens: NDArray[np.int64]
+    weight: NDArray[np.float64]
     changed: NDArray[np.bool_]
     values: NDArray[np.float64]
     names: tuple[str | None, ...]
@@ -346,6 +353,7 @@ class _Reader:
             "length": length,
             "values": scores.flatten().to_numpy(zero_copy_only=False),
             "changed": changed,
+            "weight": batch.column("weight").to_numpy(zero_copy_only=False),
             **{name: _integers(batch, name) for name in ("j", "tokens", "prompt_tokens")},
             **{name: self._numbers(batch.column(name)) for name in ("invalid", "form", "launch")},
         }
@@ -434,8 +442,14 @@ def _block(
         scores[at, j] = rows.values[start[:, None] + np.arange(size)]
     best = np.array([items.quality[i] or [0] * size for i in places], dtype=bool)
     best = best.reshape(len(places), size)
-    voted = {} if pooled else {n: _laid(each, here, shape[:2]) for n, each in rewards.items()}
-    return Block(places, scores, np.array(valid.any(axis=2)), before_gap, best, pooled, voted)
+    read = np.array(valid.any(axis=2))
+    if pooled:
+        return Block(places, scores, read, before_gap, best, pooled)
+    voted = {name: _laid(each, here, shape[:2]) for name, each in rewards.items()}
+    weight = np.full(shape[:2], np.nan)
+    weight[at, j] = rows.weight[mine[readable]]
+    known = None if np.isnan(weight).all() else weight
+    return Block(places, scores, read, before_gap, best, pooled, voted, known)
 
 
 def _laid(found: Rewards, here: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 """Which vote a word such as `meta:NAME` means for a run, with the meta rewards that it counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from grmeval.errors import ConfigError, nearest
+from grmeval.judges import JUDGES
 from grmeval.measure import VOTE_TABLE, Extra
 from grmeval.score.arrays import Block, RunArrays
 
-__all__ = ["ballot", "check_votes"]
+__all__ = ["ballot", "check_votes", "own_votes"]
 
 
 def check_votes(words: Sequence[str]) -> tuple[str, ...]:
@@ -20,6 +22,12 @@ def check_votes(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
+def own_votes(identity: Mapping[str, Any]) -> tuple[str, ...]:
+    """The votes that make sense for a run's judge, the usual one first; all but special ones if unknown."""
+    name = identity["judge"]["name"]
+    return JUDGES[name].votes if name in JUDGES else ("sum", "majority")
+
+
 def ballot(run: RunArrays, block: Block, word: str) -> tuple[str, Extra]:
     """(the vote, what it counts besides the scores [I, N]) for the items of a block."""
     vote, _, model = word.partition(":")
@@ -29,9 +37,11 @@ def ballot(run: RunArrays, block: Block, word: str) -> tuple[str, Extra]:
             f"--vote {word}: it compares responses, and some items of {run.path} have one"
         )
     if entry.needs == "weight":
-        raise ConfigError(
-            f"--vote {word}: the judge of {run.path} tells no probability of its pick"
-        )
+        if block.weight is None:
+            raise ConfigError(
+                f"--vote {word}: the judge of {run.path} tells no probability of its pick"
+            )
+        return vote, Extra(weight=block.weight)
     if entry.needs is None:
         return vote, Extra()
     if block.pooled:

@@ -12,7 +12,7 @@ from grmeval.errors import ConfigError
 from grmeval.measure import slope_coefficients
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes
+from grmeval.score.ballots import check_votes, own_votes
 from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
 from grmeval.score.footer import about, footer
 from grmeval.score.ranked import DRAWS
@@ -128,7 +128,7 @@ def scale(
     *folders: RunFolder,
     ks: Sequence[int] | None = None,
     limit: int | None = None,
-    votes: Sequence[str] = ("sum", "majority"),
+    votes: Sequence[str] | None = None,
     protocol: str = "official",
     ties: str | None = None,
     on_invalid: str | None = None,
@@ -138,7 +138,8 @@ def scale(
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
-    Several runs must have judged the same rows: all differences are paired. `first`: of the first k
+    Without `votes`: sum and majority; of judges that have not both, all of theirs. Several runs must have
+    judged the same rows: all differences are paired. `first`: of the first k
     samples alone, as most published curves are, not of all subsets of k. `greedy`: a run whose number
     at k=1 stands beside. `bootstrap`: limits are percentiles over so many resamples of clusters, the same
     for all points, instead of the closed form (docs/statistics.md).
@@ -150,7 +151,7 @@ def scale(
     curves: list[_Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
         run = read_run(folder, None, limit)
-        for vote in check_votes(votes):
+        for vote in check_votes(votes or _usual(folders)):
             points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             curves.append(_curve(frame, run, label, vote, first, points))
@@ -171,6 +172,14 @@ def scale(
         about=_about(curves, rules, limit, greedy),
         run=records(folders),
     )
+
+
+def _usual(folders: Sequence[RunFolder]) -> tuple[str, ...]:
+    """Votes that make sense for every run."""
+    common, *others = (own_votes(folder.record["identity"]) for folder in folders)
+    shared = tuple(vote for vote in common if all(vote in votes for votes in others))
+    usual = ("sum", "majority")
+    return usual if set(usual) <= set(shared) else shared or ("majority",)
 
 
 def _ks(run: RunArrays, ks: Sequence[int] | None, several: bool) -> tuple[int, ...]:

@@ -153,9 +153,12 @@ def _asked(identity: dict[str, Any]) -> list[str]:
     """Who judged, and how it was asked."""
     settings = [f"{name}={value}" for name, value in identity.get("engine_args", {}).items()]
     settings += [name for name in ("structured", "system", "lora") if identity.get(name)]
+    judge = identity["judge"]
     return [
+        *([f"judge {judge['name']}"] if judge["name"] != "pointwise" else []),
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
-        f"template {identity['judge']['template'][:8]}",
+        f"template {judge['template'][:8]}",
+        *([f"principles {judge['principles'][:8]}"] if "principles" in judge else []),
         f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
         f"seed {identity['seed']}",
         *([", ".join(settings)] if settings else []),

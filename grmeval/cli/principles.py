@@ -1,0 +1,42 @@
+"""`grmeval principles RUN --to FILE`: a run's criteria, for a judge that is given some."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN
+
+
+@app.command()
+def principles(
+    run: Annotated[str, typer.Argument(help=RUN)],
+    to: Annotated[Path, typer.Option("--to", help="File of JSON lines: subset, id, principles.")],
+    right: Annotated[
+        bool,
+        typer.Option(
+            "--right",
+            help="Of the first sample that ranks a labelled best response strictly first. Uses the "
+            "labels: a run with such principles is no fair measure on the same items.",
+        ),
+    ] = False,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+) -> None:
+    """Write each item's principles, of its first readable sample, to a file.
+
+    For `grmeval run --judge pointwise-principles --principles FILE`.
+    """
+    from grmeval.cli.settings import results_folder
+    from grmeval.runs.find import find_run
+    from grmeval.runs.principles import extract_principles
+    from grmeval.runs.store import RunFolder
+
+    folder = RunFolder(find_run(run, results_folder(results)))
+    found = extract_principles(folder, to.expanduser(), right=right)
+    chosen = "; chosen by the labels (--right)" if right else ""
+    print(
+        f"principles of {found.written:,} of {found.items:,} items written to {to}{chosen}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,155 @@
+"""What all judges that are asked by a template share: the prompt, the output format, its grammar."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from grmeval import resources
+from grmeval.errors import ConfigError
+from grmeval.items import Item, Message, Reading
+from grmeval.judges.judge import Locate, Needs
+
+__all__ = ["PromptedJudge"]
+
+
+class PromptedJudge:
+    """All responses in one prompt made of a Jinja template; lines of free text and a last line out."""
+
+    name: str
+    about: str
+    score_range: tuple[int, int]
+    votes: tuple[str, ...]
+    needs: Needs = Needs()
+    picks: bool = False
+    parser: int
+    template_name: str
+    """Of the packaged template, tasks/templates/<template_name>.jinja."""
+    lines: tuple[tuple[str, int], ...]
+    """The output's lines of free text: (label, parts of the room for free text)."""
+    last: str
+    """Label of the output's last line, which holds the box."""
+    variables: tuple[str, ...] = (
+        "conversation (turns with role and content)",
+        "responses (texts)",
+        "n",
+    )
+    """The template's, with what they are."""
+    shows: tuple[str, ...] = ("responses",)
+    """Variables that every template must use."""
+
+    def __init__(
+        self,
+        template: Path | None = None,
+        system: str | None = None,
+        structured_tokens: int | None = None,
+        principles: Path | None = None,
+    ) -> None:
+        """Read the template (the packaged one by default); ConfigError if it cannot be used.
+
+        `structured_tokens`: decoding is constrained to the output format, within that many tokens.
+        `principles`: of the judge that is given some.
+        """
+        from jinja2 import StrictUndefined, TemplateError, meta
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        if principles and not self.needs.principles:
+            raise ConfigError(
+                f"--principles {principles}: judge {self.name} takes none; --judge pointwise-principles does"
+            )
+        path = template or resources.tasks() / "templates" / f"{self.template_name}.jinja"
+        try:
+            self.template_text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ConfigError(f"--template {path}: cannot be read as UTF-8 text: {why}") from None
+        # The template is the user's, the texts put into it are strangers': they are only ever values.
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        try:
+            self._template = environment.from_string(self.template_text)
+            used = meta.find_undeclared_variables(environment.parse(self.template_text))
+        except TemplateError as error:
+            raise ConfigError(f"--template {path}: {error}") from None
+        if absent := [name for name in self.shows if name not in used]:
+            raise ConfigError(f"--template {path}: shows no {absent[0]} ({self._known()})")
+        self._path, self._system, self._tokens = path, system, structured_tokens
+
+    def _known(self) -> str:
+        return f"variables: {', '.join(self.variables)}"
+
+    def lacks(self, item: Item) -> str | None:
+        """See Judge."""
+        if item.n < self.needs.responses:
+            return "have one response, and this judge compares"
+        if self.needs.reference and not (item.reference or "").strip():
+            return "have no reference answer"
+        return None
+
+    def values(self, item: Item) -> dict[str, Any]:
+        """Values of the template's variables besides the conversation, the responses and n."""
+        return {}
+
+    def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
+        """One user turn, after the system message if there is one. ConfigError: the item lacks something."""
+        if why := self.lacks(item):
+            raise ConfigError(
+                f"--judge {self.name}: cannot judge {item.subset}/{item.id}: such items {why}"
+            )
+        try:
+            prompt = self._template.render(
+                conversation=item.conversation,
+                responses=[item.responses[i] for i in order],
+                n=item.n,
+                **self.values(item),
+            )
+        except Exception as error:  # a template is a program: it may raise anything
+            raise ConfigError(f"--template {self._path}: {error} ({self._known()})") from None
+        user = Message("user", prompt)
+        return (user,) if self._system is None else (Message("system", self._system), user)
+
+    def grammar(self, n: int) -> str | None:
+        """The output format. Its free lines are bounded so that the box comes before the token
+        limit even where each character is a token of its own, as digits are to many tokenizers. (One
+        character of a rare script may be several tokens: then a judgement can still be truncated.)"""
+        if self._tokens is None:
+            return None
+        box, longest = self.box(n)
+        frame = "".join(f"{label}: \n" for label, _ in self.lines) + f"{self.last}: \\boxed{{}}"
+        fixed = len(frame) + longest
+        free = self._tokens - fixed
+        if free < 24:
+            raise ConfigError(
+                f"--structured with --max-tokens {self._tokens}: {n} responses need at least {fixed + 24}"
+            )
+        whole = sum(part for _, part in self.lines)
+        texts = "".join(
+            rf"{label}: [^\n\\]{{1,{free * part // whole}}}\n" for label, part in self.lines
+        )
+        return rf"{texts}{self.last}: \\boxed\{{{box}\}}"
+
+    def box(self, n: int) -> tuple[str, int]:
+        """(a regular expression for what the box holds on n responses, room for the longest)."""
+        raise NotImplementedError
+
+    def boxed(self, scores: Sequence[int]) -> str:
+        """What the box holds where a judgement gives these scores (slot order)."""
+        raise NotImplementedError
+
+    def locate(self, n: int) -> Locate | None:
+        """See Judge."""
+        return None
+
+    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+        """See Judge, and `grmeval.judges.parse`."""
+        raise NotImplementedError
+
+    def write(self, scores: Sequence[int], analysis: str) -> str:
+        """A judgement in the output format."""
+        said = {"Specific Criteria": "Correctness (100 %)", "Analysis": analysis}
+        texts = "".join(f"{label}: {said[label]}\n" for label, _ in self.lines)
+        return f"{texts}{self.last}: \\boxed{{{self.boxed(scores)}}}"
+
+    def identity(self) -> dict[str, Any]:
+        """Name, the hash of the template's text, and the output format where it is enforced."""
+        digest = hashlib.sha256(self.template_text.encode()).hexdigest()
+        return {"name": self.name, "template": digest[:16], "grammar": self.grammar(2)}
