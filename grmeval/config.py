@@ -123,6 +123,22 @@ class RunConfig(BaseModel):
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
+    # meta rewards, which lie beside the samples
+    meta_model: str | None = _field(
+        "scoring",
+        "Meta RM that scores the judgements: a preset, a folder, or a hub id. [default: none]",
+    )
+    meta_template: Path | None = _field(
+        "scoring", "Jinja file with another prompt for the meta RM."
+    )
+    meta_engine_args: dict[str, Any] = _field(
+        "scoring", "Engine setting of the meta RM as key=value; repeatable.", {}
+    )
+    k_meta: int | None = _field(
+        "scoring",
+        "Samples that the vote meta keeps, at most k. [default: half of k, at least 1]",
+        ge=1,
+    )
     # scoring
     vote: tuple[str, ...] | None = _field(
         "scoring",
@@ -144,7 +160,7 @@ class RunConfig(BaseModel):
         "[default: as --protocol]",
     )
 
-    @field_validator("data", "principles", "template", "lora", "results")
+    @field_validator("data", "principles", "template", "lora", "results", "meta_template")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()

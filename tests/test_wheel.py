@@ -30,6 +30,7 @@ def test_a_wheel_works_away_from_the_checkout(tmp_path: Path) -> None:
         "tasks/rmb.toml",
         "tasks/templates/pointwise.jinja",
         "tasks/templates/index.jinja",
+        "tasks/templates/meta.jinja",
         "tasks/models/demo.toml",
         "published/index.toml",
         "published/deepseek-grm.csv",

@@ -23,6 +23,7 @@ INTERRUPTED = 130
 COMMANDS = (
     "run",
     "scale-curve",
+    "meta-score",
     "score",
     "diagnose",
     "compare",
@@ -140,6 +141,7 @@ def main() -> None:
         importing,
         judges,
         merge,
+        meta_score,
         principles,
         prompt,
         published,

@@ -20,6 +20,7 @@ def baseline(
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
     vote: Annotated[str, option("vote", "--vote")] = "sum",
+    k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
@@ -43,6 +44,7 @@ def baseline(
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,
+        k_meta=k_meta,
     )
     write_baseline(found, to)
     told([to])

@@ -23,6 +23,7 @@ def compare(
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
     vote: Annotated[list[str] | None, option("vote", "--vote")] = None,
+    k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
@@ -58,6 +59,7 @@ def compare(
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,
+        k_meta=k_meta,
         bootstrap=bootstrap,
     )
     if to and to.suffix in (".csv", ".md", ".json"):

@@ -16,6 +16,7 @@ __all__ = [
     "bench_names",
     "json_object",
     "key_values",
+    "meta_names",
     "model_names",
     "option",
     "published_rows",
@@ -78,7 +79,14 @@ def model_names(incomplete: str) -> list[str]:
     """For the shell's completion."""
     from grmeval.engines.models import presets
 
-    return [name for name in presets() if name.startswith(incomplete)]
+    return [name for name in presets("generator") if name.startswith(incomplete)]
+
+
+def meta_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from grmeval.engines.models import presets
+
+    return [name for name in presets("scalar") if name.startswith(incomplete)]
 
 
 def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:

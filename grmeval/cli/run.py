@@ -12,6 +12,7 @@ from grmeval.cli.options import (
     bench_names,
     json_object,
     key_values,
+    meta_names,
     model_names,
     option,
     published_rows,
@@ -20,6 +21,7 @@ from grmeval.cli.options import (
 if TYPE_CHECKING:
     from grmeval.benches import Group
     from grmeval.runs.plan import Plan
+    from grmeval.runs.store import RunFolder
     from grmeval.score import Accuracy
 
 Text = str | None
@@ -75,6 +77,12 @@ def run(
     max_tokens: Annotated[int | None, option("max_tokens", "--max-tokens")] = None,
     orders: Annotated[Text, option("orders", "--orders")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    meta_model: Annotated[
+        Text, option("meta_model", "--meta-model", autocompletion=meta_names)
+    ] = None,
+    meta_template: Annotated[Path | None, option("meta_template", "--meta-template")] = None,
+    meta_engine_arg: Annotated[Texts, option("meta_engine_args", "--meta-engine-arg")] = None,
+    k_meta: Annotated[int | None, option("k_meta", "--k-meta")] = None,
     shard: Annotated[Text, option("shard", "--shard")] = None,
     results: Annotated[Path | None, option("results", "--results")] = None,
     vote: Annotated[Texts, option("vote", "--vote")] = None,
@@ -131,6 +139,10 @@ def run(
         "max_tokens": max_tokens,
         "orders": orders,
         "seed": seed,
+        "meta_model": meta_model,
+        "meta_template": meta_template,
+        "meta_engine_args": key_values(meta_engine_arg, "--meta-engine-arg"),
+        "k_meta": k_meta,
         "shard": shard,
         "results": results,
         "vote": vote,
@@ -167,7 +179,6 @@ def _plans(
     from grmeval.cli.settings import data_of, read_settings, settings_file
     from grmeval.config import Shard
     from grmeval.errors import GrmevalError
-    from grmeval.runs.plan import configure, prepare
 
     settings = read_settings(config)
     copies = settings.pop("data", {})
@@ -177,7 +188,15 @@ def _plans(
             given[name] = settings.get(name, {}) | value
     settings |= given
     if given.get("engine") == "fake":  # asked for now: the file's model is not meant
-        for name in {"model", "revision", "lora"} - given.keys():
+        of_a_model = {
+            "model",
+            "revision",
+            "lora",
+            "meta_model",
+            "meta_template",
+            "meta_engine_args",
+        }
+        for name in of_a_model - given.keys():
             settings.pop(name, None)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
@@ -188,7 +207,7 @@ def _plans(
     plans, troubles = [], []
     for name in benches:
         try:
-            plans.append(prepare(configure(settings | {"bench": name, "data": paths.get(name)})))
+            plans.append(_plan(settings | {"bench": name, "data": paths.get(name)}))
         except GrmevalError as error:
             troubles.append(error)
     if troubles:
@@ -197,6 +216,26 @@ def _plans(
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))
     return plans, asked
+
+
+def _plan(settings: dict[str, Any]) -> "Plan":
+    """One benchmark's; with a meta RM its rewards vote too, unless told otherwise."""
+    from grmeval.judges import JUDGES
+    from grmeval.runs.meta_plan import meta_of
+    from grmeval.runs.plan import configure, prepare
+    from grmeval.runs.rewards import RewardFile
+    from grmeval.score.ballots import check_votes
+
+    config = configure(settings)
+    meta = meta_of(config)
+    if meta and "vote" not in settings:
+        own = JUDGES[config.judge].votes[0]
+        config = config.model_copy(update={"vote": (own, f"meta:{meta.name}")})
+    plan = prepare(config)
+    check_votes(config.vote or (), config.k_meta)
+    if meta:
+        RewardFile(plan.path, meta.name).check(meta.identity)
+    return plan
 
 
 def _together(
@@ -222,16 +261,40 @@ def _together(
 
 def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
     """Each run's result as soon as it is there."""
+    from grmeval.cli.meta_score import in_a_fresh_process
+    from grmeval.score import score
+
+    sampled = _sampled(plans)
+    if plans[0].config.meta_model:
+        # To the end: only then is the generator's engine closed.
+        sampled = iter(list(sampled))
+        in_a_fresh_process([plan.path for plan in plans], plans[0].config)
+    for plan, folder in zip(plans, sampled, strict=True):
+        config = plan.config
+        result = score(
+            folder,
+            k=config.k,
+            limit=config.limit,
+            votes=config.vote,
+            protocol=config.protocol,
+            ties=config.ties,
+            on_invalid=config.on_invalid,
+            k_meta=config.k_meta,
+        )
+        yield result, folder.path
+
+
+def _sampled(plans: "list[Plan]") -> "Iterator[RunFolder]":
+    """Each run as soon as it has all its samples; after the last the engine is closed."""
     from grmeval.cli.output import consoles
     from grmeval.report.progress import ConsoleProgress
     from grmeval.runs.engines import Engines
     from grmeval.runs.sample import extend
-    from grmeval.score import score
 
     _, err = consoles()
     with Engines() as engines:
         for plan in plans:
-            config, spec = plan.config, plan.loaded.spec
+            spec = plan.loaded.spec
             if missing := plan.loaded.missing:
                 names = ", ".join(list(missing)[:3]) + (" …" if len(missing) > 3 else "")
                 err.print(
@@ -245,13 +308,4 @@ def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
                 err.print(
                     f"{folder.path}: every sample is there, no model is loaded", soft_wrap=True
                 )
-            result = score(
-                folder,
-                k=config.k,
-                limit=config.limit,
-                votes=config.vote,
-                protocol=config.protocol,
-                ties=config.ties,
-                on_invalid=config.on_invalid,
-            )
-            yield result, folder.path
+            yield folder

@@ -26,6 +26,7 @@ def scale_curve(
     vote: Annotated[
         list[str] | None, option("vote", "--vote", default="sum and majority, or the judge's")
     ] = None,
+    k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
@@ -71,6 +72,7 @@ def scale_curve(
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,
+        k_meta=k_meta,
         first=first,
         greedy=RunFolder(find_run(greedy, where)) if greedy else None,
         bootstrap=bootstrap,

@@ -11,7 +11,7 @@ from grmeval.files import read_toml
 __all__ = ["FILE", "data_of", "read_settings", "results_folder", "settings_file"]
 
 FILE = "grmeval.toml"
-_TABLES = ("engine_args", "chat_template_kwargs")
+_TABLES = ("engine_args", "chat_template_kwargs", "meta_engine_args")
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
     if name not in RunConfig.model_fields:
         known = nearest(name, sorted(RunConfig.model_fields))
         raise ConfigError(f"{file}: unknown setting {name!r}; {known}")
-    if name in ("principles", "template", "lora", "results"):
+    if name in ("principles", "template", "lora", "results", "meta_template"):
         return _path(file, name, value, here)
     if name == "data":
         return _data(file, value if isinstance(value, dict) else {"": value}, here)
@@ -52,7 +52,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
-    return _if_path(value, here) if name == "model" else value
+    return _if_path(value, here) if name in ("model", "meta_model") else value
 
 
 def _data(file: Path, table: dict[str, Any], here: Path) -> dict[str, Path]:

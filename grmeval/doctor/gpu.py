@@ -32,7 +32,7 @@ class Gpu(NamedTuple):
 
 def weights() -> dict[str, float]:
     """GB of the hub presets' weights."""
-    found = {name: read_preset(name) for name in presets()}
+    found = {name: read_preset(name) for name in presets("generator")}
     return {name: p.memory_gb for name, p in found.items() if p and p.hub and p.memory_gb}
 
 

@@ -31,23 +31,27 @@ class ChatEncoder:
         )
         self._control = re.compile("|".join(map(re.escape, control)) or "(?!)")
 
-    def __call__(self, messages: tuple[Message, ...]) -> list[int]:
-        """ConfigError where the template refuses the chat."""
+    def __call__(self, messages: tuple[Message, ...], finished: bool = False) -> list[int]:
+        """ConfigError where the template refuses the chat.
+
+        `finished`: the chat ends with what the assistant said, and nothing is to follow; else with a
+        user's turn that the assistant is to answer.
+        """
         if not any(self._control.search(message.content) for message in messages):
-            return self._plain(self._template(messages))
+            return self._plain(self._template(messages, finished))
         marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
         marked = [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)]
-        ids, rest = list[int](), self._template(tuple(marked))
+        ids, rest = list[int](), self._template(tuple(marked), finished)
         for mark, message in zip(marks, messages, strict=True):
             before, _, rest = rest.partition(mark)
             ids += self._plain(before) + self._cut(message.content)
         return ids + self._plain(rest)
 
-    def _template(self, messages: tuple[Message, ...]) -> str:
+    def _template(self, messages: tuple[Message, ...], finished: bool) -> str:
         turns = [message._asdict() for message in messages]
         try:
             text = self.tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **self._kwargs
+                turns, tokenize=False, add_generation_prompt=not finished, **self._kwargs
             )
         except Exception as error:  # a template is a program: it may raise anything
             raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error

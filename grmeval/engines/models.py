@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,7 +13,25 @@ from grmeval import hub, resources
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import read_toml, write_json
 
-__all__ = ["ModelRef", "Preset", "presets", "read_preset", "resolve", "slug", "with_adapter"]
+__all__ = [
+    "KINDS",
+    "ModelRef",
+    "Preset",
+    "check_kind",
+    "presets",
+    "read_preset",
+    "resolve",
+    "slug",
+    "with_adapter",
+]
+
+Kind = Literal["generator", "scalar"]
+
+KINDS: dict[Kind, str] = {
+    "generator": "a model that writes judgements: --model takes it",
+    "scalar": "a model with a head that gives one number: --meta-model takes it",
+}
+"""What a model is for, in words."""
 
 
 # Weights, configuration, tokenizer, chat template, and code that a model brings along.
@@ -33,6 +51,7 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     licence: str
+    kind: Kind = "generator"
     note: str = ""
     hub: str | None = None
     revision: str | None = None
@@ -41,7 +60,7 @@ class Preset(BaseModel):
     memory_gb: float | None = None
     """GPU memory of the weights; the KV cache comes on top."""
     defaults: dict[str, Any] = {}
-    """Fields of RunConfig."""
+    """Fields of RunConfig; of a scalar model those of MetaConfig."""
 
 
 class ModelRef(NamedTuple):
@@ -54,9 +73,29 @@ class ModelRef(NamedTuple):
     identity: str
 
 
-def presets() -> list[str]:
-    """Names of the presets."""
-    return sorted(path.stem for path in (resources.tasks() / "models").glob("*.toml"))
+def presets(kind: Kind | None = None) -> list[str]:
+    """Names of the presets, of one kind or all."""
+    names = sorted(path.stem for path in (resources.tasks() / "models").glob("*.toml"))
+    return [n for n in names if not kind or ((found := read_preset(n)) and found.kind == kind)]
+
+
+def check_kind(model: str, kind: Kind) -> None:
+    """ConfigError where a preset, or a model folder, is known to be of another kind than is wanted."""
+    preset = read_preset(model)
+    found = preset.kind if preset else _kind_of_folder(Path(model).expanduser())
+    if found not in (None, kind):
+        raise ConfigError(f"{_FLAGS[kind]} {model}: {KINDS[found]}")
+
+
+_FLAGS: dict[Kind, str] = {"generator": "--model", "scalar": "--meta-model"}
+
+
+def _kind_of_folder(path: Path) -> Kind | None:
+    """By the class that its config names; None: no such folder, or another class."""
+    classes = _read_json(path / "config.json").get("architectures") or [""]
+    if str(classes[0]).endswith("ForSequenceClassification"):
+        return "scalar"
+    return "generator" if str(classes[0]).endswith("ForCausalLM") else None
 
 
 def read_preset(name: str) -> Preset | None:
@@ -70,8 +109,12 @@ def read_preset(name: str) -> Preset | None:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def resolve(model: str, revision: str | None) -> ModelRef:
-    """Find a model; ConfigError if there is none such, InfrastructureError if the hub cannot be asked."""
+def resolve(model: str, revision: str | None, kind: Kind = "generator") -> ModelRef:
+    """Find a model; ConfigError if there is none such, or it is known to be of another kind.
+
+    InfrastructureError: the hub cannot be asked.
+    """
+    check_kind(model, kind)
     preset = read_preset(model)
     if revision and not (preset and preset.hub) and (preset or Path(model).expanduser().exists()):
         raise ConfigError(f"--revision {revision!r}: {model} is no hub model; drop it")
@@ -88,7 +131,7 @@ def resolve(model: str, revision: str | None) -> ModelRef:
         return _hub(model, revision, slug(model.replace("/", "--")))
     raise ConfigError(
         f"--model {model!r}: no such folder, and no hub id (owner/name); "
-        f"presets {nearest(model, presets())}"
+        f"presets {nearest(model, presets(kind))}"
     )
 
 

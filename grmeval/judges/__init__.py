@@ -8,6 +8,7 @@ from grmeval.errors import ConfigError
 from grmeval.judges.index import IndexJudge
 from grmeval.judges.index_prob import IndexProbJudge
 from grmeval.judges.judge import Judge, Locate, Needs
+from grmeval.judges.meta import MetaPrompt
 from grmeval.judges.pointwise import PointwiseJudge
 from grmeval.judges.pointwise_plain import PointwisePlainJudge
 from grmeval.judges.pointwise_principles import PointwisePrinciplesJudge
@@ -21,6 +22,7 @@ __all__ = [
     "IndexProbJudge",
     "Judge",
     "Locate",
+    "MetaPrompt",
     "Needs",
     "PointwiseJudge",
     "PointwisePlainJudge",

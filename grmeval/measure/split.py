@@ -6,7 +6,7 @@ import numpy as np
 
 from grmeval.measure.outcomes import judge_single, judge_totals
 from grmeval.measure.subsets import Counts, admissible, alike, dealt, every, how_many, shuffled
-from grmeval.measure.votes import Bools, Floats, subset_totals
+from grmeval.measure.votes import NO_EXTRA, Bools, Extra, Floats, subset_totals
 
 _CHUNK = 2**21
 
@@ -36,6 +36,7 @@ def vote_noise(
     threshold: float = 5.5,
     rng: np.random.Generator,
     subsets: int = 1024,
+    extra: Extra = NO_EXTRA,
 ) -> VoteNoise:
     """The U-statistic vote@k and its delete-one-sample jackknife variance (Arvesen 1969).
 
@@ -62,7 +63,8 @@ def vote_noise(
         for at in range(0, len(items), step):
             part = items[at : at + step]
             where = part[:, None], samples[at : at + step]
-            summed = subset_totals(vote, scores[where], valid[where], chosen, threshold=threshold)
+            given = scores[where], valid[where], chosen
+            summed = subset_totals(vote, *given, threshold=threshold, extra=extra.at(where))
             credit, tie = _judged(summed, best[part], vote, threshold)
             member = start == np.arange(len(takes))[:, None]
             weight = (member / member.sum(axis=1, keepdims=True)).mean(axis=0)

@@ -44,6 +44,13 @@ def run_text(story: Mapping[str, Any]) -> Iterator[str]:
         yield f"\nlaunch {_line(launch['name'])}\n"
         yield from _wrapped(_launch(launch), "  ")
     yield from _part("totals", story["totals"] or {"samples": "not folded yet"})
+    for name, record in story["rewards"].items():
+        made = record.get("launches") or [{"samples": "made elsewhere"}]
+        facts = {
+            "identity": record.get("identity"),
+            "samples": [each.get("samples") for each in made],
+        }
+        yield from _part(f"meta rewards {name}", facts)
     yield from _part("files", {name: f"{size:,} bytes" for name, size in story["files"].items()})
 
 

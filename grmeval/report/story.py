@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grmeval.errors import ConfigError, DataError
-from grmeval.items import Item, Key
+from grmeval.errors import ConfigError
+from grmeval.items import Key
 from grmeval.report.overview import run_line
 from grmeval.runs.find import find_item
 from grmeval.runs.preview import Preview
 from grmeval.runs.read import item_samples
+from grmeval.runs.rewards import reward_records
 from grmeval.runs.store import RunFolder
+from grmeval.runs.texts import judged_items
 
 __all__ = ["as_json_text", "item_story", "prompt_json", "run_story"]
 
@@ -51,6 +53,7 @@ def run_story(folder: RunFolder) -> dict[str, Any]:
         "config": record["config"],
         "launches": record["launches"],
         "totals": record.get("totals"),
+        "rewards": reward_records(folder.path),
         "files": files,
     }
 
@@ -74,7 +77,7 @@ def item_story(
     story |= {name: row[name] for name in LABELS if name in row}
     story["section"] = spec["sections"][row["section"]]["name"]
     if texts:
-        loaded = _load_item(folder, key, row["content_hash"], data)
+        loaded = judged_items(folder, {key: row["content_hash"]}, data, "--texts")[key]
         story["conversation"] = [message._asdict() for message in loaded.conversation]
         story["responses"] = list(loaded.responses)
     samples = item_samples(folder, key)
@@ -109,29 +112,6 @@ def _item_row(folder: RunFolder, item: str) -> tuple[dict[str, Any], Key]:
     key = find_item(item, keys)
     row: dict[str, Any] = table.slice(keys.index(key), 1).to_pylist()[0]
     return row, key
-
-
-def _load_item(folder: RunFolder, key: Key, content_hash: str, data: Path | None) -> Item:
-    from grmeval.benches import load
-
-    identity, asked = folder.record["identity"], folder.record["config"]
-    if identity["engine"] == "import" and not asked["texts"]:
-        raise ConfigError(
-            "--texts: this run was imported without the benchmark's rows: it has no texts; import the "
-            "file again with --data PATH"
-        )
-    kept = asked.get("data")
-    source = data.expanduser() if data else Path(kept) if kept else None
-    loaded = load(asked.get("bench") or identity["bench"], source, identity["layout"])
-    found = next((item for item in loaded.items if item.key == key), None)
-    if found is None or found.content_hash() != content_hash:
-        where = f"--data {source}" if source else "the packaged rows"
-        how = "has no such item" if found is None else "has other texts or labels for it"
-        raise DataError(
-            f"{where}: item {f'{key.subset}/{key.id}'!r} is not the one that was judged: this copy {how}; "
-            "name the copy that the run was made from (--data)"
-        )
-    return found
 
 
 def _only(samples: list[dict[str, Any]], j: int, item: str) -> list[dict[str, Any]]:

@@ -12,21 +12,21 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from grmeval.errors import StoreError
 from grmeval.files import sync
 from grmeval.items import Sample
 
-__all__ = ["JournalWriter", "read_journal"]
+__all__ = ["JournalWriter", "LineWriter", "read_journal", "read_lines"]
 
 _FIELDS = tuple(field.name for field in fields(Sample) if field.name != "launch")
 _NAMES = set(_FIELDS)
 SYNC_SECONDS = 1.0
 
 
-class JournalWriter:
-    """The one writer of `journal/<launch>.jsonl`."""
+class LineWriter:
+    """The one writer of a new file of JSON lines."""
 
     def __init__(self, path: Path) -> None:
         """Create the file; StoreError if it cannot be."""
@@ -43,9 +43,8 @@ class JournalWriter:
         self._syncer = threading.Thread(target=self._sync, name="journal-sync", daemon=True)
         self._syncer.start()
 
-    def write(self, sample: Sample) -> None:
-        """Append one sample; StoreError (disk full, say) leaves every earlier one readable."""
-        row = {name: getattr(sample, name) for name in _FIELDS}
+    def write_row(self, row: dict[str, Any]) -> None:
+        """Append one line; StoreError (disk full, say) leaves every earlier one readable."""
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
         if self._failed:
             raise self._trouble(self._failed)
@@ -74,7 +73,7 @@ class JournalWriter:
                     self._failed = error
                     return
 
-    def __enter__(self) -> "JournalWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -94,18 +93,32 @@ class JournalWriter:
             raise self._trouble(self._failed)
 
 
-def read_journal(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (byte offset, row) of each whole line; a torn last line is dropped.
+class JournalWriter(LineWriter):
+    """The one writer of `journal/<launch>.jsonl`."""
 
-    StoreError for a damaged line that is not the last: bytes were changed after they were written.
-    """
+    def write(self, sample: Sample) -> None:
+        """Append one sample; see `write_row`."""
+        self.write_row({name: getattr(sample, name) for name in _FIELDS})
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (byte offset, number from 1, line) of each whole line; a torn last line is dropped."""
     with path.open("rb") as file:
         offset = 0
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
-            yield offset, parse_line(line, path, number)
+            yield offset, number, line
             offset += len(line)
+
+
+def read_journal(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (byte offset, row) of each whole line.
+
+    StoreError for a damaged line that is not the last: bytes were changed after they were written.
+    """
+    for offset, number, line in read_lines(path):
+        yield offset, parse_line(line, path, number)
 
 
 def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:

@@ -11,13 +11,21 @@ from grmeval.benches import Loaded, at_hand, find_spec, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
-from grmeval.engines.models import ModelRef, presets, read_preset, resolve, with_adapter
+from grmeval.engines.models import (
+    ModelRef,
+    check_kind,
+    presets,
+    read_preset,
+    resolve,
+    with_adapter,
+)
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
+from grmeval.runs.rewards import is_meta_vote, reward_names
 from grmeval.runs.store import RunFolder, run_id
 
 __all__ = ["Plan", "again", "configure", "prepare"]
@@ -144,6 +152,7 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     else:
         bench = values.get("bench", "sample")
         values["model"] = values.get("model") or _default_model(bench, values.get("data"))
+        check_kind(values["model"], "generator")
         if preset := read_preset(values["model"]):
             both = preset.defaults.keys() & values.keys()
             merged = {
@@ -160,7 +169,7 @@ def prepare(config: RunConfig) -> Plan:
     tokens = config.max_tokens if config.structured else None
     judge = make_judge(config.judge, config.template, config.system, tokens, config.principles)
     for vote in config.vote or ():
-        if vote not in judge.votes:
+        if vote not in judge.votes and not is_meta_vote(vote):
             raise ConfigError(
                 f"--vote {vote!r}: judge {judge.name} allows {', '.join(judge.votes)}"
             )
@@ -180,6 +189,7 @@ def prepare(config: RunConfig) -> Plan:
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
     plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
+    _check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
     plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
     _try_judge(plan)
@@ -263,6 +273,25 @@ def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
         )
 
 
+def _check_meta(plan: Plan) -> None:
+    """Votes by meta reward can be counted at the end."""
+    config, votes = plan.config, [vote for vote in plan.config.vote or () if is_meta_vote(vote)]
+    if not votes and not config.meta_model:
+        return
+    asked = f"--vote {votes[0]}" if votes else f"--meta-model {config.meta_model}"
+    if any(item.pool is not None for item in plan.loaded.items):
+        raise ConfigError(f"{asked}: responses are judged one by one here, not in one judgement")
+    if config.meta_model and config.shard:
+        raise ConfigError(
+            f"{asked} with --shard: score the whole run when all shards are done: `grmeval meta-score`"
+        )
+    if not config.meta_model and not reward_names(plan.path):
+        raise ConfigError(
+            f"{asked}: which meta RM? --meta-model NAME scores the judgements as well; or `grmeval "
+            "meta-score` does afterwards, and `grmeval score` votes"
+        )
+
+
 def _default_model(bench: str, data: Any) -> str:
     if chosen := os.environ.get("GRMEVAL_MODEL"):
         return chosen
@@ -272,7 +301,7 @@ def _default_model(bench: str, data: Any) -> str:
         return "demo"
     raise ConfigError(
         f"--bench {bench}: which model? There is no NVIDIA GPU here, so nothing is assumed. "
-        f"--model NAME takes a preset ({', '.join(presets())}), a folder, or a hub id; "
+        f"--model NAME takes a preset ({', '.join(presets('generator'))}), a folder, or a hub id; "
         "--model demo is a small packaged model for a CPU, --engine fake a simulated judge"
         + _and_rows(bench, data)
     )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from grmeval.errors import StoreError
 from grmeval.items import Completion, Item, Sample
 from grmeval.judges import Judge
-from grmeval.runs.disk import now
+from grmeval.runs.disk import memory, now
 from grmeval.runs.engines import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.store import RunFolder
@@ -161,6 +161,7 @@ class _Tally:
             "samples": self._samples,
             "tokens": self._tokens,
             "prompt_tokens": self._prompt_tokens,
+            "memory_mib": memory(),
         }
 
 

@@ -84,18 +84,21 @@ def score(
     ties: str | None = None,
     on_invalid: str | None = None,
     reparse: bool = False,
+    k_meta: int | None = None,
 ) -> Accuracy:
     """Score a run at k samples an item (default: what was last asked); no model is needed.
 
     Without `votes`: the judge's first. `protocol` gives the rules for ties and silence that `ties` and
-    `on_invalid` do not (see Rules); `reparse` reads the stored texts anew with this version's parser.
+    `on_invalid` do not (see Rules); `reparse` reads the stored texts anew with this version's parser;
+    `k_meta`: samples that the vote `meta` keeps (default: half of k).
     """
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
-    run = read_run(folder, k, limit, reparse)
+    run = read_run(folder, k, limit, reparse, k_meta)
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     rows, tables, exact, present = [], [], True, list[int]()
-    for vote in check_votes(votes or own_votes(folder.record["identity"])[:1]):
+    votes = check_votes(votes or own_votes(folder.record["identity"])[:1], k_meta)
+    for vote in votes:
         verdicts = judge_run(run, vote, [k], rules)
         rows += _rows(run, verdicts, vote, k)
         tables.append(_verdict_table(run, verdicts, vote, k))
@@ -107,7 +110,7 @@ def score(
     return Accuracy(
         title=f"{folder.record['spec']['title']} · {label} · k={k}",
         rows=tuple(rows),
-        footer=footer(run, rules, k, limit, exact, present),
+        footer=footer(run, rules, k, limit, exact, present, votes),
         about=about(run, rules, limit),
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         missing=int(np.maximum(k * run.width - run.samples, 0).sum()),

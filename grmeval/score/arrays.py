@@ -72,7 +72,7 @@ class RunArrays:
     from the stored ones, None where those were taken. `part` numbers what a section is the weighted mean
     of: its subsets where the benchmark weighs them, else the section itself. `unit` numbers what gets a
     verdict: an item, or a group of items.
-    `limited`: --limit left items out.
+    `limited`: --limit left items out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
     """
 
     path: Path
@@ -101,6 +101,7 @@ class RunArrays:
     forms: dict[str, int]
     launches: tuple[str, ...]
     reparsed: int | None
+    k_meta: int | None = None
 
     @property
     def balanced(self) -> bool:
@@ -132,7 +133,11 @@ class RunArrays:
 
 
 def read_run(
-    folder: RunFolder, k: int | None = None, limit: int | None = None, reparse: bool = False
+    folder: RunFolder,
+    k: int | None = None,
+    limit: int | None = None,
+    reparse: bool = False,
+    k_meta: int | None = None,
 ) -> RunArrays:
     """Read a run; `limit` keeps the items that `--limit` would take, `reparse` reads every text anew.
 
@@ -206,6 +211,7 @@ def read_run(
         forms=_tally(rows.form[counted & rows.valid], rows.names),
         launches=tuple(rows.used(rows.launch)),
         reparsed=int(rows.changed.sum()) if reparse else None,
+        k_meta=k_meta,
     )
 
 

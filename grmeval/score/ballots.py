@@ -11,14 +11,19 @@ from grmeval.score.arrays import Block, RunArrays
 __all__ = ["ballot", "check_votes", "own_votes"]
 
 
-def check_votes(words: Sequence[str]) -> tuple[str, ...]:
-    """The votes, each once; ConfigError: no such vote, or a meta model's name where it counts none."""
+def check_votes(words: Sequence[str], k_meta: int | None = None) -> tuple[str, ...]:
+    """The votes, each once; ConfigError: no such vote, or a meta model's name where it counts none.
+
+    Nor does a `k_meta` mean anything to votes that keep every sample.
+    """
     for word in words:
         vote, colon, _ = word.partition(":")
         if vote not in VOTE_TABLE:
             raise ConfigError(f"--vote {word!r}: {nearest(vote, tuple(VOTE_TABLE))}")
         if colon and VOTE_TABLE[vote].needs != "reward":
             raise ConfigError(f"--vote {word!r}: only votes by meta reward take a model's name")
+    if k_meta is not None and not any(word.partition(":")[0] == "meta" for word in words):
+        raise ConfigError(f"--k-meta {k_meta}: it is of --vote meta, not of {', '.join(words)}")
     return tuple(dict.fromkeys(words))
 
 
@@ -49,9 +54,9 @@ def ballot(run: RunArrays, block: Block, word: str) -> tuple[str, Extra]:
     known = sorted(block.rewards)
     if not known:
         raise ConfigError(
-            f"--vote {word}: {run.path / 'rewards'} holds no meta rewards (a file a meta model, "
-            "NAME.parquet with subset, id, j and reward)"
+            f"--vote {word}: {run.path / 'rewards'} holds no meta rewards: `grmeval meta-score` makes them "
+            "(or a file a meta model, NAME.parquet with subset, id, j and reward)"
         )
     if model not in ("", *known) or (not model and len(known) > 1):
         raise ConfigError(f"--vote {word}: which meta model? {vote}:NAME; {nearest(model, known)}")
-    return vote, Extra(reward=block.rewards[model or known[0]], k_meta=None)
+    return vote, Extra(reward=block.rewards[model or known[0]], k_meta=run.k_meta)

@@ -46,6 +46,7 @@ class About(_Strict):
     samples: int = Field(ge=1)
     limit: int | None
     vote: str
+    k_meta: int | None = None
     ties: str
     on_invalid: str
     judgements: int = Field(ge=0)
@@ -103,12 +104,14 @@ def baseline_of(
     protocol: str = "official",
     ties: str | None = None,
     on_invalid: str | None = None,
+    k_meta: int | None = None,
 ) -> Baseline:
     """A finished run at k samples an item (default: what was last asked). Incomplete: samples are missing."""
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
-    run = read_run(folder, k, limit)
+    check_votes([vote], k_meta)
+    run = read_run(folder, k, limit, k_meta=k_meta)
     refuse_unfinished(run, k)
     (vote,) = check_votes([vote])
     verdicts = judge_run(run, vote, [k], rules)
@@ -174,6 +177,7 @@ def _about(
         samples=int(run.depth.min()),
         limit=limit,
         vote=vote,
+        k_meta=run.k_meta,
         ties=rules.ties,
         on_invalid=rules.on_invalid,
         judgements=int(run.samples.sum()),

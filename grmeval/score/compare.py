@@ -104,6 +104,7 @@ def compare(
     ties: str | None = None,
     on_invalid: str | None = None,
     bootstrap: int | None = None,
+    k_meta: int | None = None,
 ) -> Comparison:
     """Every run less the first, at one k (default: the largest that all were asked for).
 
@@ -117,12 +118,12 @@ def compare(
     k = k or min(folder.record["asked"]["k"] for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
-    runs = [_read(folder, k, limit) for folder in folders]
+    runs = [_read(folder, k, limit, k_meta) for folder in folders]
     rows: list[Gap] = []
     flips: list[Flip] = []
     lacking: list[str] = []
     footers: dict[str, Sequence[str]] = {}
-    for vote in check_votes(votes):
+    for vote in check_votes(votes, k_meta):
         judged = [judge_run(run, vote, [k], rules) for run in runs]
         frame = Frame(runs[0], judged[0])
         columns = [
@@ -131,7 +132,7 @@ def compare(
         ]
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
-            lines = footer(run, rules, k, limit, exact, present)
+            lines = footer(run, rules, k, limit, exact, present, [vote])
             footers[name] = list(dict.fromkeys([*footers.get(name, ()), *lines]))
         for number in range(1, len(runs)):
             absent = frame.lacking([columns[0], columns[number]])
@@ -151,8 +152,8 @@ def compare(
     )
 
 
-def _read(folder: RunFolder, k: int, limit: int | None) -> RunArrays:
-    run = read_run(folder, k, limit)
+def _read(folder: RunFolder, k: int, limit: int | None, k_meta: int | None) -> RunArrays:
+    run = read_run(folder, k, limit, k_meta=k_meta)
     most = deepest(run)
     if most < k:
         raise ConfigError(

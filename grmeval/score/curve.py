@@ -135,6 +135,7 @@ def scale(
     first: bool = False,
     greedy: RunFolder | None = None,
     bootstrap: int | None = None,
+    k_meta: int | None = None,
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
@@ -142,7 +143,7 @@ def scale(
     judged the same rows: all differences are paired. `first`: of the first k
     samples alone, as most published curves are, not of all subsets of k. `greedy`: a run whose number
     at k=1 stands beside. `bootstrap`: limits are percentiles over so many resamples of clusters, the same
-    for all points, instead of the closed form (docs/statistics.md).
+    for all points, instead of the closed form (docs/statistics.md). `k_meta`: see `score`.
     """
     everyone = [*folders, *([greedy] if greedy else [])]
     limit = limit or common_limit(everyone)
@@ -150,8 +151,8 @@ def scale(
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     curves: list[_Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
-        run = read_run(folder, None, limit)
-        for vote in check_votes(votes or _usual(folders)):
+        run = read_run(folder, None, limit, k_meta=k_meta)
+        for vote in check_votes(votes or _usual(folders), k_meta):
             points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             curves.append(_curve(frame, run, label, vote, first, points))
@@ -354,7 +355,7 @@ def _notes(
         most = int(curve.run.depth.min())
         exact = all(bool(point.verdicts.exact.all()) for point in curve.points)
         present = curve.points[0].verdicts.sections(curve.run, 0)
-        lines = footer(curve.run, rules, most, limit, exact, present)
+        lines = footer(curve.run, rules, most, limit, exact, present, [curve.vote])
         footers[curve.label] = list(dict.fromkeys([*footers.get(curve.label, []), *lines]))
     yield from said_once(footers)
 

@@ -13,6 +13,7 @@ from grmeval.score.biases import length, position, reversal
 from grmeval.score.costs import output, regret
 from grmeval.score.findings import Part
 from grmeval.score.footer import provenance
+from grmeval.score.meta import meta
 from grmeval.score.observed import observe
 from grmeval.score.stability import agreement, calibration, scores, split, votes
 
@@ -68,6 +69,7 @@ def diagnose(
         split(seen, vote, k, voted),
         regret(seen, voted, k),
         output(seen),
+        *meta(seen, k),
     )
     title = f"{folder.record['spec']['title']} · {folder.record['config']['label']} · diagnosis"
     return Diagnosis(

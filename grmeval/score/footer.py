@@ -19,9 +19,18 @@ _PLAIN = ("boxed", "imported")
 
 
 def footer(
-    run: RunArrays, rules: Rules, k: int, limit: int | None, exact: bool, present: Sequence[int]
+    run: RunArrays,
+    rules: Rules,
+    k: int,
+    limit: int | None,
+    exact: bool,
+    present: Sequence[int],
+    votes: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Sentences for the foot of a table at k samples an item; `present`: sections with a verdict."""
+    """Sentences for the foot of a table of `votes` at k samples an item.
+
+    `present`: sections with a verdict.
+    """
     spec = run.record["spec"]
     lines = [f"overall: {spec['metric']}", str(rules)]
     if run.spec.games and not run.played_in_games:
@@ -52,6 +61,8 @@ def footer(
     if run.reparsed is not None:
         lines.append(f"texts read again by this parser: {run.reparsed:,} readings differ")
     lines += _counts(run)
+    for vote in votes:
+        lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
 
@@ -98,6 +109,34 @@ def _counts(run: RunArrays) -> list[str]:
     return lines
 
 
+def _meta(run: RunArrays, word: str, k: int) -> list[str]:
+    """How a vote by meta reward counts, and how many of the judgements it counts have none."""
+    vote, _, model = word.partition(":")
+    if vote not in ("meta", "meta-weighted"):
+        return []
+    model = model or next((name for block in run.blocks for name in block.rewards), "")
+    lines, counted, lacking = [], 0, 0
+    if vote == "meta":
+        how = "max(1, k // 2)" if run.k_meta is None else f"at most {run.k_meta}"
+        kept = max(1, k // 2) if run.k_meta is None else min(run.k_meta, k)
+        lines.append(
+            f"{word}: sum of the k_meta samples of highest meta reward ({model}); k_meta: {how}, "
+            f"{kept} at k={k}"
+        )
+    for block in run.blocks:
+        valid = block.valid[:, :k]
+        reward = block.rewards.get(model)
+        counted += int(valid.sum())
+        lacking += int((valid if reward is None else valid & np.isnan(reward[:, :k])).sum())
+    if lacking:
+        what = "come after all others" if vote == "meta" else "do not vote"
+        lines.append(
+            f"{word}: {lacking:,} of {counted:,} readable judgements have no meta reward of {model} and "
+            f"{what}"
+        )
+    return lines
+
+
 def _alone(run: RunArrays) -> int:
     """Scores that are missing in samples where another response has one."""
     blocks = [block for block in run.blocks if not block.pooled]
@@ -111,6 +150,7 @@ def about(run: RunArrays, rules: Rules, limit: int | None) -> dict[str, Any]:
         "limit": limit,
         "ties": rules.ties,
         "on_invalid": rules.on_invalid,
+        **({} if run.k_meta is None else {"k_meta": run.k_meta}),
     }
 
 

@@ -11,6 +11,7 @@ from grmeval.errors import Incomplete
 from grmeval.measure import Contrast, advice, decide, decide_sections, vote_noise
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.ballots import ballot
 from grmeval.score.baseline import Baseline, refuse_unfinished
 from grmeval.score.columns import NAN, Frame, Part, column
 from grmeval.score.footer import footer
@@ -111,7 +112,7 @@ def gate(
     if trouble := _unlike(folder, baseline):
         broken = Check("data", "the same rows", "broken", trouble)
         return Gated(title, "broken", (broken,), (), (), facts)
-    run = read_run(folder, about.k, about.limit)
+    run = read_run(folder, about.k, about.limit, k_meta=about.k_meta)
     try:
         refuse_unfinished(run, about.k)
     except Incomplete as error:
@@ -245,7 +246,7 @@ class _Night:
         yield from (f"left out: {what}" for what in self.frame.lacking([self.old, self.new]))
         exact = bool(self.frame.verdicts.exact.all())
         present = self.frame.verdicts.sections(self.run, 0)
-        yield from footer(self.run, self.rules, about.k, about.limit, exact, present)
+        yield from footer(self.run, self.rules, about.k, about.limit, exact, present, [about.vote])
 
 
 def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
@@ -259,9 +260,10 @@ def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
         known = run.labelled[block.items]
         if not known.any():
             continue
+        name, extra = ballot(run, block, vote)
         some = (block.drawn[known].sum(axis=1) > k).any()
         noise = vote_noise(
-            vote,
+            name,
             block.scores[known],
             block.valid[known],
             block.drawn[known],
@@ -270,6 +272,7 @@ def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
             balanced=run.balanced and not block.pooled,
             threshold=run.spec.threshold,
             rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
+            extra=extra.at(known),
         )
         one = 0.0 if some else noise.credit * (1 - noise.credit)
         found.append(noise.variance + one)

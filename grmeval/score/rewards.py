@@ -1,4 +1,4 @@
-"""Meta rewards that lie beside a run's samples: rewards/<meta model>.parquet, a row a sample."""
+"""Meta rewards that lie beside a run's samples, by meta model, folded or not: a row a sample."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.errors import StoreError
-from grmeval.files import read_parquet
+from grmeval.runs.rewards import FOLDER, read_rows, reward_names
 
 __all__ = ["Rewards", "read_rewards"]
 
@@ -23,21 +23,19 @@ class Rewards(NamedTuple):
 
 def read_rewards(run: Path, place: Mapping[tuple[str, str], int]) -> dict[str, Rewards]:
     """By meta model; `place` says where a (subset, id) is among the items at hand, others are left out."""
-    return {path.stem: _read(path, place) for path in sorted((run / "rewards").glob("*.parquet"))}
+    return {name: _read(run, name, place) for name in reward_names(run)}
 
 
-def _read(path: Path, place: Mapping[tuple[str, str], int]) -> Rewards:
-    import pyarrow as pa
-
+def _read(run: Path, name: str, place: Mapping[tuple[str, str], int]) -> Rewards:
+    table = read_rows(run, name, ["subset", "id", "j", "reward"])
+    keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
+    item = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
     try:
-        table = read_parquet(path).select(["subset", "id", "j", "reward"])
-        keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
-        item = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
         j = table["j"].to_numpy().astype(np.int64)
         reward = table["reward"].to_numpy().astype(np.float64)
-    except (pa.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise StoreError(
-            f"{path}: damaged: {error}; move it away, and score its samples again"
+            f"{run / FOLDER / name}.parquet: damaged: {error}; move it away, and score its samples again"
         ) from None
     there = (item >= 0) & (j >= 0)
     return Rewards(item[there], j[there], reward[there])

@@ -8,6 +8,7 @@ import pytest
 
 from grmeval.engines.models import fingerprint, presets, read_preset, resolve
 from grmeval.errors import ConfigError, InfrastructureError
+from grmeval.runs.meta_plan import configure_meta, prepare_meta
 from grmeval.runs.plan import configure, prepare
 
 COMMITS = ("1" * 40, "2" * 40)
@@ -130,11 +131,36 @@ def test_what_is_no_model_is_said(model: Path, tmp_path: Path) -> None:
             resolve(str(model), None)
 
 
+@pytest.mark.parametrize("head", ["LlamaForSequenceClassification", "LlamaForCausalLM"])
+def test_a_folder_is_taken_for_what_it_is(model: Path, head: str) -> None:
+    (model / "config.json").write_text(f'{{"architectures": ["{head}"]}}')
+    if head.endswith("Classification"):
+        assert prepare_meta(configure_meta({"model": str(model)})).name == "my-grm"
+        with pytest.raises(
+            ConfigError, match=r"--model .*my-grm: a model with a head that gives one"
+        ):
+            run_path(model)
+    else:
+        assert run_path(model)
+        with pytest.raises(
+            ConfigError, match=r"--meta-model .*my-grm: a model that writes judgements"
+        ):
+            configure_meta({"model": str(model)})
+
+
 def test_presets_fit_the_configuration() -> None:
     for name in presets():
         preset = read_preset(name)
         assert preset
         assert bool(preset.hub) != bool(preset.package)
+        if preset.kind == "scalar":
+            meta = configure_meta({"model": name})
+            assert all(getattr(meta, field) == value for field, value in preset.defaults.items())
+            with pytest.raises(ConfigError, match="--meta-model takes it"):
+                configure({"bench": "sample", "model": name})
+            continue
+        with pytest.raises(ConfigError, match="--model takes it"):
+            configure_meta({"model": name})
         config = configure({"bench": "sample", "model": name})
         assert all(getattr(config, field) == value for field, value in preset.defaults.items())
     assert configure({"model": "demo", "structured": False}).structured is False

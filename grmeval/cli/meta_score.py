@@ -1,0 +1,159 @@
+"""`grmeval meta-score RUN`: a meta RM's reward of each stored judgement, for the votes that count them."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN, json_object, key_values, meta_names, option
+
+if TYPE_CHECKING:
+    from grmeval.config import RunConfig
+
+__all__ = ["in_a_fresh_process", "meta_score"]
+
+Text = str | None
+
+
+@app.command("meta-score")
+def meta_score(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help=f"{RUN} Of several the model is loaded once.", metavar="RUN..."),
+    ],
+    meta_model: Annotated[
+        Text, option("meta_model", "--meta-model", autocompletion=meta_names)
+    ] = None,
+    meta_template: Annotated[Path | None, option("meta_template", "--meta-template")] = None,
+    name: Annotated[
+        Text,
+        typer.Option("--name", help="What votes call it: meta:NAME. [default: the model's name]"),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=1, help="The first k samples. [default: those last asked]"),
+    ] = None,
+    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
+    revision: Annotated[Text, option("revision", "--revision")] = None,
+    trust_remote_code: Annotated[bool, option("trust_remote_code", "--trust-remote-code")] = False,
+    dtype: Annotated[Text, option("dtype", "--dtype")] = None,
+    max_model_len: Annotated[int | None, option("max_model_len", "--max-model-len")] = None,
+    tensor_parallel: Annotated[int | None, option("tensor_parallel", "--tensor-parallel")] = None,
+    engine: Annotated[Text, option("engine", "--engine")] = None,
+    engine_arg: Annotated[list[str] | None, option("engine_args", "--engine-arg")] = None,
+    chat_template_kwargs: Annotated[
+        Text, option("chat_template_kwargs", "--chat-template-kwargs")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of the fake meta RM. [default: 0]")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Copy of the benchmark. [default: the one that was judged]"),
+    ] = None,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    leave_with_stdin: Annotated[bool, typer.Option("--leave-with-stdin", hidden=True)] = False,
+) -> None:
+    """Score a run's judgements with a meta RM.
+
+    Writes rewards/NAME.* into the run's folder, for `--vote meta:NAME`. Killed, the same command goes on
+    with what is missing; after the run has grown, with what is new.
+    """
+    from grmeval.cli.output import consoles
+    from grmeval.cli.settings import results_folder
+    from grmeval.report.grid import json_object as as_object
+    from grmeval.report.grid import json_text
+    from grmeval.report.meta import ConsoleMeta, scored_lines
+    from grmeval.runs.find import find_run
+    from grmeval.runs.meta import meta_score as score_with_meta
+    from grmeval.runs.meta_plan import configure_meta, prepare_meta
+    from grmeval.runs.store import RunFolder
+
+    if leave_with_stdin:
+        _leave_with_stdin()
+    flags: dict[str, Any] = {
+        "model": meta_model,
+        "name": name,
+        "template": meta_template,
+        "engine": engine,
+        "engine_args": key_values(engine_arg, "--engine-arg"),
+        "revision": revision,
+        "trust_remote_code": trust_remote_code or None,
+        "dtype": dtype,
+        "max_model_len": max_model_len,
+        "tensor_parallel": tensor_parallel,
+        "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),
+        "seed": seed,
+    }
+    where = results_folder(results)
+    folders = [RunFolder(find_run(run, where)) for run in dict.fromkeys(runs)]
+    plan = prepare_meta(configure_meta(flags))
+    out, err = consoles()
+    if leave_with_stdin:  # standard output is that of whoever started this
+        out = err
+    found = score_with_meta(folders, plan, ConsoleMeta(err), k=k, limit=limit, data=data)
+    if as_json:
+        sys.stdout.write(json_text([as_object(each) for each in found]))
+        return
+    for line in scored_lines(found):
+        out.print(line, soft_wrap=True)
+
+
+def _leave_with_stdin() -> None:
+    """End as on Ctrl-C once whoever started this process is gone: a second writer would be in its way."""
+    import os
+    import threading
+
+    def wait() -> None:
+        while os.read(0, 1):  # not through sys.stdin, whose lock would outlive the thread
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="leave-with-stdin", daemon=True).start()
+
+
+def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
+    """Score runs with the meta RM that `config` names, in a process of its own, which ends with this one.
+
+    What the generator held of memory is free by then, and what the meta RM holds is free afterwards.
+    """
+    from grmeval.errors import ConfigError, EngineError
+
+    _tell_memory()
+    words: list[object] = ["meta-score", *runs, "--meta-model", config.meta_model, "--k", config.k]
+    words += ["--limit", config.limit] if config.limit else []
+    words += ["--meta-template", config.meta_template] if config.meta_template else []
+    words += ["--engine", config.engine]
+    for name, value in config.meta_engine_args.items():
+        words += ["--engine-arg", f"{name}={json.dumps(value)}"]
+    command = [sys.executable, "-m", "grmeval", *map(str, words), "--leave-with-stdin"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        code = child.wait()
+    if code in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    if code == ConfigError.exit_code:
+        raise ConfigError("the meta RM cannot be asked (see above); the judgements are kept")
+    if code:
+        raise EngineError(
+            f"the meta RM did not finish (exit code {code}, see above); the same command goes on"
+        )
+
+
+def _tell_memory() -> None:
+    """What the generator took, and what this process still holds beside the meta RM's."""
+    from grmeval.cli.output import consoles
+    from grmeval.runs.disk import memory
+
+    if found := memory():
+        gpu = f", GPU {found['gpu_peak']:,} MiB" if "gpu_peak" in found else ""
+        consoles()[1].print(
+            f"peak memory {found['peak']:,} MiB{gpu}; {found['held']:,} MiB held now, the engine is closed",
+            soft_wrap=True,
+        )

@@ -1,0 +1,56 @@
+"""What a scorer is: finished chats in, one number each out, as they are read."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from grmeval.items import Key, Message
+
+__all__ = ["Reward", "ScoreRequest", "Scorer"]
+
+
+class ScoreRequest(NamedTuple):
+    """One chat to score: it ends with an assistant's turn. (key, j) names it: sample j of an item, say.
+
+    Real scorers ignore the name; the fake one draws from it.
+    """
+
+    key: Key
+    j: int
+    messages: tuple[Message, ...]
+
+
+class Reward(NamedTuple):
+    """What came of a request: an unbounded number (a logit), or None and the named `reason` why not.
+
+    `reason`: prompt_too_long, or not_finite. `cached` counts the prompt tokens out of the prefix cache.
+    """
+
+    request: ScoreRequest
+    reward: float | None
+    reason: str | None
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Scorer(Protocol):
+    """One loaded model with a head of one number."""
+
+    context: int
+    """Tokens that a chat may have."""
+
+    def facts(self) -> dict[str, str]:
+        """Engine, version, device: what the launch's record says of it."""
+        ...
+
+    def score(self, requests: Iterable[ScoreRequest]) -> Iterator[Reward]:
+        """Pull requests lazily, yield each reward as soon as it is there, in any order.
+
+        Requests that begin alike should follow one another: they share the prefix cache. A chat that is
+        longer than the context comes back at once as `prompt_too_long`; nothing is cut. EngineError when the
+        engine dies: what was not yielded is missing. Closing the iterator drops what is in flight.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

@@ -1,0 +1,75 @@
+"""Meta rewards as they come, and what they came to: lines for people."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grmeval.engines.scorer import Reward
+from grmeval.runs.meta import Scored
+from grmeval.runs.meta_plan import MetaPlan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["ConsoleMeta", "scored_lines"]
+
+LINE_SECONDS = 10.0
+
+
+class ConsoleMeta:
+    """Says what is loaded, and every ten seconds how far it is, on standard error."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._total = self._done = 0
+        self._started = self._shown = time.perf_counter()
+
+    def loading(self, plan: MetaPlan) -> None:
+        """Say what is loaded."""
+        self._say(f"loading meta RM {plan.config.engine}: {plan.name}")
+
+    def begin(self, run: Path, samples: int, have: int) -> None:
+        """Say what is about to be scored."""
+        self._total, self._done = samples, 0
+        before = f" ({have:,} are there)" if have else ""
+        self._say(f"{run}: meta rewards of {samples:,} judgements{before}")
+        self._started = self._shown = time.perf_counter()
+
+    def advance(self, reward: Reward) -> None:
+        """Count a reward that is on disk."""
+        self._done += 1
+        at = time.perf_counter()
+        if at - self._shown >= LINE_SECONDS:
+            self._shown = at
+            left = (at - self._started) / self._done * (self._total - self._done)
+            self._say(f"{self._done:,}/{self._total:,} meta rewards, {left:.0f} s left")
+
+    def end(self) -> None:
+        """Say what the launch came to."""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        if self._done:
+            rate = self._done / seconds
+            self._say(f"{self._done:,} meta rewards in {seconds:.1f} s, {rate:.1f} a second")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)
+
+
+def scored_lines(found: Sequence[Scored]) -> Iterator[str]:
+    """What a command came to, a line or two a run."""
+    for each in found:
+        if not each.new:
+            yield f"run {each.run}: {each.had:,} judgements were asked of {each.name} before, none is missing"
+            continue
+        before = f", {each.had:,} before" if each.had else ""
+        yield (
+            f"run {each.run}: {each.new:,} judgements asked of {each.name}{before}; "
+            f"{each.prompt_tokens:,} tokens read, {each.cached_tokens:,} of them from the prefix cache"
+        )
+        if each.without:
+            reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(each.without.items()))
+            yield f"  without a reward: {sum(each.without.values()):,} ({reasons})"
+        if peak := each.memory.get("peak"):
+            gpu = each.memory.get("gpu_peak")
+            yield f"  peak memory {peak:,} MiB" + (f", GPU {gpu:,} MiB" if gpu else "")
