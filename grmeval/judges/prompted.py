@@ -1,6 +1,7 @@
 """What all judges that are asked by a template share: the prompt, the output format, its grammar."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from grmeval.judges.judge import Locate, Needs
 __all__ = ["PromptedJudge"]
 
 
-class PromptedJudge:
+class PromptedJudge(ABC):
     """All responses in one prompt made of a Jinja template; lines of free text and a last line out."""
 
     name: str
@@ -127,21 +128,24 @@ class PromptedJudge:
         )
         return rf"{texts}{self.last}: \\boxed\{{{box}\}}"
 
+    @abstractmethod
     def box(self, n: int) -> tuple[str, int]:
         """(a regular expression for what the box holds on n responses, room for the longest)."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def boxed(self, scores: Sequence[int]) -> str:
         """What the box holds where a judgement gives these scores (slot order)."""
-        raise NotImplementedError
+        ...
 
     def locate(self, n: int) -> Locate | None:
         """See Judge."""
         return None
 
+    @abstractmethod
     def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
         """See Judge, and `grmeval.judges.parse`."""
-        raise NotImplementedError
+        ...
 
     def write(self, scores: Sequence[int], analysis: str) -> str:
         """A judgement in the output format."""
