@@ -72,6 +72,8 @@ class RunConfig(BaseModel):
         "pointwise-reference",
         "index",
         "index-prob",
+        "scalar",
+        "scalar-pair",
     ] = _field("identity", "Judge, how a model is asked; `grmeval judges` lists them.", "pointwise")
     principles: Path | None = _field(
         "identity",

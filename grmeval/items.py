@@ -77,7 +77,8 @@ class Request:
     `order[slot]` is the index of the response shown in that slot. `grammar` is a regular expression
     that the whole output must match, or None. Real engines ignore the key; the fake one draws from it.
     `locate(text)` says which characters [start, end) of an output are the pick whose probability is wanted,
-    None where there is none; no `locate`: no probability is wanted.
+    None where there is none; no `locate`: no probability is wanted. `chats` are finished ones that a head
+    gives a number each; then nothing is generated.
     """
 
     key: Key
@@ -86,6 +87,7 @@ class Request:
     messages: tuple[Message, ...]
     grammar: str | None = None
     locate: Callable[[str], tuple[int, int] | None] | None = None
+    chats: tuple[tuple[Message, ...], ...] = ()
 
 
 class Completion(NamedTuple):

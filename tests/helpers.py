@@ -10,12 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from grmeval.items import Sample
+from grmeval.judges import JUDGES, PromptedJudge
 from grmeval.runs.plan import Plan, configure, prepare
 from grmeval.runs.sample import Estimate, extend
 from grmeval.runs.store import RunFolder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "100", "PYTHONWARNINGS": "default"}
+
+WRITING = {
+    name: judge
+    for name, judge in JUDGES.items()
+    if issubclass(judge, PromptedJudge) and not judge.head
+}
+"""Judges that generate text."""
 
 
 def on_official_rows(copy: Path) -> pytest.MarkDecorator:

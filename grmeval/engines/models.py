@@ -28,8 +28,8 @@ __all__ = [
 Kind = Literal["generator", "scalar"]
 
 KINDS: dict[Kind, str] = {
-    "generator": "a model that writes judgements: --model takes it",
-    "scalar": "a model with a head that gives one number: --meta-model takes it",
+    "generator": "a model that writes: --model of a judge that writes takes it",
+    "scalar": "a model with a head that gives one number: --meta-model takes it, and --judge scalar",
 }
 """What a model is for, in words."""
 
@@ -79,12 +79,12 @@ def presets(kind: Kind | None = None) -> list[str]:
     return [n for n in names if not kind or ((found := read_preset(n)) and found.kind == kind)]
 
 
-def check_kind(model: str, kind: Kind) -> None:
-    """ConfigError where a preset, or a model folder, is known to be of another kind than is wanted."""
+def check_kind(model: str, kind: Kind, flag: str | None = None) -> None:
+    """ConfigError where a preset, or a model folder, is known to be of another kind than `flag` wants."""
     preset = read_preset(model)
     found = preset.kind if preset else _kind_of_folder(Path(model).expanduser())
     if found not in (None, kind):
-        raise ConfigError(f"{_FLAGS[kind]} {model}: {KINDS[found]}")
+        raise ConfigError(f"{flag or _FLAGS[kind]} {model}: {KINDS[found]}")
 
 
 _FLAGS: dict[Kind, str] = {"generator": "--model", "scalar": "--meta-model"}

@@ -56,7 +56,7 @@ class VllmScorer:
             return
         self.close()
         raise ConfigError(
-            f"--meta-model {model}: it has no head that gives one number: a sequence-classification model "
+            f"{model}: it has no head that gives one number: a sequence-classification model "
             f"(…ForSequenceClassification) with num_labels 1 is needed; its num_labels is {labels}"
         )
 

@@ -15,6 +15,8 @@ from grmeval.judges.pointwise_principles import PointwisePrinciplesJudge
 from grmeval.judges.pointwise_reference import PointwiseReferenceJudge
 from grmeval.judges.principles import principles_in
 from grmeval.judges.prompted import PromptedJudge
+from grmeval.judges.scalar import ScalarJudge
+from grmeval.judges.scalar_pair import ScalarPairJudge
 
 __all__ = [
     "JUDGES",
@@ -29,11 +31,13 @@ __all__ = [
     "PointwisePrinciplesJudge",
     "PointwiseReferenceJudge",
     "PromptedJudge",
+    "ScalarJudge",
+    "ScalarPairJudge",
     "make_judge",
     "principles_in",
 ]
 
-JUDGES: Mapping[str, type[PromptedJudge]] = MappingProxyType(
+JUDGES: Mapping[str, type[PromptedJudge] | type[ScalarJudge]] = MappingProxyType(
     {
         judge.name: judge
         for judge in (
@@ -43,6 +47,8 @@ JUDGES: Mapping[str, type[PromptedJudge]] = MappingProxyType(
             PointwiseReferenceJudge,
             IndexJudge,
             IndexProbJudge,
+            ScalarJudge,
+            ScalarPairJudge,
         )
     }
 )
@@ -63,4 +69,9 @@ def make_judge(
             f"--judge {name}: with which principles? --principles FILE: JSON lines with subset, id and "
             "principles (`grmeval principles RUN --to FILE` writes them), or a text for all items"
         )
+    if issubclass(judge, ScalarJudge):
+        for flag, given in (("template", template), ("system", system), ("principles", principles)):
+            if given:
+                raise ConfigError(f"--{flag} {given}: judge {name} has no prompt of its own")
+        return judge()
     return judge(template, system, structured_tokens, principles)

@@ -18,7 +18,7 @@ class IndexJudge(PromptedJudge):
 
     name = "index"
     about = "an analysis, then the number of the best response"
-    score_range = (0, 1)
+    score_range: tuple[int, int] | None = (0, 1)
     votes: tuple[str, ...] = ("majority",)
     needs = Needs(responses=2)
     picks = True

@@ -25,12 +25,17 @@ class Judge(Protocol):
     name: str
     about: str
     """In one line."""
-    score_range: tuple[int, int]
+    score_range: tuple[int, int] | None
+    """None: any number."""
     votes: tuple[str, ...]
     """Those that make sense; the first is used where nobody says which."""
     needs: Needs
     picks: bool
     """It names one response: 1 for that, 0 for the others, so no sample has a tie."""
+    head: bool
+    """Its model has a head in place of a voice: it scores the `chats`, and generates nothing."""
+    most: int | None
+    """Samples after which an item's would repeat; None: samples differ."""
     parser: int
 
     def lacks(self, item: Item) -> str | None:
@@ -39,6 +44,10 @@ class Judge(Protocol):
 
     def messages(self, item: Item, order: Sequence[int]) -> tuple[Message, ...]:
         """The chat that shows `item.responses` in `order` (slot -> response index)."""
+        ...
+
+    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
+        """Finished chats for a head, which gives each a number; none where text is generated."""
         ...
 
     def grammar(self, n: int) -> str | None:

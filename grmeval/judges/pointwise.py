@@ -8,13 +8,15 @@ from grmeval.judges.prompted import PromptedJudge
 
 __all__ = ["PointwiseJudge"]
 
+SCORES = (1, 10)
+
 
 class PointwiseJudge(PromptedJudge):
     """All responses in one prompt; `Specific Criteria`, `Analysis`, `Scores: \\boxed{x, x}` out."""
 
     name = "pointwise"
     about = "writes its own criteria, an analysis, a score for each response"
-    score_range = (1, 10)
+    score_range: tuple[int, int] | None = SCORES
     votes: tuple[str, ...] = ("sum", "mean", "median", "majority", "borda", "max")
     parser = PARSER
     template_name = "pointwise"
@@ -31,4 +33,4 @@ class PointwiseJudge(PromptedJudge):
 
     def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_scores(text, n, finish, *self.score_range, thinking=thinking)
+        return read_scores(text, n, finish, *SCORES, thinking=thinking)

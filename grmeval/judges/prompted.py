@@ -19,10 +19,12 @@ class PromptedJudge(ABC):
 
     name: str
     about: str
-    score_range: tuple[int, int]
+    score_range: tuple[int, int] | None
     votes: tuple[str, ...]
     needs: Needs = Needs()
     picks: bool = False
+    head: bool = False
+    most: int | None = None
     parser: int
     template_name: str
     """Of the packaged template, tasks/templates/<template_name>.jinja."""
@@ -107,6 +109,10 @@ class PromptedJudge(ABC):
             raise ConfigError(f"--template {self._path}: {error} ({self._known()})") from None
         user = Message("user", prompt)
         return (user,) if self._system is None else (Message("system", self._system), user)
+
+    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
+        """None: text is generated."""
+        return ()
 
     def grammar(self, n: int) -> str | None:
         """The output format. Its free lines are bounded so that the box comes before the token

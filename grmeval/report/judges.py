@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grmeval.judges import JUDGES, Needs
 
@@ -19,8 +19,8 @@ class JudgeLine:
 
     judge: str
     about: str
-    low: int
-    high: int
+    low: int | None
+    high: int | None
     votes: tuple[str, ...]
     needs: tuple[str, ...]
 
@@ -28,9 +28,13 @@ class JudgeLine:
 def judge_lines() -> list[JudgeLine]:
     """Every judge."""
     return [
-        JudgeLine(name, judge.about, *judge.score_range, judge.votes, tuple(_words(judge.needs)))
+        JudgeLine(name, judge.about, *_range(judge), judge.votes, tuple(_words(judge.needs)))
         for name, judge in JUDGES.items()
     ]
+
+
+def _range(judge: Any) -> tuple[int | None, int | None]:
+    return judge.score_range or (None, None)
 
 
 def _words(needs: Needs) -> list[str]:
@@ -55,7 +59,7 @@ def judges_table(lines: Sequence[JudgeLine]) -> "Table":
     for title, width in widths.items():
         table.add_column(title, overflow="fold", width=width)
     for line in lines:
-        scores = f"{line.low}-{line.high}"
+        scores = "any" if line.low is None else f"{line.low}-{line.high}"
         cells = (line.judge, line.about, scores, ", ".join(line.votes), ", ".join(line.needs))
         table.add_row(*map(Text, cells))
     return table

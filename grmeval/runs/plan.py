@@ -12,6 +12,7 @@ from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
 from grmeval.engines.models import (
+    Kind,
     ModelRef,
     check_kind,
     presets,
@@ -21,7 +22,7 @@ from grmeval.engines.models import (
 )
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
-from grmeval.judges import Judge, make_judge
+from grmeval.judges import JUDGES, Judge, make_judge
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
@@ -107,6 +108,7 @@ class Plan:
                     messages,
                     judge.grammar(item.n),
                     judge.locate(item.n),
+                    judge.chats(item, order),
                 )
 
     def engine(self, seed: int) -> Engine:
@@ -123,6 +125,8 @@ class Plan:
                 config.engine_args,
                 picks=self.judge.picks,
             )
+        if self.judge.head:
+            return self._head()
         from grmeval.engines.vllm import VllmEngine
 
         return VllmEngine(
@@ -139,6 +143,25 @@ class Plan:
             arguments=config.engine_args,
         )
 
+    def _head(self) -> Engine:
+        from grmeval.engines.heads import HeadEngine
+        from grmeval.engines.vllm_scorer import VllmScorer
+
+        config = self.config
+        if config.lora:
+            raise ConfigError(f"--lora {config.lora}: judge {self.judge.name} takes whole models")
+        scorer = VllmScorer(
+            self.model.location,
+            self.model.revision,
+            dtype=config.dtype,
+            max_model_len=config.max_model_len,
+            tensor_parallel=config.tensor_parallel,
+            chat_template_kwargs=config.chat_template_kwargs,
+            trust_remote_code=config.trust_remote_code,
+            arguments=config.engine_args,
+        )
+        return HeadEngine(scorer)
+
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
@@ -151,17 +174,30 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
                 )
     else:
         bench = values.get("bench", "sample")
+        kind, judge = _kind(values.get("judge")), values.get("judge")
+        if kind == "scalar" and not values.get("model"):
+            raise ConfigError(
+                f"--judge {judge}: which reward model? --model FOLDER, a hub id, or a preset: "
+                f"{', '.join(presets(kind))}"
+            )
         values["model"] = values.get("model") or _default_model(bench, values.get("data"))
-        check_kind(values["model"], "generator")
+        check_kind(values["model"], kind, f"--judge {judge} --model" if kind == "scalar" else None)
         if preset := read_preset(values["model"]):
             both = preset.defaults.keys() & values.keys()
             merged = {
                 n: preset.defaults[n] | values[n] for n in both if isinstance(values[n], dict)
             }
             values = dict(preset.defaults) | values | merged
-    if values.get("temperature") == 0:
-        values.setdefault("k", 1)
+    known = JUDGES.get(values.get("judge", ""))
+    if values.get("temperature") == 0 or (known and known.most):
+        values.setdefault("k", (known and known.most) or 1)
     return build(values)
+
+
+def _kind(judge: str | None) -> Kind:
+    """What a judge's model is."""
+    found = JUDGES.get(judge or "")
+    return "scalar" if found and found.head else "generator"
 
 
 def prepare(config: RunConfig) -> Plan:
@@ -173,6 +209,11 @@ def prepare(config: RunConfig) -> Plan:
             raise ConfigError(
                 f"--vote {vote!r}: judge {judge.name} allows {', '.join(judge.votes)}"
             )
+    if judge.most and config.k > judge.most:
+        raise ConfigError(
+            f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
+            f"--k {judge.most}"
+        )
     loaded = load(config.bench, config.data, config.layout)
     if config.greedy:
         _check_greedy(config, loaded)
@@ -183,7 +224,7 @@ def prepare(config: RunConfig) -> Plan:
         model = ModelRef("fake", None, "fake", "fake")
     else:
         check_arguments(config.engine_args)
-        model = resolve(config.model or "", config.revision)
+        model = resolve(config.model or "", config.revision, _kind(config.judge))
         if config.lora:
             model = with_adapter(model, config.lora)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)

@@ -171,7 +171,10 @@ def _estimate(
     """Prompt tokens are extrapolated from a few requests, evenly spread over the items."""
     samples = sum(len(js) for _, js in missing)
     spread = missing[:: max(1, len(missing) // ESTIMATE_FROM)]
-    lengths = [prompt_tokens(request.messages) for request in _first_of_each(plan, spread)]
+    lengths = [
+        sum(prompt_tokens(chat) for chat in request.chats or (request.messages,))
+        for request in _first_of_each(plan, spread)
+    ]
     prompts = sum(min(len(js), item.n) for item, js in missing)
     if plan.config.orders == "random":
         prompts = samples
@@ -182,7 +185,7 @@ def _estimate(
         samples,
         have,
         round(mean * prompts),
-        samples * plan.config.max_tokens,
+        0 if plan.judge.head else samples * plan.config.max_tokens,
     )
 
 

@@ -14,7 +14,7 @@ __all__ = ["about", "footer", "overall_name", "provenance"]
 _UNASKED = ("prompt_too_long", "engine_error")
 """Reasons that are no fault of the text."""
 
-_PLAIN = ("boxed", "imported")
+_PLAIN = ("boxed", "head", "imported")
 """Forms of scores that were read as they were meant."""
 
 
@@ -197,7 +197,7 @@ def _asked(identity: dict[str, Any]) -> list[str]:
     return [
         *([f"judge {judge['name']}"] if judge["name"] != "pointwise" else []),
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
-        f"template {judge['template'][:8]}",
+        *([f"template {judge['template'][:8]}"] if "template" in judge else []),
         *([f"principles {judge['principles'][:8]}"] if "principles" in judge else []),
         f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
         f"seed {identity['seed']}",

@@ -14,8 +14,9 @@ from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
 from grmeval.engines.vllm import VllmEngine, available
 from grmeval.items import Completion, Item, Key, Message, Request
-from grmeval.judges import JUDGES, Judge, make_judge
+from grmeval.judges import Judge, make_judge
 from grmeval.runs.sample import make_sample
+from tests.helpers import WRITING
 
 pytestmark = [
     pytest.mark.vllm,
@@ -87,8 +88,8 @@ def test_each_judge_is_answered_in_its_format(engine: VllmEngine, tmp_path: Path
     items = load("sample").items
     chosen = [next(item for item in items if item.n == n) for n in (2, 4)]
     judges = {}
-    for name in JUDGES:
-        given = tmp_path / "p.txt" if JUDGES[name].needs.principles else None
+    for name in WRITING:
+        given = tmp_path / "p.txt" if WRITING[name].needs.principles else None
         judges[name] = make_judge(name, structured_tokens=96, principles=given)
     requests = [made(judge, item) for judge in judges.values() for item in chosen]
     seen = set()
@@ -98,11 +99,11 @@ def test_each_judge_is_answered_in_its_format(engine: VllmEngine, tmp_path: Path
         seen.add((judge.name, len(sample.order)))
         assert sample.invalid is None, (judge.name, sample.text)
         assert sample.scores is not None
-        low, high = judge.score_range
+        low, high = judge.score_range or (0, 0)
         assert all(score is not None and low <= score <= high for score in sample.scores)
         assert (sample.weight is not None) == (judge.name == "index-prob")
         assert sample.weight is None or 0 < sample.weight <= 1
-    assert seen == {(name, n) for name in JUDGES for n in (2, 4)}
+    assert seen == {(name, n) for name in WRITING for n in (2, 4)}
 
 
 def third_word(text: str) -> tuple[int, int] | None:

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from grmeval.engines.heads import HeadEngine
 from grmeval.engines.models import resolve
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.engines.vllm import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
-from grmeval.items import Key, Message
+from grmeval.items import Key, Message, Request
 from tests.heads import random_head
 from tests.helpers import grmeval, sampled
 
@@ -66,6 +67,16 @@ def rewards(scorer: VllmScorer, chats: list[ScoreRequest], size: int) -> NDArray
         some = scorer.score(chats[start : start + size])
         found |= {(*got.request.key, got.request.j): got.reward for got in some}
     return np.array([found[(*each.key, each.j)] for each in chats], dtype=np.float64)
+
+
+def test_a_scalar_judge_gets_the_heads_own_numbers(scorer: VllmScorer) -> None:
+    chats = [chat(number) for number in (0, 9, 18)]
+    alone = {reward.request.j: reward.reward for reward in scorer.score(chats)}
+    request = Request(Key("s", "i"), (0, 1, 2), (0,), (), chats=tuple(c.messages for c in chats))
+    (found,) = HeadEngine(scorer).generate([request])
+    assert (found.finish, found.tokens) == ("stop", 0)
+    assert json.loads(found.text) == pytest.approx([alone[c.j] for c in chats], abs=1e-4)
+    assert len(set(json.loads(found.text))) == 3
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from grmeval.errors import ConfigError
 from grmeval.items import Item, Message
 from grmeval.judges import JUDGES, Judge, make_judge
 from grmeval.measure import VOTES
+from tests.helpers import WRITING
 
-SCORING = [name for name, judge in JUDGES.items() if not judge.picks]
-PICKING = [name for name, judge in JUDGES.items() if judge.picks]
+SCORING = [name for name, judge in WRITING.items() if not judge.picks]
+PICKING = [name for name, judge in WRITING.items() if judge.picks]
 RESPONSES = ("red", "four", "seven", "a tree", "blue", "nine", "green", "ten")
 
 
@@ -35,7 +36,7 @@ def text_file(tmp_path: Path) -> Path:
 def judge(
     name: str, principles: Path, template: Path | None = None, tokens: int | None = None
 ) -> Judge:
-    given = principles if JUDGES[name].needs.principles else None
+    given = principles if WRITING[name].needs.principles else None
     return make_judge(name, template, None, tokens, given)
 
 
@@ -45,12 +46,14 @@ def test_the_configuration_allows_the_judges_there_are() -> None:
 
 def test_every_template_is_of_a_judge() -> None:
     files = {path.stem for path in (resources.tasks() / "templates").glob("*.jinja")}
-    assert {judge.template_name for judge in JUDGES.values()} | {"meta"} == files
+    assert {judge.template_name for judge in JUDGES.values() if judge.template_name} | {
+        "meta"
+    } == files
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_what_a_judge_declares(name: str) -> None:
-    declared = JUDGES[name]
+    declared = WRITING[name]
     assert declared.name == name
     assert 0 < len(declared.about) < 80
     assert set(declared.votes) <= set(VOTES)
@@ -61,9 +64,9 @@ def test_what_a_judge_declares(name: str) -> None:
 
 
 @pytest.mark.parametrize("n", range(1, 9))
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_the_frame_of_the_prompt(name: str, n: int, text_file: Path) -> None:
-    if n < JUDGES[name].needs.responses:
+    if n < WRITING[name].needs.responses:
         return
     order = tuple(reversed(range(n)))
     (message,) = judge(name, text_file).messages(item(n), order)
@@ -74,14 +77,14 @@ def test_the_frame_of_the_prompt(name: str, n: int, text_file: Path) -> None:
     )
     assert shown == [(str(i + 1), RESPONSES[order[i]], str(i + 1)) for i in range(n)]
     asked = message.content.split("#### Output Format Requirements ####\n")[1].splitlines()[1:]
-    labels = [*(label for label, _ in JUDGES[name].lines), JUDGES[name].last]
+    labels = [*(label for label, _ in WRITING[name].lines), WRITING[name].last]
     assert [line.split(":")[0] for line in asked] == labels
     box = re.search(r"\\boxed\{(.*?)\}", asked[-1])
     assert box is not None
-    assert box.group(1) == ("x" if JUDGES[name].picks else ", ".join(["x"] * n))
+    assert box.group(1) == ("x" if WRITING[name].picks else ", ".join(["x"] * n))
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_what_is_shown_beside_the_responses(name: str, text_file: Path) -> None:
     (message,) = judge(name, text_file).messages(item(2), (0, 1))
     assert ("Any colour, such as red." in message.content) == (name == "pointwise-reference")
@@ -115,9 +118,9 @@ def test_a_template_must_show_what_the_judge_is_for(
 # ---------------------------------------------------------------------- what a judge needs
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_an_item_that_lacks_something_is_refused(name: str, text_file: Path) -> None:
-    needs, made = JUDGES[name].needs, judge(name, text_file)
+    needs, made = WRITING[name].needs, judge(name, text_file)
     assert made.lacks(item(2)) is None
     for lacking, needed, said in (
         (item(1), needs.responses > 1, "have one response, and this judge compares"),
@@ -144,7 +147,7 @@ def test_principles_and_their_judge_go_together(text_file: Path) -> None:
 # ---------------------------------------------------------------------- the output
 
 
-BOUND = {name: each(structured_tokens=256) for name, each in JUDGES.items()}
+BOUND = {name: each(structured_tokens=256) for name, each in WRITING.items()}
 LINE = st.text(st.characters(exclude_characters="\n\\"), min_size=1, max_size=128)
 
 
@@ -177,11 +180,11 @@ def test_the_grammar_takes_what_a_picking_judge_writes(
     assert taken == list(range(1, n + 1))
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 @pytest.mark.parametrize("n", [2, 8])
 def test_the_longest_judgement_ends_before_the_token_limit(name: str, n: int) -> None:
     """Even where each character is a token."""
-    made, tokens = JUDGES[name](structured_tokens=256), 256
+    made, tokens = WRITING[name](structured_tokens=256), 256
     grammar = made.grammar(n)
     assert grammar is not None
     rooms = [int(room) for room in re.findall(r"\{1,(\d+)\}", grammar)]
@@ -191,15 +194,15 @@ def test_the_longest_judgement_ends_before_the_token_limit(name: str, n: int) ->
     assert len(rooms) == len(made.lines)
     assert tokens - 2 * len(rooms) <= len(longest) + spare <= tokens
     with pytest.raises(ConfigError, match="--structured with --max-tokens 30"):
-        JUDGES[name](structured_tokens=30).grammar(n)
+        WRITING[name](structured_tokens=30).grammar(n)
 
 
 # ---------------------------------------------------------------------- identity
 
 
 def test_judges_have_identities_of_their_own(text_file: Path) -> None:
-    found = [judge(name, text_file).identity() for name in JUDGES]
-    assert [each["name"] for each in found] == list(JUDGES)
+    found = [judge(name, text_file).identity() for name in WRITING]
+    assert [each["name"] for each in found] == list(WRITING)
     assert all("principles" not in each for each in found if each["name"] != "pointwise-principles")
-    by_name = dict(zip(JUDGES, found, strict=True))
+    by_name = dict(zip(WRITING, found, strict=True))
     assert by_name["index"]["template"] == by_name["index-prob"]["template"]

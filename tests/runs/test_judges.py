@@ -21,7 +21,7 @@ from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import scale, score
 from grmeval.score.arrays import read_run
-from tests.helpers import Quiet, grmeval, rows, sampled
+from tests.helpers import WRITING, Quiet, grmeval, rows, sampled
 
 FAILURES = {"no_score": 0.1, "wrong_count": 0.1, "out_of_range": 0.1, "truncated": 0.1}
 EACH = 160
@@ -61,7 +61,7 @@ def principles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(name: str, bench: Path | str, principles: Path, **more: Any) -> dict[str, Any]:
-    given = {"principles": principles} if JUDGES[name].needs.principles else {}
+    given = {"principles": principles} if WRITING[name].needs.principles else {}
     return {"judge": name, "bench": str(bench), "k": 4, **given, **more}
 
 
@@ -69,7 +69,7 @@ def asked(name: str, bench: Path | str, principles: Path, **more: Any) -> dict[s
 
 
 @pytest.mark.parametrize("accuracy", [0.7, 0.4])
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_the_measured_accuracy_covers_the_truth(
     name: str, accuracy: float, bench: Path, principles: Path, tmp_path: Path
 ) -> None:
@@ -86,14 +86,14 @@ def test_the_measured_accuracy_covers_the_truth(
         low, high = binom.interval(0.999, right.size, accuracy)
         assert low <= right.sum() <= high, (name, block.best.shape)
         everything.append(right.mean())
-        if JUDGES[name].picks:
+        if WRITING[name].picks:
             assert (np.sort(given, axis=2)[..., -2:] == [0, 1]).all()
     table = score(folder, k=1)
-    assert table.rows[0].vote == JUDGES[name].votes[0]
+    assert table.rows[0].vote == WRITING[name].votes[0]
     assert table.rows[0].value == pytest.approx(np.mean(everything))
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_each_failure_has_its_reason(
     name: str, bench: Path, principles: Path, tmp_path: Path
 ) -> None:
@@ -109,7 +109,7 @@ def test_each_failure_has_its_reason(
 # ---------------------------------------------------------------------- resumed, extended, read again
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_a_run_that_died_goes_on_and_another_k_extends_it(
     name: str, bench: Path, principles: Path, tmp_path: Path
 ) -> None:
@@ -127,7 +127,7 @@ def test_a_run_that_died_goes_on_and_another_k_extends_it(
     assert [row for row in rows(folder.path) if row["j"] < 4] == rows(whole.path)
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_the_same_parser_reads_the_same(
     name: str, bench: Path, principles: Path, tmp_path: Path
 ) -> None:
@@ -403,13 +403,13 @@ def test_a_settings_file_names_principles_beside_it(bench: Path, tmp_path: Path)
     assert "; principles " in found.stdout
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", WRITING)
 def test_a_prompt_is_shown(name: str, principles: Path) -> None:
-    given = ("--principles", principles) if JUDGES[name].needs.principles else ()
+    given = ("--principles", principles) if WRITING[name].needs.principles else ()
     item = "arithmetic-pairs/arithmetic-pair-01"
     found = grmeval("prompt", "sample", "--judge", name, *given, "--item", item)
     assert found.returncode == 0, found.stderr
     assert ("[The Begin of the Reference Answer]" in found.stdout) == (
         name == "pointwise-reference"
     )
-    assert f"{JUDGES[name].last}: " in found.stdout
+    assert f"{WRITING[name].last}: " in found.stdout

@@ -1,0 +1,62 @@
+"""A scorer as an engine: the numbers of a request's chats come back as one completion."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
+from grmeval.items import Completion, Message, Request
+
+__all__ = ["HeadEngine"]
+
+
+class HeadEngine:
+    """Engine for judges whose model has a head in place of a voice."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self.context = scorer.context
+
+    def facts(self) -> dict[str, str]:
+        """See Engine."""
+        return self._scorer.facts()
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """A quarter of the characters: an estimate for people, before anything is asked."""
+        return sum(len(message.content) for message in messages) // 4
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """See Engine: `text` is a JSON list of the chats' numbers, in their order."""
+        waiting: dict[int, tuple[Request, int, list[ScoreRequest]]] = {}
+        found: dict[int, dict[int, Reward]] = {}
+
+        def asked() -> Iterator[ScoreRequest]:
+            for number, (request, j) in enumerate((r, j) for r in requests for j in r.js):
+                chats = [ScoreRequest(request.key, number, chat) for chat in request.chats]
+                waiting[number] = request, j, chats
+                found[number] = {}
+                yield from chats
+
+        for reward in self._scorer.score(asked()):
+            number = reward.request.j
+            request, j, chats = waiting[number]
+            found[number][id(reward.request)] = reward
+            if len(found[number]) == len(chats):
+                rewards = [found[number][id(chat)] for chat in chats]
+                del waiting[number], found[number]
+                yield _completion(request, j, rewards)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._scorer.close()
+
+
+def _completion(request: Request, j: int, rewards: list[Reward]) -> Completion:
+    """A chat without a number makes the whole sample invalid, by its reason."""
+    prompt = sum(reward.prompt_tokens for reward in rewards)
+    cached = sum(reward.cached_tokens for reward in rewards)
+    numbers = [reward.reward for reward in rewards]
+    if None in numbers:
+        reasons = {reward.reason for reward in rewards}
+        finish = "prompt_too_long" if "prompt_too_long" in reasons else "stop"
+        return Completion(request, j, "", finish, prompt, cached, 0)
+    return Completion(request, j, json.dumps(numbers), "stop", prompt, cached, 0)
