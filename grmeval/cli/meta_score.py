@@ -93,7 +93,8 @@ def meta_score(
         "seed": seed,
     }
     where = results_folder(results)
-    folders = [RunFolder(find_run(run, where)) for run in dict.fromkeys(runs)]
+    paths = dict.fromkeys(find_run(run, where).resolve() for run in runs)
+    folders = [RunFolder(path) for path in paths]
     plan = prepare_meta(configure_meta(flags))
     out, err = consoles()
     if leave_with_stdin:  # standard output is that of whoever started this

@@ -195,6 +195,7 @@ def _plans(
             "meta_model",
             "meta_template",
             "meta_engine_args",
+            "k_meta",
         }
         for name in of_a_model - given.keys():
             settings.pop(name, None)
@@ -223,8 +224,8 @@ def _plan(settings: dict[str, Any]) -> "Plan":
     from grmeval.judges import JUDGES
     from grmeval.runs.meta_plan import meta_of
     from grmeval.runs.plan import configure, prepare
-    from grmeval.runs.rewards import RewardFile
-    from grmeval.score.ballots import check_votes
+    from grmeval.runs.rewards import RewardFile, reward_names
+    from grmeval.score.ballots import check_countable, check_votes
 
     config = configure(settings)
     meta = meta_of(config)
@@ -232,7 +233,10 @@ def _plan(settings: dict[str, Any]) -> "Plan":
         own = JUDGES[config.judge].votes[0]
         config = config.model_copy(update={"vote": (own, f"meta:{meta.name}")})
     plan = prepare(config)
-    check_votes(config.vote or (), config.k_meta)
+    words = check_votes(config.vote or (), config.k_meta)
+    # What could not be counted at the end is said before anything is asked.
+    single = any(item.n == 1 and item.pool is None for item in plan.loaded.items)
+    check_countable(words, single, {*reward_names(plan.path), *([meta.name] if meta else [])})
     if meta:
         RewardFile(plan.path, meta.name).check(meta.identity)
     return plan
@@ -262,26 +266,37 @@ def _together(
 def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
     """Each run's result as soon as it is there."""
     from grmeval.cli.meta_score import in_a_fresh_process
+    from grmeval.errors import GrmevalError
+    from grmeval.runs.rewards import is_meta_vote
     from grmeval.score import score
 
+    failure: GrmevalError | None = None
     sampled = _sampled(plans)
     if plans[0].config.meta_model:
-        # To the end: only then is the generator's engine closed.
-        sampled = iter(list(sampled))
-        in_a_fresh_process([plan.path for plan in plans], plans[0].config)
-    for plan, folder in zip(plans, sampled, strict=True):
+        # To the end: only then is the generator's engine closed. What is finished is told all the same.
+        done: list[RunFolder] = []
+        try:
+            done += sampled
+            in_a_fresh_process([plan.path for plan in plans], plans[0].config)
+        except GrmevalError as error:
+            failure = error
+        sampled = iter(done)
+    for plan, folder in zip(plans, sampled, strict=failure is None):
         config = plan.config
+        votes = [v for v in config.vote or () if failure is None or not is_meta_vote(v)]
         result = score(
             folder,
             k=config.k,
             limit=config.limit,
-            votes=config.vote,
+            votes=votes or None,
             protocol=config.protocol,
             ties=config.ties,
             on_invalid=config.on_invalid,
-            k_meta=config.k_meta,
+            k_meta=config.k_meta if failure is None else None,
         )
         yield result, folder.path
+    if failure:
+        raise failure
 
 
 def _sampled(plans: "list[Plan]") -> "Iterator[RunFolder]":

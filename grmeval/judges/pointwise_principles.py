@@ -43,6 +43,8 @@ class PointwisePrinciplesJudge(PointwiseJudge):
         return {"principles": self._principles.of(item.key)}
 
     def identity(self) -> dict[str, Any]:
-        """As of the others, and the hash of the file of principles."""
-        digest = hashlib.sha256(self._principles.content).hexdigest()
+        """As of the others, and the hash of the principles."""
+        # The same bytes mean other principles as one text for all items.
+        how = b"items\0" if self._principles.by_item else b"text\0"
+        digest = hashlib.sha256(how + self._principles.content).hexdigest()
         return super().identity() | {"principles": digest[:16]}

@@ -53,6 +53,11 @@ class Principles:
                         f"--principles {path}, line {number}: {key.subset}/{key.id} has others above"
                     )
 
+    @property
+    def by_item(self) -> bool:
+        """Whether each item has its own."""
+        return self._text is None
+
     def lacks(self, key: Key) -> str | None:
         """Why there are none for an item."""
         if self._path is None:

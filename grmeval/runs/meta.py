@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
-from grmeval.errors import Incomplete, StoreError
+from grmeval.errors import ConfigError, Incomplete, StoreError
 from grmeval.items import Item, Key
 from grmeval.runs.disk import memory, now
 from grmeval.runs.fold import SampleKey
@@ -129,6 +129,10 @@ class _Work:
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
         self.k, self.limit, self.right = k, limit, right
+        if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
+            raise ConfigError(
+                f"{folder.path}: responses are judged one by one here, not in one judgement"
+            )
         self.rows = judged_rows(folder, limit)
         self.done = file.done()
         self._launches: dict[SampleKey, str] = {}
@@ -136,10 +140,8 @@ class _Work:
     def score(self, scorer: _Lazy, progress: MetaProgress, data: Path | None) -> Scored:
         """Ask for what is missing; nothing is loaded where nothing is."""
         wanted, there = self._count()
-        if not there:
-            raise Incomplete(
-                f"{self.folder.path}: no judgement that ended normally; `grmeval run` draws them"
-            )
+        if not there and not self.folder.done():
+            raise Incomplete(f"{self.folder.path}: no judgement yet; `grmeval run` draws them")
         have = there - wanted
         tally = _Tally(have)
         if wanted:

@@ -244,18 +244,29 @@ def _block(
     read = np.array(valid.any(axis=2))
     if pooled:
         return Block(places, scores, read, before_gap, best, pooled)
-    voted = {name: _laid(each, here, shape[:2]) for name, each in rewards.items()}
+    launch = np.full(shape[:2], None, dtype=object)
+    if rewards:
+        launch[here[rows.item[mine]], rows.j[mine]] = np.array(rows.names)[rows.launch[mine]]
+    voted = {name: _laid(each, here, launch) for name, each in rewards.items()}
     weight = np.full(shape[:2], np.nan)
     weight[at, j] = rows.weight[mine[readable]]
     known = None if np.isnan(weight).all() else weight
     return Block(places, scores, read, before_gap, best, pooled, voted, known)
 
 
-def _laid(found: Rewards, here: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Rewards [I, N] of a block's items; `here` says where each item is in the block."""
-    mine = (here[found.item] >= 0) & (found.j < shape[1])
-    laid = np.full(shape, np.nan)
-    laid[here[found.item[mine]], found.j[mine]] = found.reward[mine]
+def _laid(
+    found: Rewards, here: NDArray[np.int64], launch: NDArray[np.object_]
+) -> NDArray[np.float64]:
+    """Rewards [I, N] of a block's items; `here` says where each item is in the block.
+
+    A reward of a sample that was drawn anew since (by another `launch` [I, N]) is of another text: none.
+    """
+    mine = np.flatnonzero((here[found.item] >= 0) & (found.j < launch.shape[1]))
+    at, j = here[found.item[mine]], found.j[mine]
+    pairs = zip(found.launch[mine].tolist(), launch[at, j].tolist(), strict=True)
+    same = np.array([told in (None, now) for told, now in pairs], dtype=bool)
+    laid = np.full(launch.shape, np.nan)
+    laid[at[same], j[same]] = found.reward[mine[same]]
     return laid
 
 

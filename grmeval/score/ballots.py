@@ -1,6 +1,6 @@
 """Which vote a word such as `meta:NAME` means for a run, with the meta rewards that it counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from grmeval.errors import ConfigError, nearest
@@ -8,7 +8,7 @@ from grmeval.judges import JUDGES
 from grmeval.measure import VOTE_TABLE, Extra
 from grmeval.score.arrays import Block, RunArrays
 
-__all__ = ["ballot", "check_votes", "own_votes"]
+__all__ = ["ballot", "check_countable", "check_votes", "own_votes"]
 
 
 def check_votes(words: Sequence[str], k_meta: int | None = None) -> tuple[str, ...]:
@@ -25,6 +25,19 @@ def check_votes(words: Sequence[str], k_meta: int | None = None) -> tuple[str, .
     if k_meta is not None and not any(word.partition(":")[0] == "meta" for word in words):
         raise ConfigError(f"--k-meta {k_meta}: it is of --vote meta, not of {', '.join(words)}")
     return tuple(dict.fromkeys(words))
+
+
+def check_countable(words: Sequence[str], single: bool, models: Collection[str]) -> None:
+    """ConfigError: a vote that compares, where items have one response (`single`), or by no known model."""
+    for word in words:
+        vote, _, name = word.partition(":")
+        if single and not VOTE_TABLE[vote].single:
+            raise ConfigError(f"--vote {word}: it compares responses, and some items have one")
+        known = sorted(models)
+        if VOTE_TABLE[vote].needs == "reward" and (name not in known if name else len(known) > 1):
+            raise ConfigError(
+                f"--vote {word}: which meta model? {vote}:NAME; {nearest(name, known)}"
+            )
 
 
 def own_votes(identity: Mapping[str, Any]) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ def diagnose(
     limit = limit or asked["limit"]
     run = read_run(folder, None, limit)
     most = int(run.depth.max(initial=0))
+    if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):
+        raise ConfigError(f"--vote {vote}: it compares responses, and some items have one")
     if most == 0:
         raise Incomplete(f"{folder.path}: no sample yet; `grmeval run` draws them")
     if k is not None and k > most:

@@ -14,11 +14,15 @@ __all__ = ["Rewards", "read_rewards"]
 
 
 class Rewards(NamedTuple):
-    """Rows [R]: the item, which of its samples, and its meta reward, an unbounded logit."""
+    """Rows [R]: the item, which of its samples, and its meta reward, an unbounded logit.
+
+    `launch`: of the sample that was scored, None where a file does not say.
+    """
 
     item: NDArray[np.int64]
     j: NDArray[np.int64]
     reward: NDArray[np.float64]
+    launch: NDArray[np.object_]
 
 
 def read_rewards(run: Path, place: Mapping[tuple[str, str], int]) -> dict[str, Rewards]:
@@ -27,15 +31,18 @@ def read_rewards(run: Path, place: Mapping[tuple[str, str], int]) -> dict[str, R
 
 
 def _read(run: Path, name: str, place: Mapping[tuple[str, str], int]) -> Rewards:
-    table = read_rows(run, name, ["subset", "id", "j", "reward"])
+    table = read_rows(run, name, ["subset", "id", "j", "reward", "launch"])
     keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
     item = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
     try:
         j = table["j"].to_numpy().astype(np.int64)
         reward = table["reward"].to_numpy().astype(np.float64)
+        if np.isinf(reward).any():
+            raise ValueError("a reward must be finite, or null where there is none")
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"{run / FOLDER / name}.parquet: damaged: {error}; move it away, and score its samples again"
         ) from None
+    launch = np.array(table["launch"].to_pylist(), dtype=object)
     there = (item >= 0) & (j >= 0)
-    return Rewards(item[there], j[there], reward[there])
+    return Rewards(item[there], j[there], reward[there], launch[there])

@@ -138,10 +138,44 @@ def test_other_mistakes(tmp_path: Path) -> None:
     sampled(tmp_path, k=1)
     for words, said in (
         ((), "which meta RM"),
-        (("--meta-model", "deepseek-grm-16b"), "--model takes it"),
+        (("--meta-model", "deepseek-grm-16b"), "a model that writes"),
         (("--meta-model", "demp"), "presets allowed: deepseek-grm-27b-meta"),
         ((*FAKE, "--engine-arg", "auc=2"), "--engine-arg auc"),
     ):
         found = grmeval("meta-score", "latest", "--results", tmp_path, *words)
         assert found.returncode == 2, found.stderr
         assert said in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--meta-model", "m", "--vote", "meta:typo"), "which meta model? meta:NAME; allowed: m"),
+        (("--vote", "borda"), "--vote borda: it compares responses"),
+    ],
+)
+def test_votes_that_cannot_be_counted_cost_nothing(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    found = grmeval("run", "--engine", "fake", "--k", 1, "--results", tmp_path, *words)
+    assert (found.returncode, said in found.stderr) == (2, True), found.stderr
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_the_plain_vote_is_told_although_the_meta_rm_dies(tmp_path: Path) -> None:
+    words = ("--meta-model", "m", "--meta-engine-arg", "die_after=3")
+    found = grmeval(
+        "run", "--engine", "fake", "--k", 2, "--limit", 8, "--results", tmp_path, *words
+    )
+    assert found.returncode == 3, found.stderr
+    assert "the meta RM did not finish" in found.stderr
+    assert "overall" in found.stdout
+
+
+def test_a_run_of_pools_has_no_judgement_to_score(tmp_path: Path) -> None:
+    made = ("run", "--engine", "fake", "--layout", "single", "--k", 1, "--results", tmp_path)
+    assert grmeval(*made).returncode == 0
+    found = grmeval(
+        "meta-score", "latest", "--meta-model", "m", "--engine", "fake", "--results", tmp_path
+    )
+    assert (found.returncode, "judged one by one" in found.stderr) == (2, True), found.stderr

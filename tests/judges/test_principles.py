@@ -7,7 +7,7 @@ import pytest
 
 from grmeval.errors import GrmevalError
 from grmeval.items import Key
-from grmeval.judges import principles_in
+from grmeval.judges import make_judge, principles_in
 from grmeval.judges.principles import Principles
 
 
@@ -80,3 +80,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 )
 def test_where_a_judgement_says_them(text: str, found: str | None) -> None:
     assert principles_in(text) == found
+
+
+def test_the_same_bytes_for_each_item_and_for_all_are_other_principles(tmp_path: Path) -> None:
+    content = '{"subset": "s", "id": "1", "principles": "Clarity"}\n'
+    found = []
+    for name in ("p.jsonl", "p.txt"):
+        (tmp_path / name).write_text(content, "utf-8")
+        judge = make_judge("pointwise-principles", principles=tmp_path / name)
+        found.append(judge.identity()["principles"])
+    assert found[0] != found[1]

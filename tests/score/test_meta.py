@@ -7,11 +7,12 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from grmeval.errors import ConfigError, EngineError
+from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.measure import Extra, totals
 from grmeval.runs.store import RunFolder
 from grmeval.score import (
@@ -219,3 +220,36 @@ def test_a_gate_that_cannot_tell_advises_on_meta_votes(tmp_path: Path) -> None:
     assert found.verdict == "inconclusive"
     # What a redraw of the samples does to this vote is known: nothing is left out of the advice.
     assert any("samples" in said for said in found.advice), found.advice
+
+
+def test_a_sample_drawn_anew_has_no_reward_of_the_old_text(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, k=2, engine_args=PLAIN)
+    scored(folder, auc=0.7)
+    path = folder.path / "rewards" / "m.parquet"
+    table = pq.read_table(path)
+    names = ["9999" if at % 2 else name for at, name in enumerate(table["launch"].to_pylist())]
+    place = table.column_names.index("launch")
+    pq.write_table(table.set_column(place, "launch", pa.array(names, pa.string())), path)
+    blocks = read_run(folder).blocks
+    lost = sum(int(np.isnan(block.rewards["m"]).sum()) for block in blocks)
+    assert lost == len(table) // 2
+    said = [
+        line for line in score(folder, votes=["meta:m"]).footer if "have no meta reward" in line
+    ]
+    assert said
+    assert f"{lost:,} of {len(table):,}" in said[0]
+
+
+def test_an_infinite_reward_made_elsewhere_is_named(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, k=1)
+    keys = [{"subset": i["subset"], "id": i["id"], "j": 0} for i in folder.items().to_pylist()]
+    (folder.path / "rewards").mkdir()
+    rows = [key | {"reward": float("-inf")} for key in keys]
+    pq.write_table(pa.Table.from_pylist(rows), folder.path / "rewards" / "ext.parquet")
+    with pytest.raises(StoreError, match=r"ext.parquet: damaged: a reward must be finite"):
+        score(folder, votes=["meta:ext"])
+
+
+def test_a_vote_that_compares_is_refused_of_single_responses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--vote borda: it compares responses"):
+        diagnose(sampled(tmp_path, k=1), vote="borda")
