@@ -19,10 +19,13 @@ def merge(
 
     Samples that INTO has are kept, the others' are added:
     grmeval merge results-1/rmb/my-grm/0a1b2c results-2/rmb/my-grm/0a1b2c"""
+    from grmeval.runs.rewards import reward_names
     from grmeval.runs.store import RunFolder
 
     target = RunFolder(into)
     for path in others:
         added = target.merge(RunFolder(path))
         print(f"{path}: {added:,} samples added")
+        for name in reward_names(path):
+            print(f"{path}: rewards of {name} stay there; `grmeval meta-score {into}` asks again")
     print(f"now: grmeval score {into} --save")

@@ -81,7 +81,9 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
     else:
         check_kind(values["model"], "scalar")
         preset = read_preset(values["model"])
-        values = (dict(preset.defaults) if preset else {}) | values
+        defaults = preset.defaults if preset else {}
+        tables = [n for n, value in values.items() if isinstance(value, dict) and n in defaults]
+        values = defaults | values | {name: defaults[name] | values[name] for name in tables}
     try:
         return MetaConfig(**values)
     except ValidationError as error:

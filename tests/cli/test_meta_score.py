@@ -11,6 +11,7 @@ import pytest
 from grmeval.runs.find import latest
 from grmeval.runs.rewards import RewardFile
 from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+from tests.runs.test_meta import scored
 
 FAKE = ("--engine", "fake")
 RUN = ("run", *FAKE, "--k", 4, "--meta-model", "judge-of-judges", "--meta-engine-arg", "auc=0.9")
@@ -179,3 +180,13 @@ def test_a_run_of_pools_has_no_judgement_to_score(tmp_path: Path) -> None:
         "meta-score", "latest", "--meta-model", "m", "--engine", "fake", "--results", tmp_path
     )
     assert (found.returncode, "judged one by one" in found.stderr) == (2, True), found.stderr
+
+
+def test_a_merge_says_that_rewards_stay_behind(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder = sampled(tmp_path / name, k=1)
+    scored(folder, name="m")
+    into = next((tmp_path / "a").glob("*/*/*/run.json")).parent
+    found = grmeval("merge", into, folder.path)
+    assert found.returncode == 0, found.stderr
+    assert f"{folder.path}: rewards of m stay there" in found.stdout
