@@ -14,6 +14,7 @@ from grmeval.engines.scorer import Scorer
 from grmeval.errors import ConfigError, nearest
 from grmeval.items import Key
 from grmeval.judges import MetaPrompt
+from grmeval.runs.scorers import load_scorer
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
 
@@ -53,18 +54,7 @@ class MetaPlan:
             from grmeval.engines.fake_meta import FakeScorer
 
             return FakeScorer(right, config.seed, config.engine_args)
-        from grmeval.engines.vllm_scorer import VllmScorer
-
-        return VllmScorer(
-            self.model.location,
-            self.model.revision,
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            tensor_parallel=config.tensor_parallel,
-            chat_template_kwargs=config.chat_template_kwargs,
-            trust_remote_code=config.trust_remote_code,
-            arguments=config.engine_args,
-        )
+        return load_scorer(self.model, config)
 
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:

@@ -27,6 +27,7 @@ from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
 from grmeval.runs.rewards import is_meta_vote, reward_names
+from grmeval.runs.scorers import load_scorer
 from grmeval.runs.store import RunFolder, run_id
 
 __all__ = ["Plan", "again", "configure", "prepare"]
@@ -145,22 +146,12 @@ class Plan:
 
     def _head(self) -> Engine:
         from grmeval.engines.heads import HeadEngine
-        from grmeval.engines.vllm_scorer import VllmScorer
 
-        config = self.config
-        if config.lora:
-            raise ConfigError(f"--lora {config.lora}: judge {self.judge.name} takes whole models")
-        scorer = VllmScorer(
-            self.model.location,
-            self.model.revision,
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            tensor_parallel=config.tensor_parallel,
-            chat_template_kwargs=config.chat_template_kwargs,
-            trust_remote_code=config.trust_remote_code,
-            arguments=config.engine_args,
-        )
-        return HeadEngine(scorer)
+        if self.config.lora:
+            raise ConfigError(
+                f"--lora {self.config.lora}: judge {self.judge.name} takes whole models"
+            )
+        return HeadEngine(load_scorer(self.model, self.config))
 
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:

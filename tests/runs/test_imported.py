@@ -20,7 +20,7 @@ from grmeval.runs.judgements import EXPORTED, read_judgements
 from grmeval.runs.reparse import reader
 from grmeval.runs.store import RunFolder
 from grmeval.score import Accuracy, scale, score
-from tests.helpers import SHARED, rows
+from tests.helpers import SHARED, on_official_rows, rows
 
 Rows = Sequence[dict[str, Any]]
 
@@ -466,7 +466,7 @@ MINI = SHARED / "rb2-k8-judge" / "mini.jsonl.xz"
 PART = SHARED / "reward-bench-part"
 
 
-@pytest.mark.skipif(not MINI.exists(), reason=f"no {MINI}: a public file that is not in git")
+@on_official_rows(MINI)
 def test_judgements_of_rewardbench_2_are_stored(tmp_path: Path) -> None:
     """The file has a row an item, scores [4][8], null = error; its ids repeat in other subsets."""
     text = SPEC.format(id="rb2").partition("[[sections]]")[0]
@@ -488,7 +488,7 @@ def test_judgements_of_rewardbench_2_are_stored(tmp_path: Path) -> None:
     assert not wanted
 
 
-@pytest.mark.skipif(not PART.exists(), reason=f"no {PART}: public rows that are not in git")
+@on_official_rows(PART)
 def test_results_of_rewardbench_meet_its_rows(tmp_path: Path) -> None:
     items = load("rewardbench", PART).items
     outcome = {item.key: at % 3 / 2 for at, item in enumerate(items)}

@@ -15,7 +15,7 @@ import pytest
 
 from grmeval.runs.store import RunFolder
 from grmeval.score import scale, score
-from tests.helpers import SHARED, grmeval
+from tests.helpers import SHARED, grmeval, on_official_rows
 
 MINI = SHARED / "rb2-k8-judge" / "mini.jsonl.xz"
 PUBLISHED = "64.76 73.05 74.78 76.81 77.11 77.69 78.55 79.19"
@@ -27,9 +27,7 @@ metric = "share of all items"
 """
 RULE: dict[str, Any] = {"ties": "wrong", "on_invalid": "drop"}
 
-pytestmark = pytest.mark.skipif(
-    not MINI.exists(), reason=f"no {MINI}: a public file that is not in git"
-)
+pytestmark = on_official_rows(MINI)
 
 
 @pytest.fixture(scope="module")
