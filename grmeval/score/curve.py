@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isclose, isnan
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from grmeval.errors import ConfigError
-from grmeval.measure import slope_coefficients
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes, own_votes
-from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
+from grmeval.score.columns import Column, Frame, column, unit_keys
 from grmeval.score.footer import about, footer
-from grmeval.score.ranked import DRAWS
+from grmeval.score.points import Curve, CurveRow, Point, Slope, curve_lines
 from grmeval.score.rules import Rules
 from grmeval.score.several import (
     check_same,
@@ -26,63 +21,9 @@ from grmeval.score.several import (
     said_once,
     title,
 )
-from grmeval.score.verdicts import Verdicts, judge_run
+from grmeval.score.verdicts import judge_run
 
 __all__ = ["CurveRow", "Scaling", "Slope", "scale"]
-
-
-@dataclass(frozen=True)
-class CurveRow:
-    """One point: accuracy of `vote` at k, with paired differences and what it costs.
-
-    `gain`: to the same vote at k=1 (what the paper prints as "(+x)"); `over_greedy`: to the greedy run;
-    `over_first`: to the first run at the same vote and k; each with its 95 % limits, NaN where there is
-    no such number. `noise`: standard error from drawing subsets. `tokens`, `prompt_tokens` and
-    `seconds` of k judgements of one item, by what the run's judgements took on average.
-    """
-
-    run: str
-    run_id: str
-    vote: str
-    level: str
-    name: str
-    metric: str
-    k: int
-    value: float
-    low: float
-    high: float
-    error: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    over_greedy: float
-    over_greedy_low: float
-    over_greedy_high: float
-    over_first: float
-    over_first_low: float
-    over_first_high: float
-    items: int
-    clusters: int
-    noise: float
-    subsets: str
-    tokens: float
-    prompt_tokens: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Slope:
-    """Accuracy gained with each doubling of k: the least-squares slope of a curve on log2 k."""
-
-    run: str
-    run_id: str
-    vote: str
-    level: str
-    name: str
-    ks: tuple[int, ...]
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -97,31 +38,6 @@ class Scaling:
     """What every row has in common: limit, rules, the greedy run."""
     run: dict[str, Any]
     """Identity and launches; of several runs, by run-id."""
-
-
-@dataclass(frozen=True)
-class _Point:
-    """One k of one vote of one run: its verdicts at ks[at], its column in the common units."""
-
-    verdicts: Verdicts
-    at: int
-    column: Column
-
-    @property
-    def k(self) -> int:
-        return self.verdicts.ks[self.at]
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """A vote of one run over its ks; `places` are the units of the first run among its own."""
-
-    run: RunArrays
-    label: str
-    vote: str
-    first: bool
-    points: tuple[_Point, ...]
-    places: NDArray[np.int64]
 
 
 def scale(
@@ -149,7 +65,7 @@ def scale(
     limit = limit or common_limit(everyone)
     check_same(everyone, limit)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
-    curves: list[_Curve] = []
+    curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
         run = read_run(folder, None, limit, k_meta=k_meta)
         for vote in check_votes(votes or _usual(folders), k_meta):
@@ -162,7 +78,7 @@ def scale(
     lacking = frame.lacking([*everything, *([reference] if reference else [])])
     rows, slopes = [], []
     for part in frame.parts():
-        found = _lines(frame, part, curves, reference, bootstrap)
+        found = curve_lines(frame, part, curves, reference, bootstrap)
         rows += found[0]
         slopes += found[1]
     return Scaling(
@@ -204,22 +120,22 @@ def _powers(most: int) -> tuple[int, ...]:
 
 def _points(
     run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, first: bool
-) -> Iterator[_Point]:
+) -> Iterator[Point]:
     groups = [(run.first(k), [k]) for k in ks] if first else [(run, ks)]
     for part, chosen in groups:
         verdicts = judge_run(part, vote, chosen, rules)
         for at in range(len(chosen)):
-            yield _Point(verdicts, at, column(part, verdicts, at))
+            yield Point(verdicts, at, column(part, verdicts, at))
 
 
 def _curve(
-    frame: Frame | None, run: RunArrays, label: str, vote: str, first: bool, points: list[_Point]
-) -> _Curve:
+    frame: Frame | None, run: RunArrays, label: str, vote: str, first: bool, points: list[Point]
+) -> Curve:
     """A curve with its columns in the units of the frame, which is the first run's."""
     frame = frame or Frame(run, points[0].verdicts)
     places = frame.places(unit_keys(run, points[0].verdicts))
-    aligned = (_Point(p.verdicts, p.at, p.column.at(places)) for p in points)
-    return _Curve(run, label, vote, first, tuple(aligned), places)
+    aligned = (Point(p.verdicts, p.at, p.column.at(places)) for p in points)
+    return Curve(run, label, vote, first, tuple(aligned), places)
 
 
 def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) -> Column:
@@ -231,111 +147,8 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
     return _curve(frame, run, "greedy", "sum", True, points).points[0].column
 
 
-def _lines(
-    frame: Frame,
-    part: Part,
-    curves: Sequence[_Curve],
-    reference: Column | None,
-    bootstrap: int | None,
-) -> tuple[list[CurveRow], list[Slope]]:
-    """One line of the benchmark (overall, a section, a view) under all curves."""
-    columns = [point.column for curve in curves for point in curve.points]
-    made = frame.panel([*columns, *([reference] if reference else [])], part.units, part.level)
-    rng = np.random.default_rng([int(frame.run.record["identity"]["seed"]), 5])
-    contrasts = Contrasts(made, bootstrap, rng)
-    numbered = iter(range(len(columns)))
-    # vote and k -> column of the first run
-    firsts: dict[tuple[str, int], int] = {}
-    rows, slopes = [], []
-    for curve in curves:
-        at_k = {point.k: next(numbered) for point in curve.points}
-        if curve.run is frame.run:
-            firsts |= {(curve.vote, k): at for k, at in at_k.items()}
-        for point in curve.points:
-            at = at_k[point.k]
-            differences = {
-                "gain": contrasts.difference(at, at_k.get(1)),
-                "over_greedy": contrasts.difference(at, len(columns) if reference else None),
-                "over_first": contrasts.difference(at, firsts.get((curve.vote, point.k))),
-            }
-            resampled = contrasts.combined({at: 1.0}) if bootstrap else (NAN, NAN, NAN)
-            rows.append(_row(curve, point, part, differences, resampled))
-        if len(at_k) > 1:
-            weights = slope_coefficients(list(at_k)).tolist()
-            slope = contrasts.combined(dict(zip(at_k.values(), weights, strict=True)))
-            who = curve.label, curve.run.path.name, curve.vote
-            slopes.append(Slope(*who, part.level, part.name, tuple(at_k), *slope))
-    return rows, slopes
-
-
-def _row(
-    curve: _Curve,
-    point: _Point,
-    part: Part,
-    differences: dict[str, tuple[float, float, float]],
-    resampled: tuple[float, float, float],
-) -> CurveRow:
-    """`resampled`: the number and its limits by resamples, which stand where it is of all the run's units."""
-    run, verdicts = curve.run, point.verdicts
-    units = curve.places[part.units]
-    found = verdicts.estimate(run, point.at, units, part.level)
-    noise = verdicts.monte_carlo(run, point.at, units, part.level)
-    whole = isclose(resampled[0], found.value, abs_tol=1e-9)
-    low, high = resampled[1:] if whole else (found.low, found.high)
-    named = {
-        name + ending: value
-        for name, values in differences.items()
-        for ending, value in zip(("", "_low", "_high"), values, strict=True)
-    }
-    return CurveRow(
-        run=curve.label,
-        run_id=run.path.name,
-        vote=curve.vote,
-        level=part.level,
-        name=part.name,
-        metric=verdicts.metric(run, units),
-        k=point.k,
-        value=found.value,
-        low=low,
-        high=high,
-        error=found.error,
-        **named,
-        items=found.items,
-        clusters=found.clusters,
-        noise=noise,
-        subsets=_how(curve, point.k, noise),
-        **_cost(run, point.k),
-    )
-
-
-def _how(curve: _Curve, k: int, noise: float) -> str:
-    if curve.first:
-        return "the first k"
-    if (curve.run.depth == k).all():
-        return "one subset"
-    if isnan(noise):
-        return f"{DRAWS} subsets"
-    return "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"
-
-
-def _cost(run: RunArrays, k: int) -> dict[str, float]:
-    """Tokens and seconds of k judgements of an item; NaN where the run does not know."""
-    counted = int(run.samples.sum())
-    if not counted or run.record["identity"].get("engine") == "import":
-        return dict.fromkeys(("tokens", "prompt_tokens", "seconds"), NAN)
-    per_item = k * float(run.width.mean())
-    launches = [each for each in run.record["launches"] if each.get("samples")]
-    made = sum(each["samples"] for each in launches)
-    seconds = sum(each.get("sample_seconds", NAN) for each in launches)
-    return {
-        "tokens": per_item * float(run.tokens.sum()) / counted,
-        "prompt_tokens": per_item * float(run.prompt_tokens.sum()) / counted,
-        "seconds": per_item * seconds / made if made else NAN,
-    }
-
-
 def _notes(
-    curves: Sequence[_Curve],
+    curves: Sequence[Curve],
     lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
@@ -360,7 +173,7 @@ def _notes(
     yield from said_once(footers)
 
 
-def _policy(curve: _Curve) -> str:
+def _policy(curve: Curve) -> str:
     if curve.first:
         return "vote@k: of the first k samples alone"
     policy = "subsets with a fresh run's order counts" if curve.run.balanced else "all subsets"
@@ -368,7 +181,7 @@ def _policy(curve: _Curve) -> str:
 
 
 def _about(
-    curves: Sequence[_Curve], rules: Rules, limit: int | None, greedy: RunFolder | None
+    curves: Sequence[Curve], rules: Rules, limit: int | None, greedy: RunFolder | None
 ) -> dict[str, Any]:
     common = about(curves[0].run, rules, limit)
     common.pop("run_id")  # each row says its own
