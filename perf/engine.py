@@ -21,8 +21,9 @@ from typing import Any
 
 from grmeval.engines.vllm import VllmEngine
 from grmeval.items import Sample
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import Plan, configure, prepare
+from grmeval.runs.plan import Plan, prepare
 from grmeval.runs.sample import Estimate, extend
 
 

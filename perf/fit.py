@@ -10,7 +10,8 @@ from pathlib import Path
 
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.vllm import LONGEST_CONTEXT
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.configure import configure
+from grmeval.runs.plan import prepare
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from grmeval.items import Sample
 from grmeval.judges import JUDGES, PromptedJudge
-from grmeval.runs.plan import Plan, configure, prepare
+from grmeval.runs.configure import configure
+from grmeval.runs.plan import Plan, prepare
 from grmeval.runs.sample import Estimate, extend
 from grmeval.runs.store import RunFolder
 

@@ -13,7 +13,8 @@ import grmeval.config
 from grmeval import resources
 from grmeval.config import ROLES, RunConfig, Shard, build, roles
 from grmeval.errors import ConfigError
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.configure import configure
+from grmeval.runs.plan import prepare
 from grmeval.runs.store import run_id
 
 # ---------------------------------------------------------------------- roles and limits

@@ -222,8 +222,9 @@ def _plans(
 def _plan(settings: dict[str, Any]) -> "Plan":
     """One benchmark's; with a meta RM its rewards vote too, unless told otherwise."""
     from grmeval.judges import JUDGES
+    from grmeval.runs.configure import configure
     from grmeval.runs.meta_plan import meta_of
-    from grmeval.runs.plan import configure, prepare
+    from grmeval.runs.plan import prepare
     from grmeval.runs.rewards import RewardFile, reward_names
     from grmeval.score.ballots import check_countable, check_votes
 

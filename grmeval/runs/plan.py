@@ -1,28 +1,23 @@
-"""From settings to the parts of a run: which model, which items, which judge, which folder."""
+"""From a configuration to the parts of a run: which model, which items, which judge, which folder."""
 
-import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, at_hand, find_spec, load
+from grmeval.benches import Loaded, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
 from grmeval.engines.models import (
-    Kind,
     ModelRef,
-    check_kind,
-    presets,
-    read_preset,
     resolve,
     with_adapter,
 )
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
-from grmeval.judges import JUDGES, Judge, make_judge
+from grmeval.judges import Judge, make_judge
+from grmeval.runs.configure import kind_of
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
@@ -30,7 +25,7 @@ from grmeval.runs.rewards import is_meta_vote, reward_names
 from grmeval.runs.scorers import load_scorer
 from grmeval.runs.store import RunFolder, run_id
 
-__all__ = ["Plan", "again", "configure", "prepare"]
+__all__ = ["Plan", "again", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -154,43 +149,6 @@ class Plan:
         return HeadEngine(load_scorer(self.model, self.config))
 
 
-def configure(settings: Mapping[str, Any]) -> RunConfig:
-    """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
-    values = {name: value for name, value in settings.items() if value is not None}
-    if values.get("engine") == "fake":
-        for name in ("model", "revision", "lora"):
-            if given := values.get(name):
-                raise ConfigError(
-                    f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
-                )
-    else:
-        bench = values.get("bench", "sample")
-        kind, judge = _kind(values.get("judge")), values.get("judge")
-        if kind == "scalar" and not values.get("model"):
-            raise ConfigError(
-                f"--judge {judge}: which reward model? --model FOLDER, a hub id, or a preset: "
-                f"{', '.join(presets(kind))}"
-            )
-        values["model"] = values.get("model") or _default_model(bench, values.get("data"))
-        check_kind(values["model"], kind, f"--judge {judge} --model" if kind == "scalar" else None)
-        if preset := read_preset(values["model"]):
-            both = preset.defaults.keys() & values.keys()
-            merged = {
-                n: preset.defaults[n] | values[n] for n in both if isinstance(values[n], dict)
-            }
-            values = dict(preset.defaults) | values | merged
-    known = JUDGES.get(values.get("judge", ""))
-    if values.get("temperature") == 0 or (known and known.most):
-        values.setdefault("k", (known and known.most) or 1)
-    return build(values)
-
-
-def _kind(judge: str | None) -> Kind:
-    """What a judge's model is."""
-    found = JUDGES.get(judge or "")
-    return "scalar" if found and found.head else "generator"
-
-
 def prepare(config: RunConfig) -> Plan:
     """Load the items, resolve the model, name the folder; nothing is written and no model is loaded."""
     tokens = config.max_tokens if config.structured else None
@@ -215,7 +173,7 @@ def prepare(config: RunConfig) -> Plan:
         model = ModelRef("fake", None, "fake", "fake")
     else:
         check_arguments(config.engine_args)
-        model = resolve(config.model or "", config.revision, _kind(config.judge))
+        model = resolve(config.model or "", config.revision, kind_of(config.judge))
         if config.lora:
             model = with_adapter(model, config.lora)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
@@ -322,29 +280,3 @@ def _check_meta(plan: Plan) -> None:
             f"{asked}: which meta RM? --meta-model NAME scores the judgements as well; or `grmeval "
             "meta-score` does afterwards, and `grmeval score` votes"
         )
-
-
-def _default_model(bench: str, data: Any) -> str:
-    if chosen := os.environ.get("GRMEVAL_MODEL"):
-        return chosen
-    if shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists():
-        return "deepseek-grm-16b"
-    if bench == "sample":
-        return "demo"
-    raise ConfigError(
-        f"--bench {bench}: which model? There is no NVIDIA GPU here, so nothing is assumed. "
-        f"--model NAME takes a preset ({', '.join(presets('generator'))}), a folder, or a hub id; "
-        "--model demo is a small packaged model for a CPU, --engine fake a simulated judge"
-        + _and_rows(bench, data)
-    )
-
-
-def _and_rows(bench: str, data: Any) -> str:
-    """What the user will be told next, told now: the rows are not here either."""
-    spec, beside = find_spec(bench)
-    if data is not None or at_hand(spec, beside):
-        return ""
-    hubs = [table.hub or spec.source.hub for table in spec.tables]
-    if found := ", ".join(dict.fromkeys(hub for hub in hubs if hub)):
-        return f". Its rows come from the hub ({found}) or a local copy: --data PATH"
-    return f". It also needs a copy of its rows: --data PATH. {spec.get}"

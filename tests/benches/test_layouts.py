@@ -14,8 +14,9 @@ from grmeval.benches.layouts import as_singles
 from grmeval.cli import app, export, run, scale_curve, score, show
 from grmeval.errors import DataError
 from grmeval.items import Item
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Row, scale

@@ -15,9 +15,10 @@ import pytest
 
 from grmeval.benches import load
 from grmeval.errors import ConfigError, DataError
-from grmeval.runs import plan
+from grmeval.runs import configure as chosen
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Accuracy, Row, score
@@ -266,12 +267,12 @@ def test_every_renamed_column_is_named_beside_the_names_found(tmp_path: Path) ->
 def test_who_names_no_model_is_told_of_all_five_repositories(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan, "at_hand", lambda spec, beside: False)
-    said = plan._and_rows("ppe-correctness", None)
+    monkeypatch.setattr(chosen, "at_hand", lambda spec, beside: False)
+    said = chosen._and_rows("ppe-correctness", None)
     assert said.count("lmarena-ai/PPE-") == 5
     assert said.endswith("or a local copy: --data PATH")
-    assert "lmarena-ai/PPE-Human-Preference-V1" in plan._and_rows("ppe-preference", None)
-    assert "RMB-Reward-Model-Benchmark" in plan._and_rows("rmb", None)
+    assert "lmarena-ai/PPE-Human-Preference-V1" in chosen._and_rows("ppe-preference", None)
+    assert "RMB-Reward-Model-Benchmark" in chosen._and_rows("rmb", None)
 
 
 # ---------------------------------------------------------------------- rows

@@ -10,8 +10,9 @@ import pytest
 from grmeval import resources
 from grmeval.benches import load, read_spec
 from grmeval.errors import DataError
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.score import Accuracy, score
 from tests.helpers import SHARED, Quiet, on_official_rows

@@ -11,8 +11,9 @@ import pytest
 
 from grmeval.benches import load
 from grmeval.errors import DataError
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Accuracy, Row, scale, score

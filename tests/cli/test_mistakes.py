@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from grmeval.runs.configure import configure
 from grmeval.runs.find import latest
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from tests.helpers import ENVIRONMENT, command, grmeval, rows
 
 FAKE = ("run", "--engine", "fake", "--k", 2)

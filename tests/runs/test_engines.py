@@ -7,8 +7,9 @@ import pytest
 
 from grmeval.engines.fake import FakeEngine
 from grmeval.errors import EngineError
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import Plan, configure, prepare
+from grmeval.runs.plan import Plan, prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from tests.helpers import Quiet, rows

@@ -13,7 +13,8 @@ from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.judges import JUDGES
 from grmeval.measure import totals
 from grmeval.measure.votes import Extra
-from grmeval.runs.plan import again, configure, prepare
+from grmeval.runs.configure import configure
+from grmeval.runs.plan import again, prepare
 from grmeval.runs.principles import extract_principles
 from grmeval.runs.read import item_samples
 from grmeval.runs.reparse import rewrite

@@ -14,8 +14,9 @@ import pytest
 
 from grmeval.errors import ConfigError
 from grmeval.items import Completion, Message, Request
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Accuracy, Row, scale, score

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from grmeval.errors import ConfigError, DataError, Incomplete
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Comparison, Gap, compare, score

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from grmeval.benches import load
 from grmeval.cli import app, export, importing, run, runs, scale_curve, score, show
 from grmeval.errors import DataError
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import Accuracy, Row, scale

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
-from grmeval.runs.plan import configure, prepare
+from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.score import scale, score
 from tests.helpers import Quiet
