@@ -150,11 +150,14 @@ def main() -> None:
         scale_curve,
         score,
         show,
+        suite,
         trend,
     )
+    from grmeval.cli.child import leave_with_parent
 
     # Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    leave_with_parent()
     _ready_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
         _say(f"error: {_text(garbled[0])}: not UTF-8 text")

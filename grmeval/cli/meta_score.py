@@ -1,8 +1,6 @@
 """`grmeval meta-score RUN`: a meta RM's reward of each stored judgement, for the votes that count them."""
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grmeval.cli import app
+from grmeval.cli.child import run_child
 from grmeval.cli.options import RESULTS, RUN, json_object, key_values, meta_names, option
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def meta_score(
     ] = None,
     results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    leave_with_stdin: Annotated[bool, typer.Option("--leave-with-stdin", hidden=True)] = False,
 ) -> None:
     """Score a run's judgements with a meta RM.
 
@@ -76,8 +74,6 @@ def meta_score(
     from grmeval.runs.meta_plan import configure_meta, prepare_meta
     from grmeval.runs.store import RunFolder
 
-    if leave_with_stdin:
-        _leave_with_stdin()
     flags: dict[str, Any] = {
         "model": meta_model,
         "name": name,
@@ -97,27 +93,12 @@ def meta_score(
     folders = [RunFolder(path) for path in paths]
     plan = prepare_meta(configure_meta(flags))
     out, err = consoles()
-    if leave_with_stdin:  # standard output is that of whoever started this
-        out = err
     found = score_with_meta(folders, plan, ConsoleMeta(err), k=k, limit=limit, data=data)
     if as_json:
         sys.stdout.write(json_text([as_object(each) for each in found]))
         return
     for line in scored_lines(found):
         out.print(line, soft_wrap=True)
-
-
-def _leave_with_stdin() -> None:
-    """End as on Ctrl-C once whoever started this process is gone: a second writer would be in its way."""
-    import os
-    import threading
-
-    def wait() -> None:
-        while os.read(0, 1):  # not through sys.stdin, whose lock would outlive the thread
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, name="leave-with-stdin", daemon=True).start()
 
 
 def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
@@ -134,11 +115,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
     words += ["--engine", config.engine]
     for name, value in config.meta_engine_args.items():
         words += ["--engine-arg", f"{name}={json.dumps(value)}"]
-    command = [sys.executable, "-m", "grmeval", *map(str, words), "--leave-with-stdin"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-        code = child.wait()
-    if code in (130, -signal.SIGINT):
-        raise KeyboardInterrupt
+    code = run_child(words)
     if code == ConfigError.exit_code:
         raise ConfigError("the meta RM cannot be asked (see above); the judgements are kept")
     if code:

@@ -19,6 +19,7 @@ __all__ = [
     "arithmetic_json",
     "arithmetic_lines",
     "arithmetic_table",
+    "base_row",
     "check_published",
     "printed_differences",
     "printed_means",
@@ -94,6 +95,11 @@ def printed_differences() -> dict[str, Difference]:
     return {column: Difference(**said) for column, said in index()["differences"].items()}
 
 
+def base_row(row: str, said: Difference) -> str:
+    """The row that a difference printed in `row` is over: the same system under another setting."""
+    return f"{_SETTING.sub('', row)} {said.over}"
+
+
 def recompute(
     tables: Sequence[PaperTable],
     means: Mapping[str, Mapping[str, Decimal]],
@@ -123,7 +129,7 @@ def _mean(number: Number, cells: _Cells, weights: Mapping[str, Decimal]) -> Iter
 
 
 def _difference(number: Number, cells: _Cells, said: Difference) -> Iterator[Check]:
-    rows = (number.row, f"{_SETTING.sub('', number.row)} {said.over}")
+    rows = (number.row, base_row(number.row, said))
     parts = {row: cells[row, said.of] for row in rows if (row, said.of) in cells}
     if len(parts) == len(rows):
         gain = parts[rows[0]] - parts[rows[1]]

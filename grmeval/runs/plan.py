@@ -149,8 +149,11 @@ class Plan:
         return HeadEngine(load_scorer(self.model, self.config))
 
 
-def prepare(config: RunConfig) -> Plan:
-    """Load the items, resolve the model, name the folder; nothing is written and no model is loaded."""
+def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | None = None) -> Plan:
+    """Load the items, resolve the model, name the folder; nothing is written and no model is loaded.
+
+    `loaded` and `model`: what `config` names, where the caller has it already.
+    """
     tokens = config.max_tokens if config.structured else None
     judge = make_judge(config.judge, config.template, config.system, tokens, config.principles)
     for vote in config.vote or ():
@@ -163,19 +166,10 @@ def prepare(config: RunConfig) -> Plan:
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
             f"--k {judge.most}"
         )
-    loaded = load(config.bench, config.data, config.layout)
+    loaded = loaded or load(config.bench, config.data, config.layout)
     if config.greedy:
         _check_greedy(config, loaded)
-    if config.engine == "fake":
-        from grmeval.engines.fake import read_settings
-
-        read_settings(config.engine_args)
-        model = ModelRef("fake", None, "fake", "fake")
-    else:
-        check_arguments(config.engine_args)
-        model = resolve(config.model or "", config.revision, kind_of(config.judge))
-        if config.lora:
-            model = with_adapter(model, config.lora)
+    model = model or _model(config)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
     plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
@@ -184,6 +178,17 @@ def prepare(config: RunConfig) -> Plan:
     plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
     _try_judge(plan)
     return plan
+
+
+def _model(config: RunConfig) -> ModelRef:
+    if config.engine == "fake":
+        from grmeval.engines.fake import read_settings
+
+        read_settings(config.engine_args)
+        return ModelRef("fake", None, "fake", "fake")
+    check_arguments(config.engine_args)
+    model = resolve(config.model or "", config.revision, kind_of(config.judge))
+    return with_adapter(model, config.lora) if config.lora else model
 
 
 def again(folder: RunFolder, k: int) -> Plan:

@@ -2,20 +2,20 @@
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
 from grmeval.errors import StoreError
-from grmeval.items import Completion, Item, Sample
+from grmeval.items import Completion, Item, Message, Sample
 from grmeval.judges import Judge
 from grmeval.runs.disk import memory, now
 from grmeval.runs.engines import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.store import RunFolder
 
-__all__ = ["Estimate", "Progress", "commit", "extend", "make_sample"]
+__all__ = ["Estimate", "Progress", "commit", "estimate", "extend", "make_sample"]
 
 ESTIMATE_FROM = 64
 
@@ -126,7 +126,7 @@ def _launch(
         folder.describe_launch(launch.name, engine=engine.facts(), load_seconds=loaded)
         tally = _Tally()
         try:
-            progress.begin(_estimate(plan, missing, have, engine.prompt_tokens))
+            progress.begin(estimate(plan, missing, have, engine.prompt_tokens))
             for completion in engine.generate(plan.requests(missing)):
                 sample = make_sample(plan.judge, completion, launch.name)
                 launch.journal.write(sample)
@@ -165,10 +165,13 @@ class _Tally:
         }
 
 
-def _estimate(
-    plan: Plan, missing: list[tuple[Item, tuple[int, ...]]], have: int, prompt_tokens: Any
+def estimate(
+    plan: Plan,
+    missing: list[tuple[Item, tuple[int, ...]]],
+    have: int,
+    prompt_tokens: Callable[[tuple[Message, ...]], int],
 ) -> Estimate:
-    """Prompt tokens are extrapolated from a few requests, evenly spread over the items."""
+    """What `missing` takes; prompt tokens are extrapolated from a few requests, spread evenly over it."""
     samples = sum(len(js) for _, js in missing)
     spread = missing[:: max(1, len(missing) // ESTIMATE_FROM)]
     lengths = [

@@ -1,0 +1,54 @@
+"""A grmeval command in a process of its own, which ends with the one that started it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+__all__ = ["leave_with_parent", "run_child"]
+
+_MARK = "GRMEVAL_CHILD"
+
+
+def run_child(words: Sequence[object], quiet: bool = False) -> int:
+    """Run `grmeval` with these words, give its exit code; KeyboardInterrupt where it was interrupted.
+
+    What it prints goes to standard error, or unheard if `quiet`: standard output is the caller's.
+    """
+    command = [sys.executable, "-m", "grmeval", *map(str, words)]
+    environment = os.environ | {_MARK: "1"}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL if quiet else _error_stream(),
+        env=environment,
+    ) as child:
+        code = child.wait()
+    if code in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    return code
+
+
+def _error_stream() -> int:
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # closed
+        return subprocess.DEVNULL
+
+
+def leave_with_parent() -> None:
+    """In a child: end as on Ctrl-C once whoever started it is gone, or it would be in the way.
+
+    Its standard input is a pipe that nobody writes to; it ends with its other end.
+    """
+    if os.environ.pop(_MARK, None) is None:
+        return
+
+    def wait() -> None:
+        while os.read(0, 1):  # not through sys.stdin, whose lock would outlive the thread
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="leave-with-parent", daemon=True).start()

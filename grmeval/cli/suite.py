@@ -1,0 +1,248 @@
+"""`grmeval suite`: a paper's tables, with models of yours."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.child import run_child
+from grmeval.cli.options import RESULTS, key_values, model_names
+
+if TYPE_CHECKING:
+    from grmeval.runs.jobs import Choices, Planner
+    from grmeval.runs.suite import Suite
+
+_FREE = (
+    *(
+        "chat_template_kwargs",
+        "dtype",
+        "engine_args",
+        "max_model_len",
+        "max_tokens",
+        "meta_engine_args",
+    ),
+    *("seed", "structured", "system", "tensor_parallel", "top_p", "trust_remote_code"),
+)
+"""Settings that a suite leaves to its user; any other would make other runs than the paper's."""
+
+
+def _suite_names(incomplete: str) -> list[str]:
+    from grmeval.runs.suite import suites
+
+    return [name for name in suites() if name.startswith(incomplete)]
+
+
+@app.command()
+def suite(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Suite: deepseek-grm, or a .toml of yours.",
+            metavar="SUITE",
+            autocompletion=_suite_names,
+        ),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="NAME: the first model of the suite; ROLE=NAME another one; repeatable. A preset, a folder, "
+            "or a hub id.",
+            autocompletion=model_names,
+        ),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", help="Only this table, and the runs it takes; repeatable."),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=1, help="Samples an item at most: rows of more are made of k."),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Only the first N items of each benchmark."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Local copy of rows, as BENCH=PATH; repeatable."),
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting of every run, as in grmeval.toml, such as max_tokens=512; repeatable.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    fake: Annotated[
+        bool, typer.Option("--fake", help="The fake engine in place of every model.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the commands, and what they would ask; nothing is run or fetched.",
+        ),
+    ] = False,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """Run a paper's tables with models of yours, and print them beside its numbers.
+
+    grmeval suite deepseek-grm --model my-org/my-grm --model meta=my-org/my-meta-rm --dry-run
+
+    What can be done is done, run by run, each a `grmeval run` of its own; the rest says what it lacks. The
+    same command goes on after a kill.
+    """
+    from grmeval.errors import Incomplete
+    from grmeval.runs.jobs import Planner
+    from grmeval.runs.suite import read_suite
+
+    stem, asked = read_suite(name)
+    asked = _only(asked, table or [])
+    choices = _choices(asked, model or [], data or [], more, fake, k, limit, results)
+    planner = Planner(asked, choices, fetch=not dry_run)
+    for run in asked.runs:  # mistakes are found before a model is loaded
+        planner.plan(run)
+    if dry_run:
+        _show_dry(planner)
+        return
+    failed = _do(planner)
+    _show(stem, planner, as_json)
+    if failed:
+        raise Incomplete(f"not finished: {'; '.join(failed)}; the same command goes on")
+
+
+def _only(asked: "Suite", tables: list[str]) -> "Suite":
+    """The suite with the tables that were named, and the runs that they take."""
+    from grmeval.errors import ConfigError, nearest
+
+    names = [table.table for table in asked.tables]
+    for wanted in tables:
+        if wanted not in names:
+            raise ConfigError(f"--table {wanted!r}: {nearest(wanted, names)}")
+    if not tables:
+        return asked
+    kept = tuple(table for table in asked.tables if table.table in tables)
+    used = {row.run for table in kept for row in table.rows}
+    used |= {read for run in used if (read := asked.runs[run].critiques)}
+    runs = {run: what for run, what in asked.runs.items() if run in used}
+    return asked.model_copy(update={"tables": kept, "runs": runs})
+
+
+def _choices(
+    asked: "Suite",
+    models: list[str],
+    data: list[str],
+    more: list[str] | None,
+    fake: bool,
+    k: int | None,
+    limit: int | None,
+    results: Path | None,
+) -> "Choices":
+    from grmeval.benches import expand
+    from grmeval.cli.settings import data_of, read_settings, results_folder
+    from grmeval.errors import ConfigError, nearest
+    from grmeval.runs.jobs import Choices
+
+    file = read_settings(None)
+    settings: dict[str, Any] = {}
+    for said, values in (("grmeval.toml: ", file), ("--set ", key_values(more, "--set") or {})):
+        own = () if said.startswith("--") else ("bench", "data", "model", "results")
+        for setting in values.keys() - {*_FREE, *own}:
+            raise ConfigError(
+                f"{said}{setting}: a suite says that itself, or has a flag for it; {nearest(setting, _FREE)}"
+            )
+        settings |= {setting: value for setting, value in values.items() if setting in _FREE}
+    settings |= {"results": results_folder(results)}
+    settings |= {"limit": limit} if limit else {}
+    settings |= {"engine": "fake"} if fake else {}
+    benches = expand(dict.fromkeys(bench for run in asked.runs.values() for bench in run.bench))
+    return Choices(_roles(asked, models), settings, data_of(benches, data, file.get("data", {})), k)
+
+
+def _roles(asked: "Suite", models: list[str]) -> dict[str, str]:
+    """Role -> model; a bare name is the first role's."""
+    from grmeval.errors import ConfigError, nearest
+
+    found = {}
+    for text in models:
+        role, equals, name = text.partition("=")
+        if not equals:
+            role, name = next(iter(asked.models)), text
+        if role not in asked.models or not name:
+            raise ConfigError(
+                f"--model {text}: expected NAME or ROLE=NAME; {nearest(role, list(asked.models))}"
+            )
+        found[role] = name
+    return found
+
+
+def _show_dry(planner: "Planner") -> None:
+    from grmeval.cli.output import consoles
+    from grmeval.report.suite import dry_table
+    from grmeval.runs.jobs import commands
+
+    out, _ = consoles()
+    jobs = list(planner.jobs.values())
+    for run in planner.suite.runs:
+        for _, words in commands([job for job in jobs if job.run == run]):
+            out.print(f"grmeval {shlex.join(words)}", soft_wrap=True)
+    table, notes = dry_table(jobs)
+    out.print()
+    out.print(table)
+    for note in notes:
+        out.print(note, soft_wrap=True)
+
+
+def _do(planner: "Planner") -> list[str]:
+    """Run what can be run, one command after the other; gives those that failed."""
+    from grmeval.cli.output import consoles
+    from grmeval.runs.jobs import commands
+
+    _, err = consoles()
+    failed = []
+    for at, run in enumerate(planner.suite.runs, start=1):
+        ready = [job for job in planner.due(run) if not job.waits]
+        for jobs, words in commands(ready):
+            if all(job.work and job.work.samples == 0 and not job.meta for job in jobs):
+                continue
+            err.print(
+                f"[{at}/{len(planner.suite.runs)} {run}] grmeval {shlex.join(words)}",
+                soft_wrap=True,
+            )
+            if code := run_child(words, quiet=True):
+                failed.append(f"{run} (exit code {code})")
+    return failed
+
+
+def _show(stem: str, planner: "Planner", as_json: bool) -> None:
+    import sys
+
+    from grmeval.cli.output import show_tables, told
+    from grmeval.report.grid import json_text
+    from grmeval.report.suite import cells_of, suite_json, suite_tables, write_suite
+    from grmeval.score.suite import make_row
+
+    asked = planner.suite
+    limit = planner.choices.settings.get("limit")
+    made = {
+        (table.table, row.row): make_row(asked, row, planner.jobs, limit)
+        for table in asked.tables
+        for row in table.rows
+    }
+    cells = cells_of(asked, made)
+    tables, notes = suite_tables(asked, planner.jobs.values(), made, cells)
+    label = next((one.model for one in made.values() if one.model), None)
+    if label:
+        folder = planner.choices.settings["results"] / "suites" / stem
+        paths = write_suite(folder / label, asked, cells, notes)
+    if as_json:
+        sys.stdout.write(json_text(suite_json(asked, cells, notes)))
+    else:
+        show_tables(lambda width: (tables, notes))
+        if label:
+            told(paths)

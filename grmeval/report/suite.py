@@ -1,0 +1,296 @@
+"""A suite's tables: the paper's rows and columns, what was printed, what was made here; and its dry run."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grmeval.benches import expand, groups
+from grmeval.files import write_text
+from grmeval.report.arithmetic import base_row, printed_differences
+from grmeval.report.grid import count, csv_text, escaped, interval, json_text, percent, signed
+from grmeval.report.published import Number, index, select
+from grmeval.report.text import printable
+from grmeval.runs.jobs import Job, Work
+from grmeval.runs.suite import Suite, SuiteRun
+from grmeval.score import Row
+from grmeval.score.suite import Made
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Cell", "cells_of", "dry_table", "suite_json", "suite_tables", "write_suite"]
+
+
+MOST_NAMED = 4
+"""Runs that a line names."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a printed table and what stands beside it: ours in [0, 1], or NaN and what it lacks.
+
+    `whole`: no section or benchmark of it is missing; `items` of `expected` were judged.
+    """
+
+    table: str
+    row: str
+    column: str
+    printed: str
+    flag: str
+    value: float
+    low: float
+    high: float
+    items: int
+    expected: int
+    whole: bool
+    bench: str
+    run: str
+    model: str | None
+    vote: str
+    k: int
+    k_meta: int | None
+    lacks: str | None
+
+
+def cells_of(suite: Suite, made: Mapping[tuple[str, str], Made]) -> list[Cell]:
+    """Every number of the suite's tables that its runs can make; `made` is by (table, printed row)."""
+    found: list[Cell] = []
+    for table in suite.tables:
+        rows = {row.row: made[table.table, row.row] for row in table.rows}
+        for number in select(table.table)[0].numbers:
+            one = rows.get(number.row)
+            place = one and _place(suite.runs[one.row.run], number.column)
+            if one and place:
+                found.append(_cell(number, one, place, rows))
+    return found
+
+
+def _place(run: SuiteRun, column: str) -> tuple[str, str] | None:
+    """(benchmark or group, "overall" or a section) whose number a printed column holds; None: no run's."""
+    said = printed_differences().get(column)
+    for bench in (*expand(run.bench), *run.bench):
+        for ours, called in index()["benches"].get(bench, {}).items():
+            if called == (said.of if said else column):
+                return bench, ours
+    return None
+
+
+def _cell(number: Number, made: Made, place: tuple[str, str], rows: Mapping[str, Made]) -> Cell:
+    bench, ours = place
+    row = _found(made, place)
+    value, low, high = (row.value, row.low, row.high) if row else (nan, nan, nan)
+    if said := printed_differences().get(number.column):
+        other = rows.get(base_row(number.row, said))
+        base = _found(other, place) if other else None
+        value, low, high = (row.value - base.value if row and base else nan), nan, nan
+    without = made.lacks.get(bench) or "; ".join(dict.fromkeys(made.lacks.values()))
+    return Cell(
+        table=number.table,
+        row=number.row,
+        column=number.column,
+        printed=number.value,
+        flag=number.flag,
+        value=value,
+        low=low,
+        high=high,
+        items=row.items if row else 0,
+        expected=row.expected if row else 0,
+        whole=row is not None and row.name in ("overall", ours),
+        bench=bench,
+        run=made.row.run,
+        model=made.model,
+        vote=made.row.vote,
+        k=made.k,
+        k_meta=made.k_meta,
+        lacks=without if isnan(value) and without else None,
+    )
+
+
+def _found(made: Made, place: tuple[str, str]) -> Row | None:
+    bench, ours = place
+    return made.rows.get(bench, {}).get(ours)
+
+
+def suite_tables(
+    suite: Suite,
+    jobs: Iterable[Job],
+    made: Mapping[tuple[str, str], Made],
+    cells: Sequence[Cell],
+) -> tuple[list["Table"], list[str]]:
+    """A table for each of the paper's: three lines a row, printed, ours, our limits; and the notes."""
+    tables = [
+        _table(table.table, [cell for cell in cells if cell.table == table.table], made)
+        for table in suite.tables
+    ]
+    return tables, [*_notes(suite, jobs, made, cells)]
+
+
+def _table(name: str, cells: Sequence[Cell], made: Mapping[tuple[str, str], Made]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = [c for c in index()["columns"] if any(cell.column == c for cell in cells)]
+    title = f"Table {name}: {select(name)[0].title}"
+    shown = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.padding = (0, 1, 0, 0)
+    shown.show_lines = False
+    shown.add_column("", overflow="fold", max_width=20)
+    shown.add_column("")
+    for column in columns:
+        shown.add_column(column.replace(" ", "\n"), justify="right", no_wrap=True)
+    for row in dict.fromkeys(cell.row for cell in cells):
+        mine = {cell.column: cell for cell in cells if cell.row == row}
+        one = made[name, row]
+        lines = [_lines(mine.get(column)) for column in columns]
+        how = f"k={one.k}" + (f", {one.k_meta}" if one.k_meta else "")
+        shown.add_row(Text(row), f"printed\n{how}\n95 %", *lines, end_section=False)
+        shown.add_section()
+    return shown
+
+
+def _lines(cell: Cell | None) -> str:
+    """What was printed, ours, our limits."""
+    if cell is None:
+        return ""
+    printed = f"{'*' * bool(cell.flag)}{cell.printed}"
+    if isnan(cell.value):
+        return f"{printed}\n{'-' if cell.lacks is None else _short(cell.lacks)}"
+    if cell.column in printed_differences():
+        return f"{printed}\n{signed(cell.value)}"
+    part = "" if cell.whole else "~"
+    return f"{printed}\n{part}{percent(cell.value)}\n{interval(cell.low, cell.high)}"
+
+
+def _short(lacks: str) -> str:
+    return next((word for word in ("no rows", "no model", "not run") if word in lacks), "failed")
+
+
+def _notes(
+    suite: Suite,
+    jobs: Iterable[Job],
+    made: Mapping[tuple[str, str], Made],
+    cells: Sequence[Cell],
+) -> Iterator[str]:
+    """What every number stands on, and why some are not there."""
+    yield f"printed: {select(suite.tables[0].table)[0].source}; k=…, our k_meta: what was voted here"
+    if any(not cell.whole and not isnan(cell.value) for cell in cells):
+        yield "~ before ours: of a part of the sections or benchmarks, another number than the printed one"
+    for bench in dict.fromkeys(cell.bench for cell in cells):
+        most = max((c for c in cells if c.bench == bench), key=lambda cell: cell.items)
+        if 0 < most.items < most.expected and bench not in groups():
+            yield f"{bench}: {most.items:,} of {most.expected:,} items"
+    models = {one.row.run: one.model for one in made.values() if one.model}
+    for model in dict.fromkeys(models.values()):
+        runs = [run for run, name in models.items() if name == model]
+        yield f"model {model}: {', '.join(runs)}"
+    for line in _lacking(jobs):
+        yield f"without a number: {line}"
+    if any(cell.flag for cell in cells):
+        yield "* before a printed number: in doubt (`grmeval published --table N`)"
+
+
+def write_suite(
+    stem: Path, suite: Suite, cells: Sequence[Cell], notes: Sequence[str]
+) -> list[Path]:
+    """`stem`.csv, .json and .md."""
+    lines = [f"# {escaped(suite.title)}", ""]
+    for table in suite.tables:
+        lines += _markdown([cell for cell in cells if cell.table == table.table])
+    lines += [f"- {escaped(note)}" for note in notes]
+    texts = {
+        ".csv": csv_text(cells, {}),
+        ".json": json_text(suite_json(suite, cells, notes)),
+        ".md": "\n".join(lines) + "\n",
+    }
+    return [write_text(stem.with_name(stem.name + end), text) for end, text in texts.items()]
+
+
+def _markdown(cells: Sequence[Cell]) -> list[str]:
+    if not cells:
+        return []
+    columns = [c for c in index()["columns"] if any(cell.column == c for cell in cells)]
+    table = cells[0].table
+    lines = [f"## Table {table}: {select(table)[0].title}", ""]
+    lines += ["| row | | " + " | ".join(columns) + " |", "|:--|:--|" + "--:|" * len(columns)]
+    for row in dict.fromkeys(cell.row for cell in cells):
+        mine = {cell.column: _lines(cell).split("\n") for cell in cells if cell.row == row}
+        for at, what in enumerate(("printed", "ours", "95 %")):
+            texts = ([*mine.get(column, []), "", "", ""][at] for column in columns)
+            lines.append(f"| {escaped(row) if at == 0 else ''} | {what} | {' | '.join(texts)} |")
+    return [*lines, ""]
+
+
+def suite_json(suite: Suite, cells: Sequence[Cell], notes: Sequence[str]) -> dict[str, Any]:
+    """The cells and notes; what is not there is null."""
+    rows = [
+        {k: None if isinstance(v, float) and isnan(v) else v for k, v in asdict(cell).items()}
+        for cell in cells
+    ]
+    return {"title": suite.title, "protocol": suite.protocol, "cells": rows, "notes": list(notes)}
+
+
+def dry_table(jobs: Sequence[Job]) -> tuple["Table", list[str]]:
+    """What each job would ask: items, judgements, tokens, GPU-hours; in words the totals and what lacks."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("run", "benchmark"):
+        shown.add_column(title, overflow="fold")
+    for title in ("items", "samples", "prompt\ntokens", "generated\ntokens", "GPU\nhours"):
+        shown.add_column(title, justify="right", no_wrap=True)
+    shown.add_column("", overflow="fold")
+    for job in (job for job in jobs if not job.lacks):
+        work = job.work
+        cells = ["", "", "", "", ""]
+        if work:
+            prompts = "?" if work.prompt_tokens is None else count(work.prompt_tokens)
+            hours = f"{work.seconds / 3600:.2f}"
+            cells = [count(work.items), count(work.samples), prompts, count(work.tokens), hours]
+        shown.add_row(*map(Text, (job.run, job.bench, *cells, printable(_state(job)))))
+    totals = _totals([job.work for job in jobs if job.work])
+    return shown, [*totals, *(f"not run: {line}" for line in _lacking(jobs))]
+
+
+def _lacking(jobs: Iterable[Job]) -> Iterator[str]:
+    """A line a reason: the runs that lack it, with the benchmark where only one does."""
+    found: dict[str, dict[str, list[str]]] = {}
+    of: dict[str, set[str]] = {}
+    for job in jobs:
+        of.setdefault(job.run, set()).add(job.bench)
+        for why, what in ((job.lacks, job.run), (job.meta_lacks, f"meta votes of {job.run}")):
+            if why:
+                found.setdefault(why, {}).setdefault(what, []).append(job.bench)
+    for why, runs in found.items():
+        benches = {bench for asked in runs.values() for bench in asked}
+        whole = all(set(asked) == of[name.rpartition(" ")[2]] for name, asked in runs.items())
+        on = "" if whole else f" on {', '.join(sorted(benches))}"
+        names = list(runs) if len(runs) <= MOST_NAMED else [f"{len(runs)} runs"]
+        yield f"{', '.join(names)}{on}: {why}"
+
+
+def _state(job: Job) -> str:
+    if job.waits:
+        return "after its critiques"
+    assert job.work is not None
+    if job.work.samples == 0:
+        return "done"
+    how = "measured" if job.work.measured else "assumed"
+    return f"{how}; rows to fetch" if job.work.prompt_tokens is None else how
+
+
+def _totals(works: Sequence[Work]) -> Iterator[str]:
+    hours = sum(work.seconds for work in works) / 3600
+    generated = sum(work.tokens for work in works)
+    prompts = sum(work.prompt_tokens or 0 for work in works)
+    samples = sum(work.samples for work in works)
+    yield (
+        f"still to ask: {samples:,} judgements, about {prompts:,} prompt tokens and {generated:,} "
+        f"generated ones, {hours:.1f} GPU-hours"
+    )
+    if any(work.prompt_tokens is None for work in works):
+        yield "?: rows that are not here: their prompts are in no total, and cost GPU-hours too"
