@@ -74,11 +74,17 @@ class RunConfig(BaseModel):
         "index-prob",
         "scalar",
         "scalar-pair",
+        "critique-scalar",
     ] = _field("identity", "Judge, how a model is asked; `grmeval judges` lists them.", "pointwise")
     principles: Path | None = _field(
         "identity",
         "Principles for the judge pointwise-principles: JSON lines with subset, id and principles, or "
         "a text for all items.",
+    )
+    critiques: Path | None = _field(
+        "identity",
+        "Run whose judgements the judge critique-scalar reads: a folder, a run-id or its first 4 "
+        "characters, or `latest`.",
     )
     template: Path | None = _field("identity", "Jinja file with another prompt text.")
     system: str | None = _field("identity", "System message put before the prompt.")
@@ -162,7 +168,13 @@ class RunConfig(BaseModel):
         "[default: as --protocol]",
     )
 
-    @field_validator("data", "principles", "template", "lora", "results", "meta_template")
+    prices: Path | None = _field(
+        "scoring", "TOML with what each model costs, by the token or by the GPU-hour."
+    )
+
+    @field_validator(
+        "data", "principles", "critiques", "template", "lora", "results", "meta_template", "prices"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Completion", "Item", "Key", "Message", "Reading", "Request", "Sample"]
+__all__ = ["FREE", "Completion", "Item", "Key", "Message", "Reading", "Request", "Sample", "Spent"]
 
 
 class Message(NamedTuple):
@@ -70,6 +70,17 @@ class Item:
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+class Spent(NamedTuple):
+    """What texts that a sample is made from had cost before: tokens read, out of a cache, written."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    tokens: int = 0
+
+
+FREE = Spent()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for an engine: an item in one response order, wanted for the samples `js`.
@@ -78,7 +89,8 @@ class Request:
     that the whole output must match, or None. Real engines ignore the key; the fake one draws from it.
     `locate(text)` says which characters [start, end) of an output are the pick whose probability is wanted,
     None where there is none; no `locate`: no probability is wanted. `chats` are finished ones that a head
-    gives a number each; then nothing is generated.
+    gives a number each: then nothing is generated (None: text is). No chats at all: there is nothing to
+    score, and the completion says so. `spent` is part of each sample's cost.
     """
 
     key: Key
@@ -87,7 +99,13 @@ class Request:
     messages: tuple[Message, ...]
     grammar: str | None = None
     locate: Callable[[str], tuple[int, int] | None] | None = None
-    chats: tuple[tuple[Message, ...], ...] = ()
+    chats: tuple[tuple[Message, ...], ...] | None = None
+    spent: Spent = FREE
+
+    @property
+    def prompts(self) -> tuple[tuple[Message, ...], ...]:
+        """What a model reads for one sample."""
+        return (self.messages,) if self.chats is None else self.chats
 
 
 class Completion(NamedTuple):

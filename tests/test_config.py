@@ -16,6 +16,7 @@ from grmeval.errors import ConfigError
 from grmeval.runs.configure import configure
 from grmeval.runs.plan import prepare
 from grmeval.runs.store import run_id
+from tests.helpers import sampled
 
 # ---------------------------------------------------------------------- roles and limits
 
@@ -205,6 +206,7 @@ SAME: dict[str, Any] = {
     "protocol": "paper",
     "ties": "share",
     "on_invalid": "drop",
+    "prices": Path("prices.toml"),
 }
 
 
@@ -226,6 +228,11 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "principles": lambda tmp: {
         "judge": "pointwise-principles",
         "principles": template(tmp, "Be exact (100 %)."),
+    },
+    "critiques": lambda tmp: {
+        "judge": "critique-scalar",
+        "critiques": sampled(tmp, k=8, limit=1).path,
+        "limit": 1,
     },
     "template": lambda tmp: {"template": template(tmp)},
     "system": lambda tmp: {"system": "Be strict."},

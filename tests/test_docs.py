@@ -12,6 +12,7 @@ from grmeval.benches.load import bench_ids, find_spec
 from grmeval.cli import COMMANDS
 from grmeval.config import RunConfig
 from grmeval.engines.fake import FakeSettings
+from grmeval.score import read_prices
 from tests.helpers import sampled
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +70,15 @@ def test_every_option_and_command_that_is_named_exists() -> None:
         assert used <= known, page
         commands = set(re.findall(r"grmeval ([a-z][a-z-]+)(?= )", " ".join(blocks(page))))
         assert commands <= {*COMMANDS, "sample"}, page
+
+
+def test_the_price_file_of_the_docs_can_be_read(tmp_path: Path) -> None:
+    (toml,) = (block for block in blocks("numbers.md") if block.startswith("currency ="))
+    path = tmp_path / "prices.toml"
+    path.write_text(toml, "utf-8")
+    found = read_prices(path)
+    assert found
+    assert {price.gpu_hour is None for price in found.models.values()} == {True, False}
 
 
 def test_every_setting_of_the_fake_engine_is_named() -> None:

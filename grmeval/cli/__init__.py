@@ -24,6 +24,7 @@ COMMANDS = (
     "run",
     "scale-curve",
     "meta-score",
+    "suite",
     "score",
     "diagnose",
     "compare",

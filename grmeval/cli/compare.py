@@ -27,6 +27,7 @@ def compare(
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    prices: Annotated[Path | None, option("prices", "--prices")] = None,
     flips: Annotated[
         bool, typer.Option("--flips", help="List the items whose verdict changed.")
     ] = False,
@@ -45,7 +46,7 @@ def compare(
     Runs with other rows are refused; one with more samples is read by subsets of k.
     """
     from grmeval.cli.output import print_json, show_comparison
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.settings import price_file, results_folder
     from grmeval.runs.find import find_run
     from grmeval.runs.store import RunFolder
     from grmeval.score import compare as compare_runs
@@ -60,6 +61,7 @@ def compare(
         ties=ties,
         on_invalid=on_invalid,
         k_meta=k_meta,
+        prices=price_file(prices),
         bootstrap=bootstrap,
     )
     if to and to.suffix in (".csv", ".md", ".json"):

@@ -26,6 +26,7 @@ def prompt(
     layout: Annotated[Text, option("layout", "--layout")] = None,
     judge: Annotated[Text, option("judge", "--judge")] = None,
     principles: Annotated[Path | None, option("principles", "--principles")] = None,
+    critiques: Annotated[Text, option("critiques", "--critiques")] = None,
     template: Annotated[Path | None, option("template", "--template")] = None,
     system: Annotated[Text, option("system", "--system")] = None,
     orders: Annotated[Text, option("orders", "--orders")] = None,
@@ -39,10 +40,11 @@ def prompt(
 
     The model's own chat template comes on top of them. grmeval.toml counts here too.
     """
-    from grmeval.cli.settings import data_of, read_settings
+    from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.config import build
     from grmeval.report.lines import prompt_text
     from grmeval.report.story import prompt_json
+    from grmeval.runs.critiques import with_critiques
     from grmeval.runs.preview import preview
 
     settings = read_settings(None)
@@ -51,6 +53,7 @@ def prompt(
         "layout": layout,
         "judge": judge,
         "principles": principles,
+        "critiques": critiques,
         "template": template,
         "system": system,
         "orders": orders,
@@ -58,6 +61,7 @@ def prompt(
     }
     given = {name: settings.get(name) if flag is None else flag for name, flag in flags.items()}
     given |= {"bench": bench, "data": copies.get(bench)}
-    config = build({name: value for name, value in given.items() if value is not None})
+    results = results_folder(None)
+    config = build(with_critiques({n: v for n, v in given.items() if v is not None}, results))
     found = preview(config, item, j)
     sys.stdout.writelines([prompt_json(found)] if as_json else prompt_text(found))

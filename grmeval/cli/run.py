@@ -63,6 +63,7 @@ def run(
     engine_arg: Annotated[Texts, option("engine_args", "--engine-arg")] = None,
     judge: Annotated[Text, option("judge", "--judge")] = None,
     principles: Annotated[Path | None, option("principles", "--principles")] = None,
+    critiques: Annotated[Text, option("critiques", "--critiques")] = None,
     template: Annotated[Path | None, option("template", "--template")] = None,
     system: Annotated[Text, option("system", "--system")] = None,
     chat_template_kwargs: Annotated[
@@ -89,6 +90,7 @@ def run(
     protocol: Annotated[Text, option("protocol", "--protocol")] = None,
     ties: Annotated[Text, option("ties", "--ties")] = None,
     on_invalid: Annotated[Text, option("on_invalid", "--on-invalid")] = None,
+    prices: Annotated[Path | None, option("prices", "--prices")] = None,
     beside: Annotated[Texts, typer.Option("--beside", help=BESIDE)] = None,
     config: Annotated[
         Path | None,
@@ -130,6 +132,7 @@ def run(
         "engine_args": key_values(engine_arg, "--engine-arg"),
         "judge": judge,
         "principles": principles,
+        "critiques": critiques,
         "template": template,
         "system": system,
         "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),
@@ -149,6 +152,7 @@ def run(
         "protocol": protocol,
         "ties": ties,
         "on_invalid": on_invalid,
+        "prices": prices,
     }
     printed = published_rows(beside)
     plans, groups = _plans(flags, data or [], config)
@@ -269,8 +273,9 @@ def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
     from grmeval.cli.meta_score import in_a_fresh_process
     from grmeval.errors import GrmevalError
     from grmeval.runs.rewards import is_meta_vote
-    from grmeval.score import score
+    from grmeval.score import read_prices, score
 
+    prices = read_prices(plans[0].config.prices)
     failure: GrmevalError | None = None
     sampled = _sampled(plans)
     if plans[0].config.meta_model:
@@ -294,6 +299,7 @@ def _sample_and_score(plans: "list[Plan]") -> "Iterator[tuple[Accuracy, Path]]":
             ties=config.ties,
             on_invalid=config.on_invalid,
             k_meta=config.k_meta if failure is None else None,
+            prices=prices,
         )
         yield result, folder.path
     if failure:

@@ -30,6 +30,7 @@ def scale_curve(
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    prices: Annotated[Path | None, option("prices", "--prices")] = None,
     greedy: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +52,7 @@ def scale_curve(
     vote@k is the mean over subsets of the samples at hand, exact where it can be.
     """
     from grmeval.cli.output import print_json, show_scaling
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.settings import price_file, results_folder
     from grmeval.errors import ConfigError
     from grmeval.runs.find import find_run
     from grmeval.runs.store import RunFolder
@@ -73,6 +74,7 @@ def scale_curve(
         ties=ties,
         on_invalid=on_invalid,
         k_meta=k_meta,
+        prices=price_file(prices),
         first=first,
         greedy=RunFolder(find_run(greedy, where)) if greedy else None,
         bootstrap=bootstrap,

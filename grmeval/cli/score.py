@@ -21,6 +21,7 @@ def score(
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,
     on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
+    prices: Annotated[Path | None, option("prices", "--prices")] = None,
     reparse: Annotated[
         bool,
         typer.Option(
@@ -40,7 +41,7 @@ def score(
 ) -> None:
     """Score a run again: vote, k, rules; no model needed."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.settings import price_file, results_folder
     from grmeval.errors import Incomplete
     from grmeval.runs.find import find_run
     from grmeval.runs.reparse import rewrite
@@ -58,6 +59,7 @@ def score(
         ties=ties,
         on_invalid=on_invalid,
         k_meta=k_meta,
+        prices=price_file(prices),
         reparse=reparse,
     )
     if reparse and save:

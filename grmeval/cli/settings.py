@@ -1,14 +1,17 @@
 """Settings from a TOML: `--config FILE`, else grmeval.toml in the working folder; flags win over both."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
 
-__all__ = ["FILE", "data_of", "read_settings", "results_folder", "settings_file"]
+if TYPE_CHECKING:
+    from grmeval.score import Prices
+
+__all__ = ["FILE", "data_of", "price_file", "read_settings", "results_folder", "settings_file"]
 
 FILE = "grmeval.toml"
 _TABLES = ("engine_args", "chat_template_kwargs", "meta_engine_args")
@@ -36,7 +39,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
     if name not in RunConfig.model_fields:
         known = nearest(name, sorted(RunConfig.model_fields))
         raise ConfigError(f"{file}: unknown setting {name!r}; {known}")
-    if name in ("principles", "template", "lora", "results", "meta_template"):
+    if name in ("principles", "template", "lora", "results", "meta_template", "prices"):
         return _path(file, name, value, here)
     if name == "data":
         return _data(file, value if isinstance(value, dict) else {"": value}, here)
@@ -52,7 +55,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
-    return _if_path(value, here) if name in ("model", "meta_model") else value
+    return _if_path(value, here) if name in ("model", "meta_model", "critiques") else value
 
 
 def _data(file: Path, table: dict[str, Any], here: Path) -> dict[str, Path]:
@@ -65,6 +68,13 @@ def _data(file: Path, table: dict[str, Any], here: Path) -> dict[str, Path]:
 def results_folder(given: Path | None) -> Path:
     """Where runs are looked for: the flag, else the settings file, else ./results."""
     return given or read_settings(None).get("results") or Path("results")
+
+
+def price_file(given: Path | None) -> "Prices | None":
+    """What models cost: by the flag's file, else by that of the settings file, else not known."""
+    from grmeval.score import read_prices
+
+    return read_prices(given or read_settings(None).get("prices"))
 
 
 def data_of(benches: list[str], given: list[str], from_file: dict[str, Path]) -> dict[str, Path]:

@@ -8,11 +8,12 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import RESULTS, key_values, model_names
+from grmeval.cli.options import RESULTS, key_values, model_names, option
 
 if TYPE_CHECKING:
     from grmeval.runs.jobs import Choices, Planner
     from grmeval.runs.suite import Suite
+    from grmeval.score import Prices
 
 _FREE = (
     *(
@@ -88,6 +89,7 @@ def suite(
         ),
     ] = False,
     results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    prices: Annotated[Path | None, option("prices", "--prices")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Run a paper's tables with models of yours, and print them beside its numbers.
@@ -97,11 +99,13 @@ def suite(
     What can be done is done, run by run, each a `grmeval run` of its own; the rest says what it lacks. The
     same command goes on after a kill.
     """
+    from grmeval.cli.settings import price_file
     from grmeval.errors import Incomplete
     from grmeval.runs.jobs import Planner
     from grmeval.runs.suite import read_suite
 
     stem, asked = read_suite(name)
+    costs = price_file(prices)
     asked = _only(asked, table or [])
     choices = _choices(asked, model or [], data or [], more, fake, k, limit, results)
     planner = Planner(asked, choices, fetch=not dry_run)
@@ -111,7 +115,7 @@ def suite(
         _show_dry(planner)
         return
     failed = _do(planner)
-    _show(stem, planner, as_json)
+    _show(stem, planner, costs, as_json)
     if failed:
         raise Incomplete(f"not finished: {'; '.join(failed)}; the same command goes on")
 
@@ -151,7 +155,7 @@ def _choices(
     file = read_settings(None)
     settings: dict[str, Any] = {}
     for said, values in (("grmeval.toml: ", file), ("--set ", key_values(more, "--set") or {})):
-        own = () if said.startswith("--") else ("bench", "data", "model", "results")
+        own = () if said.startswith("--") else ("bench", "data", "model", "prices", "results")
         for setting in values.keys() - {*_FREE, *own}:
             raise ConfigError(
                 f"{said}{setting}: a suite says that itself, or has a flag for it; {nearest(setting, _FREE)}"
@@ -183,7 +187,7 @@ def _roles(asked: "Suite", models: list[str]) -> dict[str, str]:
 
 def _show_dry(planner: "Planner") -> None:
     from grmeval.cli.output import consoles
-    from grmeval.report.suite import dry_table
+    from grmeval.report.jobs import dry_table
     from grmeval.runs.jobs import commands
 
     out, _ = consoles()
@@ -219,7 +223,7 @@ def _do(planner: "Planner") -> list[str]:
     return failed
 
 
-def _show(stem: str, planner: "Planner", as_json: bool) -> None:
+def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool) -> None:
     import sys
 
     from grmeval.cli.output import show_tables, told
@@ -230,7 +234,7 @@ def _show(stem: str, planner: "Planner", as_json: bool) -> None:
     asked = planner.suite
     limit = planner.choices.settings.get("limit")
     made = {
-        (table.table, row.row): make_row(asked, row, planner.jobs, limit)
+        (table.table, row.row): make_row(asked, row, planner.jobs, limit, prices)
         for table in asked.tables
         for row in table.rows
     }

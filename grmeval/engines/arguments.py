@@ -6,7 +6,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError
 
-__all__ = ["SPEED_ONLY", "check_arguments"]
+__all__ = ["SPEED_ONLY", "check_arguments", "devices"]
 
 SPEED_ONLY = frozenset(
     {
@@ -56,3 +56,9 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"--engine-arg {name}: a run folder keeps engine arguments: put secrets into the environment"
             )
+
+
+def devices(tensor_parallel: int, arguments: Mapping[str, Any]) -> int:
+    """GPUs that hold one copy of a model; 1 where there is none."""
+    stages = arguments.get("pipeline_parallel_size", 1)
+    return tensor_parallel * (stages if isinstance(stages, int) and stages > 0 else 1)

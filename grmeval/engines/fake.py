@@ -148,9 +148,11 @@ class FakeEngine:
         """Nothing to free."""
 
     def _complete(self, request: Request, j: int) -> Completion:
+        prompt = sum(map(self.prompt_tokens, request.prompts))
+        if not request.prompts:  # what a head says of no chats
+            return Completion(request, j, "[]", "stop", prompt, 0, 0)
         draw = self._draws(request.key, j)
         item = self._items[request.key]
-        prompt = self.prompt_tokens(request.messages)
         failure = self._failure(draw())
         if failure in ("prompt_too_long", "engine_error"):
             finish = "error" if failure == "engine_error" else failure
@@ -164,7 +166,8 @@ class FakeEngine:
         text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
         weight = self._weight(item, shown, request, j) if request.locate else None
-        return Completion(request, j, text, finish, prompt, 0, len(text) // 4, weight)
+        tokens = len(text) // 4 if request.chats is None else 0
+        return Completion(request, j, text, finish, prompt, 0, tokens, weight)
 
     def _weight(self, item: Item, shown: list[int], request: Request, j: int) -> float:
         """How sure of its pick: between 1/n and 1, as Beta(2, 1) of a best response, as Beta(1, 1) else."""

@@ -25,13 +25,17 @@ class HeadEngine:
         return sum(len(message.content) for message in messages) // 4
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """See Engine: `text` is a JSON list of the chats' numbers, in their order."""
+        """See Engine: `text` is a JSON list of the chats' numbers, in their order; of no chats `[]`."""
+        empty: list[Completion] = []
         waiting: dict[int, tuple[Request, int, list[ScoreRequest]]] = {}
         found: dict[int, dict[int, Reward]] = {}
 
         def asked() -> Iterator[ScoreRequest]:
             for number, (request, j) in enumerate((r, j) for r in requests for j in r.js):
-                chats = [ScoreRequest(request.key, number, chat) for chat in request.chats]
+                chats = [ScoreRequest(request.key, number, chat) for chat in request.chats or ()]
+                if not chats:
+                    empty.append(_completion(request, j, []))
+                    continue
                 waiting[number] = request, j, chats
                 found[number] = {}
                 yield from chats
@@ -44,10 +48,17 @@ class HeadEngine:
                 rewards = [found[number][id(chat)] for chat in chats]
                 del waiting[number], found[number]
                 yield _completion(request, j, rewards)
+            yield from _taken(empty)
+        yield from _taken(empty)
 
     def close(self) -> None:
         """Free the model."""
         self._scorer.close()
+
+
+def _taken(completions: list[Completion]) -> Iterator[Completion]:
+    while completions:
+        yield completions.pop()
 
 
 def _completion(request: Request, j: int, rewards: list[Reward]) -> Completion:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from grmeval.errors import ConfigError
+from grmeval.judges.critique_scalar import Critique, Critiques, CritiqueScalarJudge
 from grmeval.judges.index import IndexJudge
 from grmeval.judges.index_prob import IndexProbJudge
 from grmeval.judges.judge import Judge, Locate, Needs
@@ -20,6 +21,9 @@ from grmeval.judges.scalar_pair import ScalarPairJudge
 
 __all__ = [
     "JUDGES",
+    "Critique",
+    "CritiqueScalarJudge",
+    "Critiques",
     "IndexJudge",
     "IndexProbJudge",
     "Judge",
@@ -49,6 +53,7 @@ JUDGES: Mapping[str, type[PromptedJudge] | type[ScalarJudge]] = MappingProxyType
             IndexProbJudge,
             ScalarJudge,
             ScalarPairJudge,
+            CritiqueScalarJudge,
         )
     }
 )
@@ -61,6 +66,7 @@ def make_judge(
     system: str | None = None,
     structured_tokens: int | None = None,
     principles: Path | None = None,
+    critiques: Critiques | None = None,
 ) -> Judge:
     """The judge of a run; ConfigError: its settings do not fit together."""
     judge = JUDGES[name]
@@ -69,9 +75,12 @@ def make_judge(
             f"--judge {name}: with which principles? --principles FILE: JSON lines with subset, id and "
             "principles (`grmeval principles RUN --to FILE` writes them), or a text for all items"
         )
-    if issubclass(judge, ScalarJudge):
-        for flag, given in (("template", template), ("system", system), ("principles", principles)):
-            if given:
-                raise ConfigError(f"--{flag} {given}: judge {name} has no prompt of its own")
-        return judge()
-    return judge(template, system, structured_tokens, principles)
+    if issubclass(judge, PromptedJudge):
+        return judge(template, system, structured_tokens, principles)
+    reads = issubclass(judge, CritiqueScalarJudge)
+    refused = {"template": None if reads else template, "system": system, "principles": principles}
+    for flag, given in refused.items():
+        if given:
+            why = f"takes no {flag}" if reads else "has no prompt of its own"
+            raise ConfigError(f"--{flag} {given}: judge {name} {why}")
+    return CritiqueScalarJudge(template, critiques) if reads else judge()

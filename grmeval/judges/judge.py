@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from grmeval.items import Item, Message, Reading
+from grmeval.items import Item, Message, Reading, Spent
 
 __all__ = ["Judge", "Locate", "Needs"]
 
@@ -17,6 +17,7 @@ class Needs(NamedTuple):
     reference: bool = False
     principles: bool = False
     responses: int = 1
+    critiques: bool = False
 
 
 class Judge(Protocol):
@@ -46,8 +47,14 @@ class Judge(Protocol):
         """The chat that shows `item.responses` in `order` (slot -> response index)."""
         ...
 
-    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
-        """Finished chats for a head, which gives each a number; none where text is generated."""
+    def chats(
+        self, item: Item, order: Sequence[int], j: int
+    ) -> tuple[tuple[Message, ...], ...] | None:
+        """Finished chats of sample j for a head, which gives each a number; None where text is generated."""
+        ...
+
+    def spent(self, item: Item, j: int) -> Spent:
+        """What the texts that sample j is made from had cost before."""
         ...
 
     def grammar(self, n: int) -> str | None:

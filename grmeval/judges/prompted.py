@@ -1,6 +1,5 @@
 """What all judges that are asked by a template share: the prompt, the output format, its grammar."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 from grmeval import resources
 from grmeval.errors import ConfigError
-from grmeval.items import Item, Message, Reading
+from grmeval.items import FREE, Item, Message, Reading, Spent
 from grmeval.judges.judge import Locate, Needs
+from grmeval.judges.template import PromptTemplate
 
 __all__ = ["PromptedJudge"]
 
@@ -53,32 +53,13 @@ class PromptedJudge(ABC):
         `structured_tokens`: decoding is constrained to the output format, within that many tokens.
         `principles`: of the judge that is given some.
         """
-        from jinja2 import StrictUndefined, TemplateError, meta
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
         if principles and not self.needs.principles:
             raise ConfigError(
                 f"--principles {principles}: judge {self.name} takes none; --judge pointwise-principles does"
             )
         path = template or resources.tasks() / "templates" / f"{self.template_name}.jinja"
-        try:
-            self.template_text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(f"--template {path}: cannot be read as UTF-8 text: {why}") from None
-        # The template is the user's, the texts put into it are strangers': they are only ever values.
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-        try:
-            self._template = environment.from_string(self.template_text)
-            used = meta.find_undeclared_variables(environment.parse(self.template_text))
-        except TemplateError as error:
-            raise ConfigError(f"--template {path}: {error}") from None
-        if absent := [name for name in self.shows if name not in used]:
-            raise ConfigError(f"--template {path}: shows no {absent[0]} ({self._known()})")
-        self._path, self._system, self._tokens = path, system, structured_tokens
-
-    def _known(self) -> str:
-        return f"variables: {', '.join(self.variables)}"
+        self._template = PromptTemplate("--template", path, self.variables, self.shows)
+        self._system, self._tokens = system, structured_tokens
 
     def lacks(self, item: Item) -> str | None:
         """See Judge."""
@@ -98,21 +79,24 @@ class PromptedJudge(ABC):
             raise ConfigError(
                 f"--judge {self.name}: cannot judge {item.subset}/{item.id}: such items {why}"
             )
-        try:
-            prompt = self._template.render(
-                conversation=item.conversation,
-                responses=[item.responses[i] for i in order],
-                n=item.n,
-                **self.values(item),
-            )
-        except Exception as error:  # a template is a program: it may raise anything
-            raise ConfigError(f"--template {self._path}: {error} ({self._known()})") from None
+        prompt = self._template.render(
+            conversation=item.conversation,
+            responses=[item.responses[i] for i in order],
+            n=item.n,
+            **self.values(item),
+        )
         user = Message("user", prompt)
         return (user,) if self._system is None else (Message("system", self._system), user)
 
-    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
+    def chats(
+        self, item: Item, order: Sequence[int], j: int
+    ) -> tuple[tuple[Message, ...], ...] | None:
         """None: text is generated."""
-        return ()
+        return None
+
+    def spent(self, item: Item, j: int) -> Spent:
+        """Nothing."""
+        return FREE
 
     def grammar(self, n: int) -> str | None:
         """The output format. Its free lines are bounded so that the box comes before the token
@@ -161,5 +145,8 @@ class PromptedJudge(ABC):
 
     def identity(self) -> dict[str, Any]:
         """Name, the hash of the template's text, and the output format where it is enforced."""
-        digest = hashlib.sha256(self.template_text.encode()).hexdigest()
-        return {"name": self.name, "template": digest[:16], "grammar": self.grammar(2)}
+        return {
+            "name": self.name,
+            "template": self._template.identity,
+            "grammar": self.grammar(2),
+        }

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from grmeval.items import Item, Message, Reading
+from grmeval.items import FREE, Item, Message, Reading, Spent
 from grmeval.judges.judge import Locate, Needs
 
 __all__ = ["ScalarJudge"]
@@ -36,11 +36,15 @@ class ScalarJudge:
         """The conversation; see `chats`."""
         return item.conversation
 
-    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
+    def chats(self, item: Item, order: Sequence[int], j: int) -> tuple[tuple[Message, ...], ...]:
         """One finished chat a number wanted."""
         return tuple(
             (*item.conversation, Message("assistant", item.responses[index])) for index in order
         )
+
+    def spent(self, item: Item, j: int) -> Spent:
+        """Nothing."""
+        return FREE
 
     def grammar(self, n: int) -> str | None:
         """None: nothing is generated."""

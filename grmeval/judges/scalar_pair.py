@@ -36,7 +36,7 @@ class ScalarPairJudge(PromptedJudge):
             return "have more than two responses: take --layout pairs"
         return super().lacks(item)
 
-    def chats(self, item: Item, order: Sequence[int]) -> tuple[tuple[Message, ...], ...]:
+    def chats(self, item: Item, order: Sequence[int], j: int) -> tuple[tuple[Message, ...], ...]:
         """One chat."""
         return (self.messages(item, order),)
 

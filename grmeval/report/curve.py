@@ -30,7 +30,7 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
     shown = [row for row in result.rows if row.level == "overall"]
     who = _who(shown)
     parts = [who]
-    for group in _groups(shown):
+    for group in _groups(shown, result.about.get("currency")):
         if parts[-1] == who or fits([*parts[-1], *group], shown, width):
             parts[-1] = [*parts[-1], *group]
         else:
@@ -48,7 +48,8 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
 def write_scaling(stem: Path, result: Scaling) -> list[Path]:
     """`stem`.csv, .md and .json."""
     rows, name = result.rows, Column("", lambda row: row.name, left=True)
-    columns = [*_who(rows), name, *(column for group in _groups(rows) for column in group)]
+    groups = _groups(rows, result.about.get("currency"))
+    columns = [*_who(rows), name, *(column for group in groups for column in group)]
     return write_grid(stem, result, [*columns, *_costs(rows)])
 
 
@@ -62,7 +63,7 @@ def _who(rows: Sequence[CurveRow]) -> list[Column]:
     return columns
 
 
-def _groups(rows: Sequence[CurveRow]) -> list[list[Column]]:
+def _groups(rows: Sequence[CurveRow], currency: str | None) -> list[list[Column]]:
     """Columns that stand together: a number with its limits, what it took."""
     value = Column(metric_title(rows), lambda row: percent(row.value))
     groups = [[value, Column("95 %", lambda row: interval(row.low, row.high))]]
@@ -70,6 +71,8 @@ def _groups(rows: Sequence[CurveRow]) -> list[list[Column]]:
     cost = [Column("how", lambda row: row.subsets, left=True)]
     if not all(math.isnan(row.tokens) for row in rows):
         cost.insert(0, Column("tokens", lambda row: count(row.tokens)))
+    if not all(math.isnan(row.price) for row in rows):
+        cost.insert(-1, Column(f"{currency}/1k", lambda row: _few(row.price)))
     groups.append(cost)
     if len({row.run for row in rows}) > 1:
         groups.append(_difference("vs first", "over_first"))
@@ -93,12 +96,13 @@ def _costs(rows: Sequence[CurveRow]) -> list[Column]:
     if not all(math.isnan(row.prompt_tokens) for row in rows):
         columns.append(Column("prompt tokens", lambda row: count(row.prompt_tokens)))
     if not all(math.isnan(row.seconds) for row in rows):
-        columns.append(Column("seconds", lambda row: _seconds(row.seconds)))
+        columns.append(Column("seconds", lambda row: _few(row.seconds)))
     return columns
 
 
-def _seconds(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3g}"
+def _few(value: float) -> str:
+    """A number in three digits, or whole."""
+    return "-" if math.isnan(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _slope(slope: Slope) -> str:

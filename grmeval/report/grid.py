@@ -160,6 +160,8 @@ def json_text(content: Any) -> str:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _value(each) for name, each in value.items()}
     return _plain(asdict(value), None) if hasattr(value, "__dataclass_fields__") else value
 
 

@@ -40,6 +40,7 @@ def _range(judge: Any) -> tuple[int | None, int | None]:
 def _words(needs: Needs) -> list[str]:
     words = ["a reference answer"] if needs.reference else []
     words += ["--principles"] if needs.principles else []
+    words += ["--critiques"] if needs.critiques else []
     return words + ([f"{needs.responses} or more responses"] if needs.responses > 1 else [])
 
 

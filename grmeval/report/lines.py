@@ -81,7 +81,13 @@ def prompt_text(found: Preview) -> Iterator[str]:
     name = _line(f"{found.key.subset}/{found.key.id}")
     order = ", ".join(map(str, found.order))
     yield f"{found.bench}: item {name}, sample {found.j}: responses in the order {order}\n"
-    yield from _messages(found.messages)
+    if found.chats == ():
+        yield "\nno critique to read: such a sample is invalid (no_critique)\n"
+    chats = found.chats if found.chats is not None else (found.messages,)
+    for number, chat in enumerate(chats, start=1):
+        if len(chats) > 1:
+            yield f"\nchat {number} of {len(chats)}\n"
+        yield from _messages(chat)
 
 
 def _launch(launch: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ class ConsoleProgress:
 
     def loading(self, plan: Plan, is_open: bool) -> None:
         """Say what is loaded, and where the run lies."""
-        self.loaded = True
+        self.loaded, self._writes = True, not plan.judge.head
         self._samples = self._tokens = self._invalid = 0
         self._say(f"run folder {plan.path}")
         if not is_open:
@@ -84,10 +84,8 @@ class ConsoleProgress:
     def _rates(self, now: float) -> str:
         seconds = max(now - self._started, 1e-9)
         invalid = 100 * self._invalid / max(self._samples, 1)
-        return (
-            f"{self._samples / seconds:.1f} samples/s, {self._tokens / seconds:,.0f} tokens/s, "
-            f"{invalid:.1f} % invalid"
-        )
+        written = f"{self._tokens / seconds:,.0f} tokens/s, " if self._writes else ""
+        return f"{self._samples / seconds:.1f} samples/s, {written}{invalid:.1f} % invalid"
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)

@@ -92,9 +92,13 @@ def item_story(
 def prompt_json(found: Preview) -> str:
     """A preview as one JSON object."""
     messages = [message._asdict() for message in found.messages]
+    heads = {}
+    if found.chats is not None:
+        heads["chats"] = [[message._asdict() for message in chat] for chat in found.chats]
     subset, name = found.key
     return as_json_text(
-        {
+        heads
+        | {
             "bench": found.bench,
             "subset": subset,
             "id": name,

@@ -1,4 +1,4 @@
-"""A suite's tables: the paper's rows and columns, what was printed, what was made here; and its dry run."""
+"""A suite's tables: the paper's rows and columns, what was printed, what was made here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,9 +10,9 @@ from grmeval.benches import expand, groups
 from grmeval.files import write_text
 from grmeval.report.arithmetic import base_row, printed_differences
 from grmeval.report.grid import count, csv_text, escaped, interval, json_text, percent, signed
+from grmeval.report.jobs import lacking_lines
 from grmeval.report.published import Number, index, select
-from grmeval.report.text import printable
-from grmeval.runs.jobs import Job, Work
+from grmeval.runs.jobs import Job
 from grmeval.runs.suite import Suite, SuiteRun
 from grmeval.score import Row
 from grmeval.score.suite import Made
@@ -20,18 +20,15 @@ from grmeval.score.suite import Made
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Cell", "cells_of", "dry_table", "suite_json", "suite_tables", "write_suite"]
-
-
-MOST_NAMED = 4
-"""Runs that a line names."""
+__all__ = ["Cell", "cells_of", "suite_json", "suite_tables", "write_suite"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One number of a printed table and what stands beside it: ours in [0, 1], or NaN and what it lacks.
 
-    `whole`: no section or benchmark of it is missing; `items` of `expected` were judged.
+    `whole`: no section or benchmark of it is missing; `items` of `expected` were judged. `tokens` (generated,
+    an item) and `price` (of 1,000 items) are of the whole row.
     """
 
     table: str
@@ -51,6 +48,8 @@ class Cell:
     vote: str
     k: int
     k_meta: int | None
+    tokens: float
+    price: float
     lacks: str | None
 
 
@@ -104,6 +103,8 @@ def _cell(number: Number, made: Made, place: tuple[str, str], rows: Mapping[str,
         vote=made.row.vote,
         k=made.k,
         k_meta=made.k_meta,
+        tokens=made.tokens,
+        price=made.price,
         lacks=without if isnan(value) and without else None,
     )
 
@@ -119,7 +120,7 @@ def suite_tables(
     made: Mapping[tuple[str, str], Made],
     cells: Sequence[Cell],
 ) -> tuple[list["Table"], list[str]]:
-    """A table for each of the paper's: three lines a row, printed, ours, our limits; and the notes."""
+    """A table for each of the paper's: lines of a row are printed, ours, our limits; and the notes."""
     tables = [
         _table(table.table, [cell for cell in cells if cell.table == table.table], made)
         for table in suite.tables
@@ -145,10 +146,16 @@ def _table(name: str, cells: Sequence[Cell], made: Mapping[tuple[str, str], Made
         mine = {cell.column: cell for cell in cells if cell.row == row}
         one = made[name, row]
         lines = [_lines(mine.get(column)) for column in columns]
-        how = f"k={one.k}" + (f", {one.k_meta}" if one.k_meta else "")
-        shown.add_row(Text(row), f"printed\n{how}\n95 %", *lines, end_section=False)
+        shown.add_row(Text(row), "\n".join(_effort(one)), *lines)
         shown.add_section()
     return shown
+
+
+def _effort(made: Made) -> list[str]:
+    """What a row took: samples, samples that the meta RM keeps, generated tokens an item, price."""
+    lines = ["printed", f"k={made.k}" + (f", {made.k_meta}" if made.k_meta else "")]
+    lines += [] if isnan(made.tokens) else [f"{count(made.tokens)} tok"]
+    return lines if isnan(made.price) else [*lines, f"{made.price:.2f} {made.costs[0].currency}"]
 
 
 def _lines(cell: Cell | None) -> str:
@@ -175,7 +182,11 @@ def _notes(
     cells: Sequence[Cell],
 ) -> Iterator[str]:
     """What every number stands on, and why some are not there."""
-    yield f"printed: {select(suite.tables[0].table)[0].source}; k=…, our k_meta: what was voted here"
+    source = select(suite.tables[0].table)[0].source
+    yield (
+        f"printed: {source}; below it ours with 95 % limits: k (, k_meta) samples, so many generated tokens "
+        "an item, and with --prices the price of 1,000 items"
+    )
     if any(not cell.whole and not isnan(cell.value) for cell in cells):
         yield "~ before ours: of a part of the sections or benchmarks, another number than the printed one"
     for bench in dict.fromkeys(cell.bench for cell in cells):
@@ -186,7 +197,7 @@ def _notes(
     for model in dict.fromkeys(models.values()):
         runs = [run for run, name in models.items() if name == model]
         yield f"model {model}: {', '.join(runs)}"
-    for line in _lacking(jobs):
+    for line in lacking_lines(jobs):
         yield f"without a number: {line}"
     if any(cell.flag for cell in cells):
         yield "* before a printed number: in doubt (`grmeval published --table N`)"
@@ -230,67 +241,3 @@ def suite_json(suite: Suite, cells: Sequence[Cell], notes: Sequence[str]) -> dic
         for cell in cells
     ]
     return {"title": suite.title, "protocol": suite.protocol, "cells": rows, "notes": list(notes)}
-
-
-def dry_table(jobs: Sequence[Job]) -> tuple["Table", list[str]]:
-    """What each job would ask: items, judgements, tokens, GPU-hours; in words the totals and what lacks."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ("run", "benchmark"):
-        shown.add_column(title, overflow="fold")
-    for title in ("items", "samples", "prompt\ntokens", "generated\ntokens", "GPU\nhours"):
-        shown.add_column(title, justify="right", no_wrap=True)
-    shown.add_column("", overflow="fold")
-    for job in (job for job in jobs if not job.lacks):
-        work = job.work
-        cells = ["", "", "", "", ""]
-        if work:
-            prompts = "?" if work.prompt_tokens is None else count(work.prompt_tokens)
-            hours = f"{work.seconds / 3600:.2f}"
-            cells = [count(work.items), count(work.samples), prompts, count(work.tokens), hours]
-        shown.add_row(*map(Text, (job.run, job.bench, *cells, printable(_state(job)))))
-    totals = _totals([job.work for job in jobs if job.work])
-    return shown, [*totals, *(f"not run: {line}" for line in _lacking(jobs))]
-
-
-def _lacking(jobs: Iterable[Job]) -> Iterator[str]:
-    """A line a reason: the runs that lack it, with the benchmark where only one does."""
-    found: dict[str, dict[str, list[str]]] = {}
-    of: dict[str, set[str]] = {}
-    for job in jobs:
-        of.setdefault(job.run, set()).add(job.bench)
-        for why, what in ((job.lacks, job.run), (job.meta_lacks, f"meta votes of {job.run}")):
-            if why:
-                found.setdefault(why, {}).setdefault(what, []).append(job.bench)
-    for why, runs in found.items():
-        benches = {bench for asked in runs.values() for bench in asked}
-        whole = all(set(asked) == of[name.rpartition(" ")[2]] for name, asked in runs.items())
-        on = "" if whole else f" on {', '.join(sorted(benches))}"
-        names = list(runs) if len(runs) <= MOST_NAMED else [f"{len(runs)} runs"]
-        yield f"{', '.join(names)}{on}: {why}"
-
-
-def _state(job: Job) -> str:
-    if job.waits:
-        return "after its critiques"
-    assert job.work is not None
-    if job.work.samples == 0:
-        return "done"
-    how = "measured" if job.work.measured else "assumed"
-    return f"{how}; rows to fetch" if job.work.prompt_tokens is None else how
-
-
-def _totals(works: Sequence[Work]) -> Iterator[str]:
-    hours = sum(work.seconds for work in works) / 3600
-    generated = sum(work.tokens for work in works)
-    prompts = sum(work.prompt_tokens or 0 for work in works)
-    samples = sum(work.samples for work in works)
-    yield (
-        f"still to ask: {samples:,} judgements, about {prompts:,} prompt tokens and {generated:,} "
-        f"generated ones, {hours:.1f} GPU-hours"
-    )
-    if any(work.prompt_tokens is None for work in works):
-        yield "?: rows that are not here: their prompts are in no total, and cost GPU-hours too"

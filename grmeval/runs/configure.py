@@ -11,6 +11,7 @@ from grmeval.config import RunConfig, build
 from grmeval.engines.models import Kind, check_kind, presets, read_preset
 from grmeval.errors import ConfigError
 from grmeval.judges import JUDGES
+from grmeval.runs.critiques import with_critiques
 
 __all__ = ["configure", "kind_of"]
 
@@ -43,7 +44,7 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     known = JUDGES.get(values.get("judge", ""))
     if values.get("temperature") == 0 or (known and known.most):
         values.setdefault("k", (known and known.most) or 1)
-    return build(values)
+    return build(with_critiques(values, Path(values.get("results", "results"))))
 
 
 def kind_of(judge: str | None) -> Kind:

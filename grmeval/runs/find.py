@@ -1,7 +1,7 @@
 """What people type -> the run, or the item, that they mean."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,10 +27,10 @@ def all_runs(results: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def latest(results: Path) -> Path:
-    """The run below `results` that was written last and has samples; ConfigError if there is none."""
+def latest(results: Path, fits: Callable[[Path], bool] = lambda path: True) -> Path:
+    """The run below `results` that was written last, has samples and fits; ConfigError: there is none."""
     for path in all_runs(results):
-        if _has_samples(path):
+        if _has_samples(path) and fits(path):
             return path
     raise ConfigError(f"--results {results}: no run with samples in it; `grmeval run` makes one")
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
+from grmeval.engines.arguments import devices
 from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
 from grmeval.errors import ConfigError, Incomplete, StoreError
 from grmeval.items import Item, Key
@@ -148,8 +149,11 @@ class _Work:
             items = judged_items(self.folder, self.rows, data, "grmeval meta-score")
             started = time.perf_counter()
             loaded = scorer.get()
+            config = self.plan.config
             facts: dict[str, Any] = {
                 "commit": commit(),
+                "model": config.model,
+                "devices": devices(config.tensor_parallel, config.engine_args),
                 "k": self.k,
                 "limit": self.limit,
                 "engine": loaded.facts(),

@@ -18,6 +18,7 @@ from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.configure import kind_of
+from grmeval.runs.critiques import critiques_of
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
@@ -88,14 +89,15 @@ class Plan:
         return found
 
     def requests(self, missing: list[tuple[Item, tuple[int, ...]]]) -> Iterator[Request]:
-        """One request an item and response order, made as the engine asks for it."""
+        """One request an item and response order (of a head: a sample), made as the engine asks for it."""
         config, judge = self.config, self.judge
         for item, js in missing:
-            by_order: dict[tuple[int, ...], list[int]] = {}
+            by_order: dict[tuple[tuple[int, ...], int], list[int]] = {}
             for j in js:
                 order = response_order(config.orders, config.seed, item.key, item.n, j)
-                by_order.setdefault(order, []).append(j)
-            for order, together in by_order.items():
+                # One prompt serves many texts; what a head reads is of one sample.
+                by_order.setdefault((order, j if judge.head else 0), []).append(j)
+            for (order, j), together in by_order.items():
                 messages = judge.messages(item, order)
                 yield Request(
                     item.key,
@@ -104,7 +106,8 @@ class Plan:
                     messages,
                     judge.grammar(item.n),
                     judge.locate(item.n),
-                    judge.chats(item, order),
+                    judge.chats(item, order, j),
+                    judge.spent(item, j),
                 )
 
     def engine(self, seed: int) -> Engine:
@@ -155,7 +158,10 @@ def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | N
     `loaded` and `model`: what `config` names, where the caller has it already.
     """
     tokens = config.max_tokens if config.structured else None
-    judge = make_judge(config.judge, config.template, config.system, tokens, config.principles)
+    critiques = critiques_of(config)
+    judge = make_judge(
+        config.judge, config.template, config.system, tokens, config.principles, critiques
+    )
     for vote in config.vote or ():
         if vote not in judge.votes and not is_meta_vote(vote):
             raise ConfigError(
@@ -167,7 +173,9 @@ def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | N
             f"--k {judge.most}"
         )
     loaded = loaded or load(config.bench, config.data, config.layout)
-    if config.greedy:
+    if critiques:
+        critiques.check(loaded, config.layout)
+    if config.greedy and not judge.head:
         _check_greedy(config, loaded)
     model = model or _model(config)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
@@ -176,6 +184,8 @@ def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | N
     _check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
     plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
+    if critiques:
+        critiques.only({item.key for item in plan.items()})
     _try_judge(plan)
     return plan
 
@@ -233,7 +243,7 @@ def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) 
         "model": model.identity,
         "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
     }
-    for name in ("revision", "template", "principles", "lora"):
+    for name in ("revision", "template", "principles", "critiques", "lora"):
         del identity[name]  # the model's identity and the judge's say what they hold
     return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
 

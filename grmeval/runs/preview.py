@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from grmeval.benches import load
 from grmeval.config import RunConfig
+from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Message
 from grmeval.judges import make_judge
+from grmeval.runs.critiques import critiques_of
 from grmeval.runs.find import find_item
 from grmeval.runs.orders import limit_ranks, response_order
 
@@ -21,14 +23,23 @@ class Preview(NamedTuple):
     j: int
     order: tuple[int, ...]
     messages: tuple[Message, ...]
+    chats: tuple[tuple[Message, ...], ...] | None = None
+    """What a head reads instead, a number each; None: text is generated."""
 
 
 def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
     """The messages of sample `j` of an item: `id` or `subset/id`; None: the first that --limit takes.
 
-    Of the configuration: bench, data, layout, judge, principles, template, system, orders, seed.
+    Of the configuration: bench, data, layout, judge, principles, critiques, template, system, orders, seed.
     """
-    judge = make_judge(config.judge, config.template, config.system, principles=config.principles)
+    critiques = critiques_of(config, j + 1)
+    judge = make_judge(
+        config.judge,
+        config.template,
+        config.system,
+        principles=config.principles,
+        critiques=critiques,
+    )
     loaded = load(config.bench, config.data, config.layout)
     if item is None:
         ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
@@ -36,7 +47,13 @@ def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
     else:
         chosen = _named(item, loaded.items)
     order = response_order(config.orders, config.seed, chosen.key, chosen.n, j)
-    return Preview(config.bench, chosen.key, j, order, judge.messages(chosen, order))
+    messages = judge.messages(chosen, order)
+    if critiques:
+        critiques.check(loaded, config.layout)
+        critiques.only({chosen.key})
+        if why := judge.lacks(chosen):
+            raise ConfigError(f"--j {j}: such items {why}")
+    return Preview(config.bench, chosen.key, j, order, messages, judge.chats(chosen, order, j))
 
 
 def _named(text: str, items: Sequence[Item]) -> Item:

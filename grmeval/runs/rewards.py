@@ -67,7 +67,7 @@ def reward_records(run: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in reward_names(run):
         found[name] = {}
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, TypeError):
             found[name] = dict(json.loads((run / FOLDER / f"{name}.json").read_text("utf-8")))
     return found
 

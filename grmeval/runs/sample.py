@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from grmeval.engines.arguments import devices
 from grmeval.errors import StoreError
 from grmeval.items import Completion, Item, Message, Sample
 from grmeval.judges import Judge
@@ -93,9 +94,9 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
         invalid=reading.invalid,
         form=reading.form,
         finish=completion.finish,
-        prompt_tokens=completion.prompt_tokens,
-        cached_tokens=completion.cached_tokens,
-        tokens=completion.tokens,
+        prompt_tokens=completion.prompt_tokens + request.spent.prompt_tokens,
+        cached_tokens=completion.cached_tokens + request.spent.cached_tokens,
+        tokens=completion.tokens + request.spent.tokens,
         parser=judge.parser,
         launch=launch,
         thinking=reading.thinking,
@@ -117,7 +118,9 @@ def _launch(
     def seed(name: str, taken: set[int]) -> int:
         return engines.seed(plan.config.seed, name, taken)
 
-    facts = {"commit": commit(), "data": plan.loaded.origin}
+    config = plan.config
+    gpus = devices(config.tensor_parallel, config.engine_args)
+    facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
     with folder.launch(plan.config.shard, seed, facts) as launch:
         progress.loading(plan, engines.is_open(launch.engine_seed))
         engine = engines.open(plan, launch.engine_seed)
@@ -131,7 +134,7 @@ def _launch(
                 sample = make_sample(plan.judge, completion, launch.name)
                 launch.journal.write(sample)
                 progress.advance(sample)
-                tally.count(sample)
+                tally.count(completion)
             progress.end()
         except BaseException:
             progress.end()
@@ -149,10 +152,10 @@ class _Tally:
         self._began = time.perf_counter()
         self._samples = self._tokens = self._prompt_tokens = 0
 
-    def count(self, sample: Sample) -> None:
+    def count(self, completion: Completion) -> None:
         self._samples += 1
-        self._tokens += sample.tokens
-        self._prompt_tokens += sample.prompt_tokens
+        self._tokens += completion.tokens
+        self._prompt_tokens += completion.prompt_tokens
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -174,12 +177,9 @@ def estimate(
     """What `missing` takes; prompt tokens are extrapolated from a few requests, spread evenly over it."""
     samples = sum(len(js) for _, js in missing)
     spread = missing[:: max(1, len(missing) // ESTIMATE_FROM)]
-    lengths = [
-        sum(prompt_tokens(chat) for chat in request.chats or (request.messages,))
-        for request in _first_of_each(plan, spread)
-    ]
+    lengths = [sum(map(prompt_tokens, request.prompts)) for request in _first_of_each(plan, spread)]
     prompts = sum(min(len(js), item.n) for item, js in missing)
-    if plan.config.orders == "random":
+    if plan.config.orders == "random" or plan.judge.head:
         prompts = samples
     mean = sum(lengths) / len(lengths)
     return Estimate(

@@ -1,7 +1,7 @@
 """The accuracy table: subsets, sections, overall, each with its interval and what touched it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from grmeval.measure import roc_auc
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes, own_votes
+from grmeval.score.cost import Cost, cost_lines, cost_of
 from grmeval.score.figures import Figure, figures
 from grmeval.score.footer import about, footer, overall_name
+from grmeval.score.prices import Prices
 from grmeval.score.ranking import ranking
 from grmeval.score.rules import Rules
 from grmeval.score.verdicts import Verdicts, judge_run
@@ -72,6 +74,8 @@ class Accuracy:
     """Identity and launches."""
     verdicts: Any
     """Arrow table: one row a unit and vote; None where several runs are put together."""
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    """By vote; empty where several runs are put together."""
 
 
 def score(
@@ -85,12 +89,13 @@ def score(
     on_invalid: str | None = None,
     reparse: bool = False,
     k_meta: int | None = None,
+    prices: Prices | None = None,
 ) -> Accuracy:
     """Score a run at k samples an item (default: what was last asked); no model is needed.
 
     Without `votes`: the judge's first. `protocol` gives the rules for ties and silence that `ties` and
     `on_invalid` do not (see Rules); `reparse` reads the stored texts anew with this version's parser;
-    `k_meta`: samples that the vote `meta` keeps (default: half of k).
+    `k_meta`: samples that the vote `meta` keeps (default: half of k); `prices`: see `read_prices`.
     """
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
@@ -107,14 +112,17 @@ def score(
     import pyarrow as pa
 
     label = folder.record["config"]["label"]
+    cost = {vote: cost_of(run, k, vote, prices) for vote in votes}
+    *story, identity = footer(run, rules, k, limit, exact, present, votes)
     return Accuracy(
         title=f"{folder.record['spec']['title']} · {label} · k={k}",
         rows=tuple(rows),
-        footer=footer(run, rules, k, limit, exact, present, votes),
+        footer=(*story, *cost_lines(cost.values()), identity),
         about=about(run, rules, limit),
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         missing=int(np.maximum(k * run.width - run.samples, 0).sum()),
         verdicts=pa.concat_tables(tables),
+        cost=cost,
     )
 
 

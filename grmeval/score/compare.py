@@ -1,7 +1,7 @@
 """Two or more runs of the same rows: paired differences, tests, and the units that flipped."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Any
 
@@ -13,7 +13,9 @@ from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes
 from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
+from grmeval.score.cost import Cost, cost_lines, cost_of, unlike_effort
 from grmeval.score.footer import about, footer
+from grmeval.score.prices import Prices
 from grmeval.score.rules import Rules
 from grmeval.score.several import (
     check_same,
@@ -93,6 +95,8 @@ class Comparison:
     """What every row has in common: the first run, limit, rules."""
     run: dict[str, Any]
     """Identity and launches by run-id."""
+    cost: Mapping[str, Mapping[str, Cost]] = field(default_factory=dict)
+    """By run, as rows name it (and the first), and vote."""
 
 
 def compare(
@@ -105,11 +109,12 @@ def compare(
     on_invalid: str | None = None,
     bootstrap: int | None = None,
     k_meta: int | None = None,
+    prices: Prices | None = None,
 ) -> Comparison:
     """Every run less the first, at one k (default: the largest that all were asked for).
 
     A run that holds more samples is read by subsets of k. ConfigError: fewer than two runs, other rows,
-    or a k that some run does not hold.
+    or a k that some run does not hold. `prices`: see `read_prices`.
     """
     if len(folders) < 2 or len({folder.path.resolve() for folder in folders}) < len(folders):
         raise ConfigError("a comparison takes two or more different runs")
@@ -119,11 +124,16 @@ def compare(
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
     runs = [_read(folder, k, limit, k_meta) for folder in folders]
+    votes = check_votes(votes, k_meta)
+    cost = {
+        name: {vote: cost_of(run, k, vote, prices) for vote in votes}
+        for name, run in zip(names, runs, strict=True)
+    }
     rows: list[Gap] = []
     flips: list[Flip] = []
     lacking: list[str] = []
     footers: dict[str, Sequence[str]] = {}
-    for vote in check_votes(votes, k_meta):
+    for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
         frame = Frame(runs[0], judged[0])
         columns = [
@@ -140,15 +150,19 @@ def compare(
             pair = _Pair(frame, columns[0], columns[number], names[number], runs[number], vote, k)
             rows += pair.gaps(bootstrap)
             flips += pair.flips()
+    for name, spent in cost.items():
+        footers[name] = [*footers[name], *cost_lines(spent.values())]
+    effort = unlike_effort({name: spent[votes[0]] for name, spent in cost.items()})
     common = about(runs[0], rules, limit)
     common["first_run"] = common.pop("run_id")  # each row says its own
     return Comparison(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
-        footer=tuple(_notes(names, lacking, footers, bootstrap)),
+        footer=tuple(_notes(names, effort, lacking, footers, bootstrap)),
         about=common,
         run=records(folders),
+        cost=cost,
     )
 
 
@@ -241,11 +255,14 @@ class _Pair:
 
 def _notes(
     names: Sequence[str],
+    effort: str | None,
     lacking: Sequence[str],
     footers: dict[str, Sequence[str]],
     bootstrap: int | None,
 ) -> Iterator[str]:
     yield f"differences are paired, each run less the first ({names[0]})"
+    if effort:
+        yield effort
     yield from dict.fromkeys(lacking)
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"

@@ -1,6 +1,6 @@
 """Scaling curves: accuracy of each vote over k, from the samples that runs already hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,10 @@ from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes, own_votes
 from grmeval.score.columns import Column, Frame, column, unit_keys
+from grmeval.score.cost import Cost, cost_of
 from grmeval.score.footer import about, footer
 from grmeval.score.points import Curve, CurveRow, Point, Slope, curve_lines
+from grmeval.score.prices import Prices
 from grmeval.score.rules import Rules
 from grmeval.score.several import (
     check_same,
@@ -52,6 +54,7 @@ def scale(
     greedy: RunFolder | None = None,
     bootstrap: int | None = None,
     k_meta: int | None = None,
+    prices: Prices | None = None,
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
@@ -59,7 +62,8 @@ def scale(
     judged the same rows: all differences are paired. `first`: of the first k
     samples alone, as most published curves are, not of all subsets of k. `greedy`: a run whose number
     at k=1 stands beside. `bootstrap`: limits are percentiles over so many resamples of clusters, the same
-    for all points, instead of the closed form (docs/statistics.md). `k_meta`: see `score`.
+    for all points, instead of the closed form (docs/statistics.md). `k_meta`: see `score`. `prices`: see
+    `read_prices`.
     """
     everyone = [*folders, *([greedy] if greedy else [])]
     limit = limit or common_limit(everyone)
@@ -71,7 +75,8 @@ def scale(
         for vote in check_votes(votes or _usual(folders), k_meta):
             points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
-            curves.append(_curve(frame, run, label, vote, first, points))
+            cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
+            curves.append(_curve(frame, run, label, vote, first, points, cost))
     frame = Frame(curves[0].run, curves[0].points[0].verdicts)
     reference = _greedy(frame, greedy, limit, rules) if greedy else None
     everything = [point.column for curve in curves for point in curve.points]
@@ -86,7 +91,7 @@ def scale(
         rows=tuple(rows),
         slopes=tuple(slopes),
         footer=tuple(_notes(curves, lacking, rules, limit, greedy, bootstrap)),
-        about=_about(curves, rules, limit, greedy),
+        about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
     )
 
@@ -129,13 +134,19 @@ def _points(
 
 
 def _curve(
-    frame: Frame | None, run: RunArrays, label: str, vote: str, first: bool, points: list[Point]
+    frame: Frame | None,
+    run: RunArrays,
+    label: str,
+    vote: str,
+    first: bool,
+    points: list[Point],
+    cost: Mapping[int, Cost],
 ) -> Curve:
     """A curve with its columns in the units of the frame, which is the first run's."""
     frame = frame or Frame(run, points[0].verdicts)
     places = frame.places(unit_keys(run, points[0].verdicts))
     aligned = (Point(p.verdicts, p.at, p.column.at(places)) for p in points)
-    return Curve(run, label, vote, first, tuple(aligned), places)
+    return Curve(run, label, vote, first, tuple(aligned), places, cost)
 
 
 def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) -> Column:
@@ -144,7 +155,7 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
         raise ConfigError(f"--greedy {folder.path}: not a greedy run (`grmeval run --greedy`)")
     run = read_run(folder, None, limit)
     points = list(_points(run, "sum", _ks(run, [1], False), rules, True))
-    return _curve(frame, run, "greedy", "sum", True, points).points[0].column
+    return _curve(frame, run, "greedy", "sum", True, points, {}).points[0].column
 
 
 def _notes(
@@ -169,7 +180,9 @@ def _notes(
         exact = all(bool(point.verdicts.exact.all()) for point in curve.points)
         present = curve.points[0].verdicts.sections(curve.run, 0)
         lines = footer(curve.run, rules, most, limit, exact, present, [curve.vote])
-        footers[curve.label] = list(dict.fromkeys([*footers.get(curve.label, []), *lines]))
+        *story, identity = [*footers.get(curve.label, []), *lines]
+        unpriced = [note for cost in curve.cost.values() for note in cost.notes]
+        footers[curve.label] = list(dict.fromkeys([*story, *unpriced, identity]))
     yield from said_once(footers)
 
 
@@ -181,8 +194,13 @@ def _policy(curve: Curve) -> str:
 
 
 def _about(
-    curves: Sequence[Curve], rules: Rules, limit: int | None, greedy: RunFolder | None
+    curves: Sequence[Curve],
+    rules: Rules,
+    limit: int | None,
+    greedy: RunFolder | None,
+    prices: Prices | None,
 ) -> dict[str, Any]:
     common = about(curves[0].run, rules, limit)
     common.pop("run_id")  # each row says its own
-    return common | {"greedy": greedy.path.name if greedy else None}
+    priced = {"currency": prices.currency} if prices else {}
+    return common | {"greedy": greedy.path.name if greedy else None} | priced

@@ -199,6 +199,7 @@ def _asked(identity: dict[str, Any]) -> list[str]:
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
         *([f"template {judge['template'][:8]}"] if "template" in judge else []),
         *([f"principles {judge['principles'][:8]}"] if "principles" in judge else []),
+        *([f"critiques {judge['critiques']}"] if "critiques" in judge else []),
         f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
         f"seed {identity['seed']}",
         *([", ".join(settings)] if settings else []),

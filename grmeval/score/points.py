@@ -1,6 +1,6 @@
 """Points of scaling curves: what each vote earned at each k, its paired differences, its cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose, isnan
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from grmeval.measure import slope_coefficients
 from grmeval.score.arrays import RunArrays
 from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part
+from grmeval.score.cost import Cost, per_item
 from grmeval.score.ranked import DRAWS
 from grmeval.score.verdicts import Verdicts
 
@@ -23,7 +24,8 @@ class CurveRow:
     `gain`: to the same vote at k=1 (what the paper prints as "(+x)"); `over_greedy`: to the greedy run;
     `over_first`: to the first run at the same vote and k; each with its 95 % limits, NaN where there is
     no such number. `noise`: standard error from drawing subsets. `tokens`, `prompt_tokens` and
-    `seconds` of k judgements of one item, by what the run's judgements took on average.
+    `seconds` of k judgements of one item, by what the run's judgements took on average; `price` of 1,000
+    items, the meta RM's part with it.
     """
 
     run: str
@@ -53,6 +55,7 @@ class CurveRow:
     tokens: float
     prompt_tokens: float
     seconds: float
+    price: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A vote of one run over its ks; `places` are the units of the first run among its own."""
+    """A vote of one run over its ks; `places` are the units of the first run among its own, `cost` by k."""
 
     run: RunArrays
     label: str
@@ -94,6 +97,7 @@ class Curve:
     first: bool
     points: tuple[Point, ...]
     places: NDArray[np.int64]
+    cost: Mapping[int, Cost]
 
 
 def curve_lines(
@@ -169,7 +173,7 @@ def _row(
         clusters=found.clusters,
         noise=noise,
         subsets=_how(curve, point.k, noise),
-        **_cost(run, point.k),
+        **_costs(curve.cost[point.k]),
     )
 
 
@@ -183,17 +187,13 @@ def _how(curve: Curve, k: int, noise: float) -> str:
     return "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"
 
 
-def _cost(run: RunArrays, k: int) -> dict[str, float]:
-    """Tokens and seconds of k judgements of an item; NaN where the run does not know."""
-    counted = int(run.samples.sum())
-    if not counted or run.record["identity"].get("engine") == "import":
-        return dict.fromkeys(("tokens", "prompt_tokens", "seconds"), NAN)
-    per_item = k * float(run.width.mean())
-    launches = [each for each in run.record["launches"] if each.get("samples")]
-    made = sum(each["samples"] for each in launches)
-    seconds = sum(each.get("sample_seconds", NAN) for each in launches)
-    return {
-        "tokens": per_item * float(run.tokens.sum()) / counted,
-        "prompt_tokens": per_item * float(run.prompt_tokens.sum()) / counted,
-        "seconds": per_item * seconds / made if made else NAN,
+def _costs(cost: Cost) -> dict[str, float]:
+    """Tokens and seconds of an item, and the price; NaN where they are not known."""
+    judge = cost.judge
+    found = {
+        "tokens": cost.tokens_per_item,
+        "prompt_tokens": per_item(judge.prompt_tokens, cost.items),
+        "seconds": per_item(judge.seconds, cost.items),
+        "price": cost.price,
     }
+    return {name: NAN if value is None else value for name, value in found.items()}

@@ -23,8 +23,11 @@ COLUMNS = [
     "form",
     "tokens",
     "prompt_tokens",
+    "cached_tokens",
     "weight",
 ]
+
+_TOKENS = ("tokens", "prompt_tokens", "cached_tokens")
 
 
 class Items:
@@ -93,6 +96,7 @@ class Rows:
     launch: NDArray[np.int64]
     tokens: NDArray[np.int64]
     prompt_tokens: NDArray[np.int64]
+    cached_tokens: NDArray[np.int64]
     weight: NDArray[np.float64]
     changed: NDArray[np.bool_]
     values: NDArray[np.float64]
@@ -156,7 +160,7 @@ class _Reader:
             "values": scores.flatten().to_numpy(zero_copy_only=False),
             "changed": changed,
             "weight": batch.column("weight").to_numpy(zero_copy_only=False),
-            **{name: _integers(batch, name) for name in ("j", "tokens", "prompt_tokens")},
+            **{name: _integers(batch, name) for name in ("j", *_TOKENS)},
             **{name: self._numbers(batch.column(name)) for name in ("invalid", "form", "launch")},
         }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 
 from grmeval.benches import groups
 from grmeval.errors import GrmevalError
@@ -9,6 +10,8 @@ from grmeval.runs.jobs import Job
 from grmeval.runs.store import RunFolder
 from grmeval.runs.suite import Suite, SuiteRow
 from grmeval.score.accuracy import Accuracy, Row, score
+from grmeval.score.cost import Cost
+from grmeval.score.prices import Prices
 from grmeval.score.together import together
 
 __all__ = ["Made", "make_row"]
@@ -30,9 +33,29 @@ class Made:
     k_meta: int | None
     rows: Mapping[str, Mapping[str, Row]]
     lacks: Mapping[str, str]
+    costs: tuple[Cost, ...]
+
+    @property
+    def tokens(self) -> float:
+        """Generated tokens an item, over its benchmarks; NaN where they are not known."""
+        return self._an_item([cost.tokens_per_item for cost in self.costs])
+
+    @property
+    def price(self) -> float:
+        """The same of the price of 1,000 items."""
+        return self._an_item([cost.price for cost in self.costs])
+
+    def _an_item(self, each: list[float | None]) -> float:
+        known = [one for one in each if one is not None]
+        if not known or len(known) < len(each):
+            return nan
+        items = [cost.items for cost in self.costs]
+        return sum(one * count for one, count in zip(known, items, strict=True)) / sum(items)
 
 
-def make_row(suite: Suite, row: SuiteRow, jobs: Jobs, limit: int | None) -> Made:
+def make_row(
+    suite: Suite, row: SuiteRow, jobs: Jobs, limit: int | None, prices: Prices | None = None
+) -> Made:
     """Score one printed row from the run folders that there are; nothing is asked of a model."""
     mine = {bench: job for (run, bench), job in jobs.items() if run == row.run}
     guided = row.vote.startswith("meta")
@@ -55,12 +78,14 @@ def make_row(suite: Suite, row: SuiteRow, jobs: Jobs, limit: int | None) -> Made
                 votes=[f"{row.vote}:{job.meta}" if guided and job.meta else row.vote],
                 protocol=suite.protocol,
                 k_meta=k_meta,
+                prices=prices,
             )
         except GrmevalError as error:
             lacks[bench] = str(error)
     results = {**found, **_means(suite, row, found)}
     rows = {bench: _by_name(result) for bench, result in results.items()}
-    return Made(row, model, k, k_meta, rows, lacks)
+    costs = [cost for result in found.values() for cost in result.cost.values()]
+    return Made(row, model, k, k_meta, rows, lacks, tuple(costs))
 
 
 def _by_name(result: Accuracy) -> dict[str, Row]:

@@ -88,7 +88,7 @@ def test_the_table_has_what_was_printed_above_ours(finished: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "samples of" not in done.stderr
     lines = done.stdout.splitlines()
-    at = next(n for n, line in enumerate(lines) if "printed" in line and "94.1" in line)
+    at = next(n for n, line in enumerate(lines) if "GRM-27B Greedy" in line or "94.1" in line)
     assert lines[at].split()[-5:] == ["94.1", "78.3", "88.0", "83.8", "86.0"]
     assert lines[at + 1].split()[-1].startswith("~")  # two sections of four
     assert "k=1" in lines[at + 1]
@@ -96,7 +96,7 @@ def test_the_table_has_what_was_printed_above_ours(finished: Path) -> None:
     saved = finished / "results/suites/mine"
     assert {path.name for path in saved.iterdir()} == {"fake.csv", "fake.json", "fake.md"}
     with (saved / "fake.csv").open(encoding="utf-8", newline="") as file:
-        assert next(csv.DictReader(file))["printed"] == "94.1"
+        assert "94.1" in {line["printed"] for line in csv.DictReader(file)}
     assert (saved / "fake.md").read_text("utf-8").count("| printed |") == 4
 
 

@@ -19,8 +19,10 @@ from grmeval.engines.vllm import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Request
+from grmeval.runs.plan import again
+from grmeval.runs.store import RunFolder
 from tests.heads import random_head
-from tests.helpers import grmeval, sampled
+from tests.helpers import grmeval, rows, sampled
 
 pytestmark = [
     pytest.mark.vllm,
@@ -205,6 +207,37 @@ def test_a_stored_run_is_scored_by_the_command(folder: Path, tmp_path: Path) -> 
     assert (again.returncode, "loading" in again.stderr) == (0, False)
     voted = grmeval("score", "latest", "--results", tmp_path, "--vote", "meta:real")
     assert voted.returncode == 0, voted.stderr
+
+
+def test_a_head_reads_the_critiques_of_a_run(
+    folder: Path, scorer: VllmScorer, tmp_path: Path
+) -> None:
+    critiques = sampled(tmp_path, k=2, limit=6, engine_args={"truncated": 0.2})
+    words = ("run", "--bench", "sample", "--judge", "critique-scalar", "--critiques", "latest")
+    asked = (*words, "--model", folder, "--k", 2, "--limit", 6, "--results", tmp_path)
+    done = grmeval(*asked, "--dtype", "float32", "--max-model-len", CONTEXT)
+    assert done.returncode == 0, done.stderr
+    (path,) = (p.parent for p in tmp_path.glob("*/*/*/run.json") if p.parent != critiques.path)
+    found = {(row["subset"], row["id"], row["j"]): row for row in rows(path)}
+    read = {(row["subset"], row["id"], row["j"]): row for row in rows(critiques.path)}
+    assert found.keys() == read.keys()
+    plan = again(RunFolder(path), 2)
+    numbers = set()
+    for request in plan.requests(plan.missing([])):
+        key = (*request.key, request.js[0])
+        row, critique = found[key], read[key]
+        assert (row["invalid"] == "no_critique") == (critique["finish"] == "length")
+        assert row["tokens"] == critique["tokens"]
+        lengths = [len(scorer.encode(chat, finished=True)) for chat in request.prompts]
+        assert row["prompt_tokens"] == critique["prompt_tokens"] + sum(lengths)
+        if row["scores"] is not None:
+            (alone,) = HeadEngine(scorer).generate([request])
+            slots = [row["scores"][index] for index in request.order]
+            assert slots == pytest.approx(json.loads(alone.text), abs=1e-3)
+            numbers |= set(slots)
+    assert len(numbers) > 12  # responses and critiques both change them
+    again_asked = grmeval(*asked, "--dtype", "float32", "--max-model-len", CONTEXT)
+    assert (again_asked.returncode, "loading" in again_asked.stderr) == (0, False)
 
 
 @pytest.mark.parametrize("kind", ["two labels", "a generator"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grmeval import resources
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Message
 from grmeval.judges import PointwiseJudge
@@ -164,7 +165,8 @@ def test_a_template_without_responses_is_refused(tmp_path: Path) -> None:
 
 
 def test_identity_is_the_text_of_the_template(tmp_path: Path) -> None:
-    judge = own(tmp_path, PointwiseJudge().template_text)
+    packaged = resources.tasks() / "templates" / "pointwise.jinja"
+    judge = own(tmp_path, packaged.read_text("utf-8"))
     assert judge.identity() == PointwiseJudge().identity()
     assert own(tmp_path, "{{ n }}").identity() != judge.identity()
 

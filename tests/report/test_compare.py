@@ -1,5 +1,6 @@
 """What `compare` and `scale-curve` print and write: nothing cut, nothing invented; and the figure."""
 
+import csv
 import io
 import json
 import math
@@ -199,6 +200,20 @@ def test_a_cost_that_is_not_known_is_a_dash(tmp_path: Path) -> None:
     assert "nan" not in printed(table, 400)
     write_scaling(tmp_path / "scaling", replace(result, rows=rows))
     assert "nan" not in (tmp_path / "scaling.md").read_text()
+
+
+def test_a_price_stands_beside_the_tokens(tmp_path: Path) -> None:
+    priced = replace(scaling(2, price=1234.5), about={"currency": "EUR"})
+    tables, _ = curve_tables(priced, 80)
+    text = "".join(map(printed, tables))
+    assert max(map(len, text.splitlines())) <= 80
+    found = [head for table in tables for head in heads(table)]
+    assert found[found.index("tokens") :][:3] == ["tokens", "EUR/1k", "how"]
+    assert "1,234,567 1,234 Monte" in " ".join(text.split())
+    write_scaling(tmp_path / "scaling", priced)
+    first = next(csv.DictReader((tmp_path / "scaling.csv").read_text().splitlines()))
+    assert (first["price"], first["currency"]) == ("1234.5", "EUR")
+    assert "/1k" not in "".join(heads(curve_tables(scaling(2))[0][0]))
 
 
 def test_a_slope_is_a_sentence() -> None:

@@ -44,7 +44,7 @@ def some_sample(row: dict[str, Any], j: int, launch: str, rng: np.random.Generat
         form=None if invalid else str(rng.choice(["boxed", "line"])),
         finish="stop",
         prompt_tokens=int(rng.integers(100)),
-        cached_tokens=0,
+        cached_tokens=int(rng.integers(100)),
         tokens=int(rng.integers(100)),
         parser=1,
         launch=launch,
@@ -130,6 +130,7 @@ def check_counts(
     assert run.invalid.tolist() == per_item(Counter(at for at, s in counted if s.scores is None))
     assert run.tokens.tolist() == summed("tokens")
     assert run.prompt_tokens.tolist() == summed("prompt_tokens")
+    assert run.cached_tokens.tolist() == summed("cached_tokens")
     assert list(run.reasons) == sorted({s.invalid for _, s in mine if s.invalid})
     for reason, counts in run.reasons.items():
         assert counts.tolist() == per_item(Counter(at for at, s in counted if s.invalid == reason))
