@@ -19,7 +19,9 @@ def baseline(
         int | None, typer.Option("--k", min=1, help="Samples an item. [default: as asked last]")
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    vote: Annotated[str, option("vote", "--vote")] = "sum",
+    vote: Annotated[
+        str | None, option("vote", "--vote", default="sum; majority of a panel of unlike scales")
+    ] = None,
     k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
     protocol: Annotated[str, option("protocol", "--protocol")] = "official",
     ties: Annotated[str | None, option("ties", "--ties")] = None,

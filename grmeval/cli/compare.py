@@ -56,7 +56,7 @@ def compare(
         *(RunFolder(find_run(run, where)) for run in runs),
         k=k,
         limit=limit,
-        votes=vote or ["sum"],
+        votes=vote,
         protocol=protocol,
         ties=ties,
         on_invalid=on_invalid,

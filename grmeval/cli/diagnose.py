@@ -21,8 +21,13 @@ def diagnose(
     ] = None,
     limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
     vote: Annotated[
-        str, typer.Option("--vote", help="Vote: sum, mean, majority, …", show_default=True)
-    ] = "sum",
+        str | None,
+        typer.Option(
+            "--vote",
+            help="Vote: sum, mean, majority, … [default: sum; majority of a panel of unlike scales]",
+            show_default=False,
+        ),
+    ] = None,
     results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -57,7 +57,7 @@ def gate(
         ),
     ] = None,
     vote: Annotated[
-        str | None, option("vote", "--vote", default="the baseline's; sum where it is a run")
+        str | None, option("vote", "--vote", default="the baseline's; of a run sum")
     ] = None,
     extend: Annotated[
         int | None,
@@ -92,7 +92,7 @@ def gate(
         raise ConfigError(f"--alpha {alpha:g}: expected a number from {SMALLEST:g} to below 0.5")
     where = results_folder(results)
     folder = RunFolder(find_run(run, where))
-    beside = _baseline(baseline, where, vote)
+    beside = _baseline(baseline, where, vote, folder)
     absolute = Absolute(_share(max_invalid), _share(max_truncated), max_tokens)
 
     def look(night: RunFolder) -> "Gated":
@@ -127,19 +127,22 @@ def _share(percent: float | None) -> float | None:
     return None if percent is None else percent / 100
 
 
-def _baseline(text: str, results: Path, vote: str | None) -> "Baseline":
+def _baseline(text: str, results: Path, vote: str | None, night: "RunFolder") -> "Baseline":
     """From a file, or made of a run on the spot."""
     from grmeval.errors import ConfigError
     from grmeval.runs.find import find_run
     from grmeval.runs.store import RunFolder
     from grmeval.score import baseline_of, read_baseline
+    from grmeval.score.ballots import usual_vote
 
     if not Path(text).is_file():
         if text.endswith(".json"):
             raise ConfigError(
                 f"--baseline {text}: no such file; `grmeval baseline RUN --to {text}` writes one"
             )
-        return baseline_of(RunFolder(find_run(text, results)), vote=vote or "sum")
+        before = RunFolder(find_run(text, results))
+        both = (folder.record["identity"] for folder in (before, night))
+        return baseline_of(before, vote=vote or usual_vote(*both))
     found = read_baseline(Path(text))
     if vote not in (None, found.about.vote):
         raise ConfigError(f"--vote {vote}: the baseline {text} holds {found.about.vote}")

@@ -25,3 +25,4 @@ def judges(
     out.print(
         "the first vote is the usual one; what a judge is sent: grmeval prompt BENCH --judge NAME"
     )
+    out.print("runs of several judges, voted together: grmeval panel RUN RUN")

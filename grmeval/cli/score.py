@@ -44,6 +44,7 @@ def score(
     from grmeval.cli.settings import price_file, results_folder
     from grmeval.errors import Incomplete
     from grmeval.runs.find import find_run
+    from grmeval.runs.origins import origin
     from grmeval.runs.reparse import rewrite
     from grmeval.runs.store import RunFolder
     from grmeval.score import score as score_run
@@ -68,6 +69,5 @@ def score(
     if as_json:
         print_accuracy_json([result], printed)
     if result.missing:
-        imported = folder.record["identity"].get("engine") == "import"
-        whence = "the imported file has no more" if imported else "`grmeval run` asks for them"
+        whence = origin(folder.record["identity"]).grows
         raise Incomplete(f"{result.missing:,} samples of this k are missing; {whence}")

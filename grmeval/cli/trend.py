@@ -22,7 +22,9 @@ def trend(
         int | None,
         typer.Option("--k", min=1, help="Samples an item. [default: the smallest asked for]"),
     ] = None,
-    vote: Annotated[str, option("vote", "--vote")] = "sum",
+    vote: Annotated[
+        str | None, option("vote", "--vote", default="sum; majority of a panel of unlike scales")
+    ] = None,
     to: Annotated[
         Path | None,
         typer.Option(

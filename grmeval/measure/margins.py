@@ -28,6 +28,7 @@ _SUMS = ("sum", "mean", "meta")
 CHUNK_BYTES = 2**21
 _ONE_ITEM_BYTES = 2**25
 _LARGEST = 2**1000
+_CERTAIN = 13  # decimals
 
 
 def margins(
@@ -106,6 +107,8 @@ def _signs(
     margins: Margins, counts: Counts, plans: list[list[Counts]], reach: int, games: bool
 ) -> Floats:
     """P(total > 0) and P(total = 0), [2, I, K], for one chunk of items; or of the sum of the games."""
+    if len(counts) > 2:
+        return _signs_of_many(margins, counts, plans, reach)
     # Random orders are two rotations, the second without samples.
     first, *rest = counts
     second = sum(rest)
@@ -125,6 +128,43 @@ def _signs(
             signs[0, :, column] += np.einsum("it,it->i", mine, below) / subsets
             signs[1, :, column] += np.einsum("it,it->i", mine, opposite) / subsets
     return signs
+
+
+def _signs_of_many(
+    margins: Margins, counts: Counts, plans: list[list[Counts]], reach: int
+) -> Floats:
+    """The same of more than two rotations, or of several judges: their distributions, convolved.
+
+    By Fourier transforms, which miss by some 1e-16: what is certain is rounded back to 0 and 1.
+    """
+    most = max(max(take) for takes in plans for take in takes)
+    edges = np.cumsum((0, *counts))
+    tables = [_table(margins[:, a:b], most, reach) for a, b in pairwise(edges)]
+    signs = np.zeros((2, len(margins), len(plans)))
+    for column, takes in enumerate(plans):
+        span = reach * sum(takes[0])
+        size = 1 << (2 * span).bit_length()
+        spectra: dict[tuple[int, int], NDArray[np.complex128]] = {}
+        for take in takes:
+            for part in set(enumerate(take)) - spectra.keys():
+                spectra[part] = _spectrum(
+                    tables[part[0]][:, part[1]], counts[part[0]], part[1], size
+                )
+            together = np.prod([spectra[part] for part in enumerate(take)], axis=0)
+            total = np.fft.irfft(together, size, axis=1)
+            signs[0, :, column] += total[:, 1 : span + 1].sum(axis=1) / len(takes)
+            signs[1, :, column] += total[:, 0] / len(takes)
+    return np.clip(signs.round(_CERTAIN), 0.0, 1.0)
+
+
+def _spectrum(table: Table, count: int, taken: int, size: int) -> NDArray[np.complex128]:
+    """Transform [I, size / 2 + 1] of P(total) of `taken` of `count` samples; totals below 0 stand last."""
+    middle = table.shape[1] // 2
+    around = np.zeros((len(table), size))
+    half = min(middle, (size - 1) // 2)
+    around[:, : half + 1] = table[:, middle : middle + half + 1]
+    around[:, size - half :] = table[:, middle - half : middle]
+    return np.fft.rfft(around / comb(count, taken), axis=1)
 
 
 def _two_games(one: Floats, opposite: Floats) -> Floats:
@@ -173,10 +213,8 @@ def margin_outcomes(
     `margins` and `valid` [I, N], `best` [I, n], `plans`: for each k its `admissible` takes, at
     least one. All invalid: void 1. All margins 0: a tie (a pair), judged right (a single, sum).
     """
-    most = max(max(take) for takes in plans for take in takes)
     reach = reach_of(margins)
-    cell = counting(most_of(max(counts), most)).itemsize
-    chunk = max(1, CHUNK_BYTES // (cell * _item_cells(reach, most)))
+    chunk = _items_at_a_time(counts, plans, reach)
     signs = np.concatenate(
         [
             _signs(margins[at : at + chunk], counts, plans, reach, games)
@@ -185,6 +223,16 @@ def margin_outcomes(
         axis=1,
     )
     return as_outcomes(signs, void_mass(valid, counts, plans), best, vote, games)
+
+
+def _items_at_a_time(counts: Counts, plans: list[list[Counts]], reach: int) -> int:
+    """Items of a chunk: the tables of each, and where there are many its transforms, stay small."""
+    most = max(max(take) for takes in plans for take in takes)
+    table = counting(most_of(max(counts), most)).itemsize * _item_cells(reach, most)
+    if len(counts) <= 2:
+        return max(1, CHUNK_BYTES // table)
+    spectrum = 32 * (1 + reach * max(sum(takes[0]) for takes in plans))
+    return max(1, _ONE_ITEM_BYTES // (len(counts) * (table + 2 * spectrum)))
 
 
 def as_outcomes(

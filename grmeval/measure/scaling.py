@@ -69,6 +69,7 @@ def vote_curve(
     *,
     vote: str,
     balanced: bool,
+    judges: int = 1,
     threshold: float = 5.5,
     games: bool = False,
     rng: np.random.Generator,
@@ -84,7 +85,9 @@ def vote_curve(
     subsets is the U-statistic of the vote (Hoeffding): unbiased, and quieter than the first k.
 
     `balanced`: sample j shows rotation j mod n and only subsets with a fresh run's order counts
-    count; otherwise, and for n = 1, all subsets do. `games` (balanced pairs): a vote inside each order,
+    count; otherwise, and for n = 1, all subsets do. `judges`: sample j is of judge j mod judges (and
+    shows rotation j // judges mod n), and only subsets with a fresh panel's counts of each count, see
+    `admissible`. `games` (balanced pairs of one judge): a vote inside each order,
     see `judge_games`; `meta` then keeps some of each order's samples. When one subset is left (k = N)
     this is the plain vote. Pairs and single responses with integer margins are exact under sum, mean,
     majority and borda (`margins`), and under meta while that is cheaper than drawing (`guided`); else
@@ -97,8 +100,8 @@ def vote_curve(
     _check(scores, valid, drawn, best, ks)
     check_vote(vote, valid, scores.shape[2], extra)
     settled = _settled(vote, extra, valid)
-    if games and (scores.shape[2] != 2 or not balanced):
-        raise ValueError("games are of pairs in balanced orders")
+    if games and (scores.shape[2] != 2 or not balanced or judges > 1):
+        raise ValueError("games are of pairs in balanced orders, judged by one")
 
     def group(members: Ints, samples: Ints, counts: Counts) -> Group:
         good = best[members]
@@ -120,7 +123,7 @@ def vote_curve(
 
     cells, noise, sure = _over_subsets(
         drawn,
-        scores.shape[2] if balanced else 1,
+        (scores.shape[2] if balanced else 1, judges),
         ks,
         (4, enumerate_at_most, permutations),
         rng,
@@ -140,6 +143,7 @@ def term_curve(
     terms: int,
     judge: Callable[[Floats, int], Floats],
     prompt: Ints | None = None,
+    judges: int = 1,
     threshold: float = 5.5,
     rng: np.random.Generator,
     enumerate_at_most: int = 1_000,
@@ -148,8 +152,8 @@ def term_curve(
 ) -> tuple[Floats, Floats]:
     """Expected terms [T, I, K] of pools: responses judged one by one, and something made of all totals.
 
-    `scores`, `valid`, `drawn`, `extra` as for `vote_curve`, with orders that do not matter. `judge(totals
-    [S, 1, n], i) -> [T, S, 1]` looks at item i; a response that no sample scores has a NaN total.
+    `scores`, `valid`, `drawn`, `judges`, `extra` as for `vote_curve`, with orders that do not matter.
+    `judge(totals [S, 1, n], i) -> [T, S, 1]` looks at item i; a response without a score has a NaN total.
     `prompt` [n] numbers the prompts where responses answer several: `majority` and `borda` vote inside each.
     Also the standard error [I, K], at most, that Monte Carlo gives the first term. NaN: k not reached. Fewer
     subsets an item than `vote_curve` takes: each is dearer, and their noise is averaged over the pools.
@@ -179,30 +183,35 @@ def term_curve(
             )
 
         cells[:, one], noise[one], _ = _over_subsets(
-            drawn[one], 1, ks, (terms, enumerate_at_most, permutations), rng, group
+            drawn[one], (1, judges), ks, (terms, enumerate_at_most, permutations), rng, group
         )
     return cells, noise
 
 
 def _over_subsets(
     drawn: Bools,
-    rotations: int,
+    turns: tuple[int, int],
     ks: Sequence[int],
     how: tuple[int, int, int],
     rng: np.random.Generator,
     group: Callable[[Ints, Ints, Counts], Group],
     exact: Callable[[Group, Ints, dict[int, list[Counts]]], dict[int, Floats]] | None = None,
 ) -> tuple[Floats, Floats, Bools]:
-    """(terms [T, I, K], noise [I, K], whether each k is exact [K]): exact, enumerated, or sampled."""
+    """(terms [T, I, K], noise [I, K], whether each k is exact [K]): exact, enumerated, or sampled.
+
+    `turns`: rotations, judges. A batch of permutations takes each start at least once.
+    """
     terms, enumerate_at_most, permutations = how
-    if permutations < max(2, rotations):
-        raise ValueError(f"permutations must be at least {max(2, rotations)}, not {permutations}")
+    rotations, judges = turns
+    starts = rotations * judges
+    if permutations < max(2, starts):
+        raise ValueError(f"permutations must be at least {max(2, starts)}, not {permutations}")
     cells = np.full((terms, len(drawn), len(ks)), np.nan)
     noise = np.zeros((len(drawn), len(ks)))
     sure = np.ones(len(ks), dtype=np.bool_)
-    for counts, members, samples in alike(drawn, rotations):
+    for counts, members, samples in alike(drawn, starts):
         here = group(members, samples, counts)
-        plans = {column: admissible(counts, k) for column, k in enumerate(ks)}
+        plans = {column: admissible(counts, k, judges) for column, k in enumerate(ks)}
         plans = {column: takes for column, takes in plans.items() if takes}
         sizes = {column: how_many(counts, takes) for column, takes in plans.items()}
         several = {column: plans[column] for column, size in sizes.items() if size > 1}

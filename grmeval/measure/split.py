@@ -33,6 +33,7 @@ def vote_noise(
     k: int,
     *,
     balanced: bool,
+    judges: int = 1,
     threshold: float = 5.5,
     rng: np.random.Generator,
     subsets: int = 1024,
@@ -42,13 +43,13 @@ def vote_noise(
 
     Arrays as for `scaling.vote_curve`. At most `subsets` admissible subsets of k are taken one by one;
     of more, so many are drawn, and the variance is less what drawing adds. `balanced`: the orders are
-    strata, since a fresh run has the same counts of each; what they differ by is no noise. For k = 1 the
-    variance is s^2 / N, unbiased; for larger k a little too large (Efron and Stein 1981).
+    strata, since a fresh run has the same counts of each; what they differ by is no noise. So are `judges`.
+    For k = 1 the variance is s^2 / N, unbiased; for larger k a little too large (Efron and Stein 1981).
     """
     found = VoteNoise(*(np.full(len(scores), np.nan) for _ in range(3)))
     rotations = scores.shape[2] if balanced else 1
-    for counts, items, samples in alike(drawn, rotations):
-        takes = admissible(counts, k)
+    for counts, items, samples in alike(drawn, rotations * judges):
+        takes = admissible(counts, k, judges)
         if not takes:
             continue
         enumerated = how_many(counts, takes) <= subsets

@@ -1,7 +1,9 @@
 """Subsets: which k of an item's N stored samples look like a fresh run of k samples.
 
 Samples are held order by order: first all drawn samples of rotation 0, then of rotation 1, and so
-on; `counts` says how many each has. Random orders are one rotation that holds everything.
+on; `counts` says how many each has. Random orders are one rotation that holds everything. Where several
+judges take turns, sample j is of judge j mod R: then each rotation's samples are held judge by
+judge, and `counts` says how many each judge has of rotation 0, then of rotation 1, and so on.
 """
 
 from collections.abc import Iterator
@@ -20,8 +22,9 @@ Counts = tuple[int, ...]
 def alike(drawn: Bools, rotations: int) -> Iterator[tuple[Counts, Ints, Ints]]:
     """Groups of items with equal counts: (counts, items [G], samples [G, sum(counts)]).
 
-    `drawn` bool [I, N]; sample j shows rotation j mod rotations. `samples` are the j of each item's
-    drawn samples, order by order, so that which ones were drawn no longer matters.
+    `drawn` bool [I, N]; sample j shows rotation j mod rotations (of R judges `rotations` is R times as many,
+    rotation by rotation and judge by judge). `samples` are the j of each item's drawn samples, order by
+    order, so that which ones were drawn no longer matters.
     """
     rotation = np.arange(drawn.shape[1]) % rotations
     samples = np.argsort(np.where(drawn, rotation, rotations), axis=1, kind="stable")
@@ -32,18 +35,32 @@ def alike(drawn: Bools, rotations: int) -> Iterator[tuple[Counts, Ints, Ints]]:
         yield tuple(int(count) for count in kind), items, samples[items, : kind.sum()]
 
 
-def admissible(counts: Counts, k: int) -> list[Counts]:
+def admissible(counts: Counts, k: int, judges: int = 1) -> list[Counts]:
     """How many samples of each rotation a run of k can hold: one tuple for each possible start.
 
     k = qn + r: r cyclically consecutive rotations q + 1 times, the others q times. Empty when the
-    stored counts allow no start (fewer than k samples, or too few of some rotation).
+    stored counts allow no start (fewer than k samples, or too few of some rotation). `judges` share k in
+    the same way, each its share among the rotations, and all of them start at the same rotation.
     """
-    whole, extra = divmod(k, len(counts))
-    takes = [
-        tuple(whole + ((r - start) % len(counts) < extra) for r in range(len(counts)))
-        for start in (range(len(counts)) if extra else [0])
-    ]
+    rotations = len(counts) // judges
+    takes = dict.fromkeys(
+        _among_rotations(_turns(k, judges, first), rotations, start)
+        for first in range(judges)
+        for start in range(rotations)
+    )
     return [take for take in takes if all(t <= c for t, c in zip(take, counts, strict=True))]
+
+
+def _among_rotations(shares: Counts, rotations: int, start: int) -> Counts:
+    """Each judge's share dealt to the rotations from `start` on: rotation by rotation, judge by judge."""
+    shown = [_turns(share, rotations, start) for share in shares]
+    return tuple(taken for each in zip(*shown, strict=True) for taken in each)
+
+
+def _turns(k: int, size: int, start: int) -> Counts:
+    """How often each of `size` gets its turn in k turns."""
+    whole, extra = divmod(k, size)
+    return tuple(whole + ((one - start) % size < extra) for one in range(size))
 
 
 def how_many(counts: Counts, takes: list[Counts]) -> int:

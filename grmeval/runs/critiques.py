@@ -13,6 +13,7 @@ from grmeval.items import Key, Spent
 from grmeval.judges import JUDGES, Critique
 from grmeval.runs.find import find_run, latest
 from grmeval.runs.fold import SampleKey
+from grmeval.runs.origins import origin
 from grmeval.runs.read import sample_batches
 from grmeval.runs.store import RunFolder, run_id
 
@@ -90,8 +91,8 @@ class StoredCritiques:
                     f"{self._name}: its judgements are of other {'rows' if what == 'data' else 'items'}: "
                     f"{what} {str(theirs)[:24]}, and here {what} {ours[:24]}"
                 )
-        if identity["engine"] == "import" and not any(self._texts()):
-            raise ConfigError(f"{self._name}: an import without texts: there is nothing to read")
+        if not origin(identity).asked and not any(self._texts()):
+            raise ConfigError(f"{self._name}: it has no texts: there is nothing to read")
 
     def only(self, keys: Collection[Key]) -> None:
         """Keep the texts of these items alone."""

@@ -14,14 +14,12 @@ from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table
 from grmeval.runs.judgements import Judgement, read_judgements
 from grmeval.runs.orders import limit_ranks
+from grmeval.runs.origins import IMPORT
 from grmeval.runs.sample import commit
 from grmeval.runs.store import RunFolder, run_id
 from grmeval.runs.survey import Survey
 
 __all__ = ["REWARDS", "Imported", "import_scores"]
-
-IMPORT = "import"
-"""What an identity says instead of an engine and of a judge."""
 
 REWARDS = "rewards/imported.parquet"
 

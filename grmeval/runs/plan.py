@@ -22,6 +22,7 @@ from grmeval.runs.critiques import critiques_of
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
+from grmeval.runs.origins import origin
 from grmeval.runs.rewards import is_meta_vote, reward_names
 from grmeval.runs.scorers import load_scorer
 from grmeval.runs.store import RunFolder, run_id
@@ -203,10 +204,12 @@ def _model(config: RunConfig) -> ModelRef:
 
 def again(folder: RunFolder, k: int) -> Plan:
     """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
-    known = folder.record["config"]
+    known, made = folder.record["config"], origin(folder.record["identity"])
+    if not made.asked:
+        raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
     if "engine" not in known:
         raise ConfigError(
-            f"{folder.path}: it does not say how it was made (an import, or an older grmeval); "
+            f"{folder.path}: it does not say how it was made (by an older grmeval); "
             f"`grmeval run … --k {k}` extends it"
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}

@@ -6,6 +6,7 @@ from grmeval.errors import ConfigError
 from grmeval.items import Reading
 from grmeval.judges import JUDGES, Judge
 from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
+from grmeval.runs.origins import origin
 from grmeval.runs.store import RunFolder
 
 __all__ = ["TEXTS", "reader", "renewed", "reread", "rewrite"]
@@ -16,11 +17,10 @@ TEXTS = ["order", "finish", "thinking", "text"]
 
 def reader(folder: RunFolder) -> Judge:
     """The judge that a run's samples were made with, as far as reading needs it."""
-    name = folder.record["identity"]["judge"]["name"]
-    if name == "import":
-        raise ConfigError(
-            f"{folder.path}: imported judgements: their scores came with them, no text is read again"
-        )
+    identity = folder.record["identity"]
+    if why := origin(identity).unread:
+        raise ConfigError(f"{folder.path}: {why}")
+    name = identity["judge"]["name"]
     if name not in JUDGES:
         raise ConfigError(f"{folder.path}: this grmeval has no judge {name!r} to read it again")
     return JUDGES[name]()

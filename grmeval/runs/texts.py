@@ -27,7 +27,7 @@ def judged_items(
     ConfigError: the run has none (named by the `flag` that asks). DataError: they are not those judged.
     """
     identity, asked = folder.record["identity"], folder.record["config"]
-    if identity["engine"] == "import" and not asked["texts"]:
+    if not asked.get("texts", True):
         raise ConfigError(
             f"{flag}: this run was imported without the benchmark's rows: it has no texts; import the "
             "file again with --data PATH"

@@ -94,14 +94,19 @@ class RunArrays:
 
     @property
     def balanced(self) -> bool:
-        """Whether sample j shows rotation j mod n."""
+        """Whether a judge's sample i shows rotation i mod n."""
         return bool(self.record["identity"]["orders"] == "balanced")
+
+    @property
+    def judges(self) -> int:
+        """How many judges take turns: sample j is number j // judges of judge j mod judges."""
+        return len(self.record["identity"]["judge"].get("members", ["one"]))
 
     @property
     def played_in_games(self) -> bool:
         """Whether pairs are voted on inside each response order, as the benchmark asks."""
         apart = self.record["identity"].get("layout") == "single"
-        return self.spec.games and self.balanced and not apart
+        return self.spec.games and self.balanced and not apart and self.judges == 1
 
     @property
     def depth(self) -> NDArray[np.int64]:

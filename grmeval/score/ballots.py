@@ -8,7 +8,19 @@ from grmeval.judges import JUDGES
 from grmeval.measure import VOTE_TABLE, Extra
 from grmeval.score.arrays import Block, RunArrays
 
-__all__ = ["ballot", "check_countable", "check_votes", "own_votes"]
+__all__ = [
+    "alike_scales",
+    "ballot",
+    "check_countable",
+    "check_panel_votes",
+    "check_scale",
+    "check_votes",
+    "own_votes",
+    "usual_vote",
+]
+
+_UNSCALED = ("majority", "borda")
+"""Votes that count who is ahead in each judgement, whatever the scale of its scores."""
 
 
 def check_votes(words: Sequence[str], k_meta: int | None = None) -> tuple[str, ...]:
@@ -41,9 +53,54 @@ def check_countable(words: Sequence[str], single: bool, models: Collection[str])
 
 
 def own_votes(identity: Mapping[str, Any]) -> tuple[str, ...]:
-    """The votes that make sense for a run's judge, the usual one first; all but special ones if unknown."""
-    name = identity["judge"]["name"]
-    return JUDGES[name].votes if name in JUDGES else ("sum", "majority")
+    """The votes that make sense for a run's judge, the usual one first; all but special ones if unknown.
+
+    For a panel: those that make sense for every member; where their scales differ, those without one.
+    """
+    if not alike_scales(identity):
+        return _UNSCALED
+    usual = ("sum", "majority")
+    first, *others = (JUDGES[n].votes if n in JUDGES else usual for n in _judges(identity))
+    return tuple(vote for vote in first if all(vote in votes for votes in others))
+
+
+def alike_scales(identity: Mapping[str, Any]) -> bool:
+    """Whether a run's scores can be added: one judge's, or those of a panel that all write the same range.
+
+    Judges that pick are of one kind; a head's numbers have no range, and that of an import is not known.
+    """
+    names = _judges(identity)
+    judges = [JUDGES[name] for name in names if name in JUDGES]
+    ranges = {(judge.score_range, judge.picks) for judge in judges}
+    known = len(judges) == len(names) and all(judge.score_range for judge in judges)
+    return len(names) == 1 or (known and len(ranges) == 1)
+
+
+def check_scale(identity: Mapping[str, Any], word: str) -> None:
+    """ConfigError: a vote that adds or orders scores of unlike scales."""
+    if word not in _UNSCALED and not alike_scales(identity):
+        raise ConfigError(
+            f"--vote {word}: the panel's members score on unlike scales; allowed: {', '.join(_UNSCALED)}"
+        )
+
+
+def check_panel_votes(identity: Mapping[str, Any], words: Sequence[str]) -> None:
+    """ConfigError: a vote that there is not, or that does not make sense for every member of a panel."""
+    allowed = own_votes(identity)
+    for word in check_votes(words):
+        check_scale(identity, word)
+        if word not in allowed:
+            raise ConfigError(f"--vote {word!r}: the panel's judges allow {', '.join(allowed)}")
+
+
+def usual_vote(*identities: Mapping[str, Any]) -> str:
+    """What commands that compare runs take: `sum`, or `majority` where some run's scores do not add up."""
+    return "sum" if all(map(alike_scales, identities)) else "majority"
+
+
+def _judges(identity: Mapping[str, Any]) -> list[str]:
+    judge = identity["judge"]
+    return list(judge.get("judges", [judge["name"]]))
 
 
 def ballot(run: RunArrays, block: Block, word: str) -> tuple[str, Extra]:

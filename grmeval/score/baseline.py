@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.files import write_text
 from grmeval.measure import ON_INVALID, TIES, VOTES
+from grmeval.runs.origins import origin
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes
+from grmeval.score.ballots import check_votes, usual_vote
 from grmeval.score.columns import Column, Frame, UnitKey, column, unit_keys
 from grmeval.score.rules import Rules
 from grmeval.score.several import contents, digests
@@ -100,7 +101,7 @@ def baseline_of(
     *,
     k: int | None = None,
     limit: int | None = None,
-    vote: str = "sum",
+    vote: str | None = None,
     protocol: str = "official",
     ties: str | None = None,
     on_invalid: str | None = None,
@@ -110,6 +111,7 @@ def baseline_of(
     asked = folder.record["asked"]
     k, limit = k or asked["k"], limit or asked["limit"]
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
+    vote = vote or usual_vote(folder.record["identity"])
     check_votes([vote], k_meta)
     run = read_run(folder, k, limit, k_meta=k_meta)
     refuse_unfinished(run, k)
@@ -132,8 +134,8 @@ def refuse_unfinished(run: RunArrays, k: int) -> None:
         raise Incomplete(f"{run.path}: it has no items with labels")
     if short := int((run.depth < k).sum()):
         raise Incomplete(
-            f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; the same "
-            "`grmeval run` asks for them"
+            f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "
+            f"{origin(run.record['identity']).grows}"
         )
 
 

@@ -11,7 +11,7 @@ from grmeval.errors import ConfigError
 from grmeval.measure import benjamini_hochberg, compare_columns, detectable
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes
+from grmeval.score.ballots import check_votes, usual_vote
 from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
 from grmeval.score.cost import Cost, cost_lines, cost_of, unlike_effort
 from grmeval.score.footer import about, footer
@@ -103,7 +103,7 @@ def compare(
     *folders: RunFolder,
     k: int | None = None,
     limit: int | None = None,
-    votes: Sequence[str] = ("sum",),
+    votes: Sequence[str] | None = None,
     protocol: str = "official",
     ties: str | None = None,
     on_invalid: str | None = None,
@@ -113,8 +113,8 @@ def compare(
 ) -> Comparison:
     """Every run less the first, at one k (default: the largest that all were asked for).
 
-    A run that holds more samples is read by subsets of k. ConfigError: fewer than two runs, other rows,
-    or a k that some run does not hold. `prices`: see `read_prices`.
+    Without `votes`: `usual_vote`. A run that holds more samples is read by subsets of k. ConfigError: fewer
+    than two runs, other rows, or a k that some run does not hold. `prices`: see `read_prices`.
     """
     if len(folders) < 2 or len({folder.path.resolve() for folder in folders}) < len(folders):
         raise ConfigError("a comparison takes two or more different runs")
@@ -124,7 +124,8 @@ def compare(
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
     runs = [_read(folder, k, limit, k_meta) for folder in folders]
-    votes = check_votes(votes, k_meta)
+    usual = [usual_vote(*(folder.record["identity"] for folder in folders))]
+    votes = check_votes(votes or usual, k_meta)
     cost = {
         name: {vote: cost_of(run, k, vote, prices) for vote in votes}
         for name, run in zip(names, runs, strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from grmeval.runs.origins import IMPORT
 from grmeval.runs.rewards import is_meta_vote, reward_records
 from grmeval.score.arrays import RunArrays
 from grmeval.score.prices import Prices
@@ -150,12 +151,13 @@ def _judge(run: RunArrays, made: int, scale: float, pricing: _Pricing) -> Spent:
 
 
 def _tokens(run: RunArrays, scale: float) -> _Tokens:
-    """Of an import only what its file tells of every item that it judged; nothing of a cache."""
+    """Of an import (alone, or in a panel) only what its file tells of every item that it judged."""
     if not scale:
         return _Tokens()
     counts = (run.prompt_tokens, run.cached_tokens, run.tokens)
     prompt, cached, generated = (scale * float(count.sum()) for count in counts)
-    if run.record["identity"].get("engine") != "import":
+    engines = [launch.get("engine") or {} for launch in run.record["launches"]]
+    if not any(engine.get("engine") == IMPORT for engine in engines):
         return _Tokens(prompt, cached, generated)
     judged = run.samples > 0
     told = [bool(np.all(count[judged] > 0)) for count in (run.prompt_tokens, run.tokens)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grmeval.errors import ConfigError
+from grmeval.measure import VOTE_TABLE
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.ballots import check_votes, own_votes
@@ -72,7 +73,7 @@ def scale(
     curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
         run = read_run(folder, None, limit, k_meta=k_meta)
-        for vote in check_votes(votes or _usual(folders), k_meta):
+        for vote in check_votes(votes or _usual(folders, run), k_meta):
             points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
@@ -96,10 +97,15 @@ def scale(
     )
 
 
-def _usual(folders: Sequence[RunFolder]) -> tuple[str, ...]:
-    """Votes that make sense for every run."""
+def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:
+    """Votes that make sense for every run, and for the items that they have in common."""
+    single = any(block.best.shape[1] == 1 for block in run.blocks)
     common, *others = (own_votes(folder.record["identity"]) for folder in folders)
-    shared = tuple(vote for vote in common if all(vote in votes for votes in others))
+    shared = tuple(
+        vote
+        for vote in common
+        if all(vote in votes for votes in others) and (VOTE_TABLE[vote].single or not single)
+    )
     usual = ("sum", "majority")
     return usual if set(usual) <= set(shared) else shared or ("majority",)
 
@@ -190,6 +196,9 @@ def _policy(curve: Curve) -> str:
     if curve.first:
         return "vote@k: of the first k samples alone"
     policy = "subsets with a fresh run's order counts" if curve.run.balanced else "all subsets"
+    if curve.run.judges > 1:
+        orders = " and order counts" if curve.run.balanced else ""
+        policy = f"subsets with a fresh panel's counts of each member{orders}"
     return f"vote@k: mean over {policy}; where all samples are in it, one subset: the plain vote"
 
 

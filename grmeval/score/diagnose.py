@@ -6,9 +6,10 @@ from typing import Any
 
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.measure import VOTE_TABLE
+from grmeval.runs.origins import origin
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes
+from grmeval.score.ballots import check_scale, check_votes, usual_vote
 from grmeval.score.biases import length, position, reversal
 from grmeval.score.costs import output, regret
 from grmeval.score.findings import Part
@@ -34,7 +35,7 @@ class Diagnosis:
 
 
 def diagnose(
-    folder: RunFolder, *, k: int | None = None, limit: int | None = None, vote: str = "sum"
+    folder: RunFolder, *, k: int | None = None, limit: int | None = None, vote: str | None = None
 ) -> Diagnosis:
     """Look for what is wrong with a run's judge; no model is needed.
 
@@ -44,7 +45,9 @@ def diagnose(
     not, or more samples than an item has. Incomplete: no sample yet.
     """
     asked = folder.record["asked"]
-    (vote,) = check_votes([vote])
+    identity = folder.record["identity"]
+    (vote,) = check_votes([vote or usual_vote(identity)])
+    check_scale(identity, vote)
     if VOTE_TABLE[vote.partition(":")[0]].needs:
         raise ConfigError(
             f"--vote {vote}: a diagnosis is of the scores; take sum or another of them"
@@ -55,7 +58,7 @@ def diagnose(
     if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):
         raise ConfigError(f"--vote {vote}: it compares responses, and some items have one")
     if most == 0:
-        raise Incomplete(f"{folder.path}: no sample yet; `grmeval run` draws them")
+        raise Incomplete(f"{folder.path}: no sample yet; {origin(identity).grows}")
     if k is not None and k > most:
         raise ConfigError(f"--k {k}: this run has up to {most} samples an item")
     k = min(k or asked["k"], most)

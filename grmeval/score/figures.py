@@ -120,6 +120,7 @@ def _pool_figures(
         vote=vote,
         terms=size,
         judge=lambda totals, item: np.moveaxis(best_of_first(totals, best[item]), -1, 0),
+        judges=run.judges,
         threshold=threshold,
         rng=rng,
     )
@@ -137,7 +138,7 @@ def _pool_figures(
         "mean" if vote == "sum" else vote,
         scores[:, :most],
         valid[:, :most],
-        common_subsets(most, k, rng),
+        common_subsets(most, k, rng, run.judges),
         threshold=threshold,
         apart=True,
     )
@@ -218,6 +219,7 @@ def _battles(
         [k],
         vote=vote,
         balanced=run.balanced and not block.pooled,
+        judges=run.judges,
         threshold=run.spec.threshold,
         rng=np.random.default_rng([seed, 2]),
         extra=extra,

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from grmeval.runs.origins import IMPORT, PANEL, origin
 from grmeval.score.arrays import RunArrays
+from grmeval.score.ballots import alike_scales
 from grmeval.score.rules import Rules
 
 __all__ = ["about", "footer", "overall_name", "provenance"]
@@ -34,9 +36,7 @@ def footer(
     spec = run.record["spec"]
     lines = [f"overall: {spec['metric']}", str(rules)]
     if run.spec.games and not run.played_in_games:
-        orders = run.record["identity"]["orders"]  # balanced: the layout is single
-        how = "responses judged apart" if orders == "balanced" else f"{orders} orders"
-        lines.append(f"{how}: one vote over all samples, NOT the official two games")
+        lines.append(f"{_no_games(run)}: one vote over all samples, NOT the official two games")
     if run.limited:
         lines.append(f"--limit {limit}: a stratified part of the items")
     if spec["missing"]:
@@ -67,6 +67,13 @@ def footer(
     return tuple(lines)
 
 
+def _no_games(run: RunArrays) -> str:
+    if run.judges > 1:
+        return "several judges"
+    orders = run.record["identity"]["orders"]  # balanced: the layout is single
+    return "responses judged apart" if orders == "balanced" else f"{orders} orders"
+
+
 def _lacking(run: RunArrays, present: Sequence[int]) -> list[str]:
     """Sections whose number is that of some of the subsets they weigh."""
     lines = []
@@ -93,8 +100,7 @@ def _counts(run: RunArrays) -> list[str]:
             f"single scores missing beside others: {alone:,} (a response's total is its mean x k)"
         )
     unread = sum(int(c.sum()) for reason, c in run.reasons.items() if reason not in _UNASKED)
-    asked = run.record["identity"].get("engine") != "import"
-    if asked and 2 * unread > samples:
+    if origin(run.record["identity"]).asked and 2 * unread > samples:
         lines.append("most judgements are invalid: try --structured, or a larger --max-tokens")
     other = {form: count for form, count in run.forms.items() if form not in _PLAIN}
     if other:
@@ -169,7 +175,7 @@ def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:
     engines = sorted({_engine(launch) for launch in launches})
     parts = [
         f"data {identity['data'][:8]}",
-        *(_imported(identity) if identity.get("engine") == "import" else _asked(identity)),
+        *_JUDGED.get(str(identity.get("engine")), _asked)(record),
         " + ".join(engines) or "no samples",
     ]
     if commits := sorted({str(launch["commit"]) for launch in launches if launch.get("commit")}):
@@ -180,8 +186,9 @@ def provenance(record: dict[str, Any], used: tuple[str, ...]) -> str:
     return "; ".join(parts)
 
 
-def _imported(identity: dict[str, Any]) -> list[str]:
+def _imported(record: dict[str, Any]) -> list[str]:
     """Who judged, and where that was read."""
+    identity = record["identity"]
     return [
         f"judge {identity['model']}",
         f"file {identity['file'][:8]}",
@@ -189,8 +196,9 @@ def _imported(identity: dict[str, Any]) -> list[str]:
     ]
 
 
-def _asked(identity: dict[str, Any]) -> list[str]:
+def _asked(record: dict[str, Any]) -> list[str]:
     """Who judged, and how it was asked."""
+    identity = record["identity"]
     settings = [f"{name}={value}" for name, value in identity.get("engine_args", {}).items()]
     settings += [name for name in ("structured", "system", "lora") if identity.get(name)]
     judge = identity["judge"]
@@ -204,6 +212,17 @@ def _asked(identity: dict[str, Any]) -> list[str]:
         f"seed {identity['seed']}",
         *([", ".join(settings)] if settings else []),
     ]
+
+
+def _panel(record: dict[str, Any]) -> list[str]:
+    """Which runs judged together, and whether their scores can be added."""
+    members = [f"{member['label']} {member['run']}" for member in record["config"]["members"]]
+    unlike = [] if alike_scales(record["identity"]) else ["scores on unlike scales"]
+    return [f"panel of {', '.join(members)}", *unlike, f"{record['identity']['orders']} orders"]
+
+
+_JUDGED = {IMPORT: _imported, PANEL: _panel}
+"""How a run that was not asked for is told."""
 
 
 def _engine(launch: dict[str, Any]) -> str:

@@ -270,6 +270,7 @@ def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
             block.best[known],
             k if some else max(1, k // 2),
             balanced=run.balanced and not block.pooled,
+            judges=run.judges,
             threshold=run.spec.threshold,
             rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
             extra=extra.at(known),

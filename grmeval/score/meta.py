@@ -149,6 +149,7 @@ def _credit(
             [k],
             vote=vote,
             balanced=seen.run.balanced,
+            judges=seen.run.judges,
             threshold=kind.threshold,
             rng=np.random.default_rng([seed, 8, kind.n, k]),
             extra=extra,

@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.measure import auc_estimate, subset_totals
 from grmeval.measure.intervals import Estimate
-from grmeval.measure.subsets import every, shuffled
+from grmeval.measure.subsets import admissible, alike, dealt, every, how_many, shuffled
 from grmeval.score.arrays import RunArrays
 from grmeval.score.ballots import ballot
 from grmeval.score.rules import Rules
 
-__all__ = ["Ranked", "common_subsets", "rank_singles"]
+__all__ = ["Ranked", "common_subsets", "few_subsets", "rank_singles"]
 
 DRAWS = 256
 """Subsets of k samples over which an AUC is averaged, where there are more."""
@@ -63,7 +62,7 @@ def rank_singles(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, see
         if not reached.any():
             found.append(np.zeros((0, len(right))))
             continue
-        chosen = common_subsets(most, k, np.random.default_rng([seed, 2, k]))
+        chosen = common_subsets(most, k, np.random.default_rng([seed, 2, k]), run.judges)
         totals = np.full((len(chosen), len(right)), np.nan)
         totals[:, reached] = subset_totals(
             name,
@@ -83,8 +82,20 @@ def rank_singles(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, see
     return Ranked(block.items[known], right, tuple(found))
 
 
-def common_subsets(most: int, k: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Subsets [S, most] of k of `most` samples, all of them or DRAWS random ones."""
-    if comb(most, k) <= DRAWS:
-        return every((most,), [(k,)])[0]
-    return (shuffled((most,), DRAWS, rng) < k).astype(np.float64)
+def common_subsets(
+    most: int, k: int, rng: np.random.Generator, judges: int = 1
+) -> NDArray[np.float64]:
+    """Subsets [S, most] of k of `most` samples, all of them or DRAWS random ones; `judges` take turns."""
+    ((counts, _, (samples,)),) = alike(np.ones((1, most), dtype=np.bool_), judges)
+    takes = admissible(counts, k, judges)
+    few = how_many(counts, takes) <= DRAWS
+    chosen, _ = every(counts, takes) if few else dealt(shuffled(counts, DRAWS, rng), counts, takes)
+    found = np.zeros(chosen.shape)
+    found[:, samples] = chosen
+    return found
+
+
+def few_subsets(most: int, k: int, judges: int = 1) -> bool:
+    """Whether `common_subsets` are all there are."""
+    counts = tuple(len(range(judge, most, judges)) for judge in range(judges))
+    return how_many(counts, admissible(counts, k, judges)) <= DRAWS

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grmeval.errors import ConfigError, DataError, Incomplete
+from grmeval.runs.origins import origin
 from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays
 
@@ -81,10 +82,9 @@ def deepest(run: RunArrays) -> int:
     """
     most = int(run.depth.min()) if len(run.n) else 0
     if most == 0:
-        imported = run.record["identity"]["engine"] == "import"
         raise Incomplete(
             f"{run.path}: some items have no sample yet: --limit N takes the first N of its order; "
-            + ("import the missing judgements too" if imported else "`grmeval run` goes on with it")
+            f"{origin(run.record['identity']).grows}"
         )
     if not run.labelled.any():
         raise DataError(f"{run.path}: its rows have no labels, so there is no accuracy to compare")

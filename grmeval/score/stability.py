@@ -36,6 +36,7 @@ def votes(seen: Observed, vote: str, k: int) -> list[VoteNoise]:
             kind.block.best,
             k,
             balanced=seen.run.balanced and not kind.block.pooled,
+            judges=seen.run.judges,
             threshold=kind.threshold,
             rng=np.random.default_rng([int(seen.run.record["identity"]["seed"]), 5, kind.n, k]),
         )

@@ -118,6 +118,7 @@ def _prompt(
             terms=5,
             judge=judge,
             prompt=tied.astype(np.int64),
+            judges=run.judges,
             threshold=run.spec.threshold,
             rng=rng,
         )

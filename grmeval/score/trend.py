@@ -59,7 +59,7 @@ class Trend:
 
 
 def trend(
-    place: Path, *, bench: str | None = None, k: int | None = None, vote: str = "sum"
+    place: Path, *, bench: str | None = None, k: int | None = None, vote: str | None = None
 ) -> Trend:
     """The nights of one benchmark below a folder, at one k: by default the smallest that was asked for.
 
@@ -127,7 +127,7 @@ def _chosen(place: Path, bench: str | None, benches: set[str]) -> str:
 
 
 def _finished(
-    folders: Sequence[RunFolder], k: int, vote: str, notes: list[str]
+    folders: Sequence[RunFolder], k: int, vote: str | None, notes: list[str]
 ) -> Iterator[tuple[RunFolder, Baseline]]:
     for folder in folders:
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from grmeval.measure import (
 )
 from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import Block, RunArrays
-from grmeval.score.ballots import ballot
-from grmeval.score.ranked import DRAWS, Ranked, rank_singles
+from grmeval.score.ballots import ballot, check_scale
+from grmeval.score.ranked import Ranked, few_subsets, rank_singles
 from grmeval.score.rules import Rules
 from grmeval.score.ties import TERMS, ties_units
 
@@ -152,6 +151,7 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
     Where a run holds exactly k samples that is the plain vote; where it holds more, the mean over
     the admissible subsets of size k (statistics: `grmeval.measure.scaling`).
     """
+    check_scale(run.record["identity"], vote)
     shape = (len(run.n), len(ks))
     masses = {name: np.full(shape, np.nan) for name in Outcomes._fields}
     noise, exact = np.zeros(shape), np.ones(len(ks), dtype=bool)
@@ -201,7 +201,8 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
 def _ranked_by_all(run: RunArrays, ranked: Ranked | None, ks: Sequence[int]) -> NDArray[np.bool_]:
     """Whether an AUC at each k is over all subsets of the samples."""
     depth = run.depth[ranked.items] if ranked else np.zeros(0, np.int64)
-    return np.array([comb(min(depth[depth >= k], default=k), k) <= DRAWS for k in ks], dtype=bool)
+    found = [few_subsets(int(min(depth[depth >= k], default=k)), k, run.judges) for k in ks]
+    return np.array(found, dtype=bool)
 
 
 def _outcomes(
@@ -232,6 +233,7 @@ def _outcomes(
             vote=vote,
             terms=1,
             judge=lambda totals, i: best_of_first(totals, best[i]).mean(axis=-1)[None],
+            judges=run.judges,
             threshold=threshold,
             rng=rng,
             extra=extra,
@@ -246,6 +248,7 @@ def _outcomes(
         ks,
         vote=vote,
         balanced=run.balanced and not block.pooled,
+        judges=run.judges,
         threshold=threshold,
         games=run.played_in_games and best.shape[1] == 2 and not block.pooled,
         rng=rng,

@@ -388,7 +388,7 @@ JUDGE = ("--judge", "critique-scalar")
         ("rows", JUDGE, "its judgements are of other rows: data "),
         ("head", JUDGE, "a run of judge scalar, which writes no texts"),
         ("itself", JUDGE, "a run of judge critique-scalar, which writes no texts"),
-        ("silent", (*JUDGE, "--k", 1), "an import without texts: there is nothing to read"),
+        ("silent", (*JUDGE, "--k", 1), "it has no texts: there is nothing to read"),
         ("fine", (*JUDGE, "--k", 3), "8 of 8 items have 2 of 3 critiques in "),
         ("fine", (*JUDGE, "--k", 3), "which `grmeval run … --k 3` extends"),
         ("few", JUDGE, "5 of 8 items have 0 of 2 critiques in "),

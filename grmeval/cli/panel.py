@@ -1,0 +1,68 @@
+"""`grmeval panel RUN RUN…`: several models' runs of one benchmark, voted together."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grmeval.cli import app
+from grmeval.cli.options import RESULTS, RUN, option
+
+
+@app.command()
+def panel(
+    runs: Annotated[list[str], typer.Argument(help=f"The members. {RUN}")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name of the panel. [default: made of the members' names]"),
+    ] = None,
+    vote: Annotated[
+        list[str] | None,
+        option("vote", "--vote", default="the first member's; majority where scales are unlike"),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=1, help="Samples of each member. [default: all that all have]"),
+    ] = None,
+    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Vote over several models' runs, as one panel of judges.
+
+    The panel is a run of its own, with its members' samples in turn; after they have grown, the same
+    command takes over what is new: grmeval panel 0a1b 2c3d 4e5f --name trio
+    """
+    from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
+    from grmeval.cli.settings import results_folder
+    from grmeval.errors import Incomplete
+    from grmeval.runs.find import find_run
+    from grmeval.runs.origins import origin
+    from grmeval.runs.panel import panel_of
+    from grmeval.runs.rewards import reward_names
+    from grmeval.runs.store import RunFolder
+    from grmeval.score import score
+    from grmeval.score.ballots import check_panel_votes
+    from grmeval.score.several import check_same, common_limit
+
+    where = results_folder(results)
+    members = [RunFolder(find_run(run, where)) for run in runs]
+    check_same(members, common_limit(members))
+    plan = panel_of(members, where.expanduser().absolute(), name, k)
+    check_panel_votes(plan.identity, vote or ())
+    folder, new = plan.make()
+    _, err = consoles()
+    there = f"{new:,} judgements taken over" if new else "every judgement is there"
+    err.print(f"{folder.path}: {there}", soft_wrap=True)
+    for member in members:
+        for rewards in reward_names(member.path):
+            err.print(
+                f"{member.path}: rewards of {rewards} stay there; "
+                f"`grmeval meta-score {folder.path}` asks again",
+                soft_wrap=True,
+            )
+    result = score(folder, votes=vote)
+    show_accuracy(result, folder.path, quiet=as_json)
+    if as_json:
+        print_accuracy_json([result])
+    if result.missing:
+        raise Incomplete(f"{result.missing:,} samples are missing; {origin(plan.identity).grows}")

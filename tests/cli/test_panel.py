@@ -1,0 +1,239 @@
+"""`grmeval panel` as a user types it: what every other command makes of it, mistakes, a kill."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grmeval.runs.find import all_runs
+from grmeval.runs.store import RunFolder
+from tests.helpers import ENVIRONMENT, command, grmeval, rows, sampled
+
+
+def asked(*words: object, code: int = 0) -> str:
+    found = grmeval(*words)
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    return found.stdout
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three judges of one kind, and what is no member beside them: another benchmark, layout and limit."""
+    place = tmp_path_factory.mktemp("panel")
+    bench = place / "pairs.jsonl"
+    row = {"prompt": "2 + 2?", "responses": ["4", "5"], "quality": [1, 0]}
+    bench.write_text("".join(json.dumps(row | {"id": f"q{i}"}) + "\n" for i in range(20)), "utf-8")
+    for seed in (1, 2, 3):
+        sampled(place, k=4, seed=seed)
+    sampled(place, k=2, layout="pairs")
+    for judge in ("pointwise", "index"):
+        sampled(place, k=2, bench=str(bench), judge=judge)
+    return place
+
+
+def members(results: Path, bench: str = "sample", layout: str = "list") -> list[Path]:
+    """Runs by seed, then by judge."""
+    found = []
+    for path in all_runs(results):
+        identity = RunFolder(path).record["identity"]
+        if (identity["bench"], identity["layout"]) == (
+            bench,
+            layout,
+        ) and path.parent.name == "fake":
+            found.append((identity["seed"], identity["judge"]["name"], path))
+    return [path for *_, path in sorted(found)]
+
+
+@pytest.fixture(scope="module")
+def trio(results: Path) -> Path:
+    asked("panel", *members(results), "--name", "trio", "--results", results)
+    (found,) = (path for path in all_runs(results) if path.parent.name == "trio")
+    return found
+
+
+def test_its_table_is_that_of_score(results: Path, trio: Path) -> None:
+    told = json.loads(asked("panel", *members(results), "--results", results, "--json"))
+    assert told["rows"] == json.loads(asked("score", trio, "--json"))["rows"]
+    assert told["rows"][0]["k"] == 12
+    again = grmeval("panel", *members(results), "--results", results)
+    assert f"{trio}: every judgement is there" in again.stderr
+    footer = " ".join(again.stdout.split())
+    for member in members(results):
+        assert f"fake {member.name}" in footer
+    two = asked("panel", *members(results), "--results", results, "--vote", "majority", "--k", 2)
+    assert "k=6" in two
+    asked("panel", *members(results), "--results", results)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scale-curve", "TRIO", "MEMBER", "--vote", "majority"),
+        ("compare", "TRIO", "MEMBER", "--flips"),
+        ("gate", "TRIO", "--baseline", "MEMBER", "--max-drop", 50),
+        ("baseline", "TRIO", "--to", "FILE.json"),
+        ("diagnose", "TRIO"),
+        ("show", "TRIO"),
+        ("show", "TRIO", "--item", "code-pair-01", "--texts"),
+        ("export", "TRIO", "--to", "FILE.csv"),
+        ("export", "TRIO", "--what", "verdicts", "--to", "FILE.jsonl"),
+        ("principles", "TRIO", "--to", "FILE.jsonl"),
+        ("meta-score", "TRIO", "--engine", "fake"),
+        ("runs",),
+    ],
+    ids=lambda words: " ".join(map(str, words[:2])),
+)
+def test_every_command_reads_it(
+    results: Path, trio: Path, tmp_path: Path, words: tuple[object, ...]
+) -> None:
+    known = {"TRIO": trio, "MEMBER": members(results)[0]}
+    meant = [known.get(str(word), str(word).replace("FILE", str(tmp_path / "x"))) for word in words]
+    where = ["--results", results] if words[0] != "principles" else []
+    said = asked(*meant, *where)
+    if words[0] == "runs":
+        assert "trio" in said
+    if words[0] == "meta-score":
+        found = grmeval("score", trio, "--vote", "meta", "--results", results)
+        assert found.returncode == 0, found.stderr
+
+
+def test_nights_hold_it_beside_its_members(results: Path, trio: Path) -> None:
+    said = asked("trend", results, "--bench", "sample", "--k", 2)
+    assert "trio" in said
+
+
+def test_rewards_of_members_stay_with_them(results: Path, tmp_path: Path) -> None:
+    one, other = (sampled(tmp_path, k=2, seed=seed) for seed in (1, 2))
+    asked("meta-score", one.path, "--engine", "fake", "--name", "meta")
+    found = grmeval("panel", one.path, other.path, "--results", tmp_path)
+    assert found.returncode == 0, found.stderr
+    said = " ".join(found.stderr.split())
+    assert f"{one.path}: rewards of meta stay there; `grmeval meta-score " in said
+
+
+def test_scales_that_differ_are_voted_by_majority(results: Path) -> None:
+    index, pointwise = members(results, "pairs")
+    told = json.loads(asked("panel", pointwise, index, "--results", results, "--json"))
+    assert {row["vote"] for row in told["rows"]} == {"majority"}
+    borda = asked("panel", pointwise, index, "--results", results, "--vote", "borda")
+    assert "scores on unlike scales" in " ".join(borda.split())
+    for word in ("sum", "token-prob"):
+        found = grmeval("panel", pointwise, index, "--results", results, "--vote", word)
+        assert found.returncode == 2
+        assert "unlike scales; allowed: majority, borda" in " ".join(found.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((0,), "a panel takes two or more runs"),
+        ((), "Missing argument"),
+        ((0, 0), "is in the panel twice"),
+        ((0, "trio"), "a panel itself: name its members instead"),
+        ((0, "elsewhere"), "did not judge the same rows: bench sample and bench pairs"),
+        ((0, "layout"), "layout list and layout pairs"),
+        ((0, "limit"), "did not judge the same rows"),
+        ((0, "nothing"), "RUN 'nothing'"),
+        ((0, 1, "--k", 9), "--k 9: the members have 4 samples an item in common"),
+        ((0, 1, "--k", 0), "--k"),
+        ((0, 1, "--vote", "sun"), "did you mean 'sum'?"),
+        ((0, 1, "--vote", "token-prob"), "the panel's judges allow sum, mean"),
+        ((0, 1, "--vote", "meta"), "the panel's judges allow sum, mean"),
+        ((0, 1, "--name", " "), "--name: name the panel"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(
+    results: Path, trio: Path, tmp_path: Path, words: tuple[Any, ...], why: str
+) -> None:
+    named = {
+        "trio": trio,
+        "elsewhere": members(results, "pairs")[0],
+        "layout": members(results, layout="pairs")[0],
+    }
+    if "limit" in words:  # of one seed the first 8; of another they are other items
+        named["limit"] = sampled(tmp_path, k=2, seed=9, limit=8).path
+    runs = members(results)
+    given = [
+        runs[word] if isinstance(word, int) and at < 2 else named.get(word, word)
+        for at, word in enumerate(words)
+    ]
+    before = sorted(results.rglob("*"))
+    found = grmeval("panel", *given, "--results", results)
+    assert found.returncode == 2, found.stderr
+    assert why in " ".join(found.stderr.replace("│", " ").split())
+    assert "Traceback" not in found.stderr
+    assert sorted(results.rglob("*")) == before
+
+
+def test_it_is_not_read_again_nor_extended(results: Path, trio: Path) -> None:
+    for words, why in (
+        (("score", trio, "--reparse"), "read its members again"),
+        (
+            ("gate", trio, "--baseline", members(results)[0], "--max-drop", 0.001, "--extend", 64),
+            "give its members more samples",
+        ),
+    ):
+        found = grmeval(*words)
+        assert found.returncode == 2, found.stdout
+        assert why in " ".join(found.stderr.split())
+
+
+def test_members_that_are_not_finished_are_said(tmp_path: Path) -> None:
+    one, other = (
+        sampled(tmp_path, k=2, seed=seed, limit=limit) for seed, limit in ((1, None), (1, 9))
+    )
+    assert one.path == other.path
+    third = sampled(tmp_path, k=2, seed=2)
+    record = json.loads((third.path / "run.json").read_text("utf-8"))
+    record["asked"]["k"] = 3
+    (third.path / "run.json").write_text(json.dumps(record), "utf-8")
+    for path in (one.path, third.path):
+        changed = json.loads((path / "run.json").read_text("utf-8"))
+        changed["asked"] = {"k": 3, "limit": None}
+        (path / "run.json").write_text(json.dumps(changed), "utf-8")
+    found = grmeval("panel", one.path, third.path, "--results", tmp_path)
+    assert found.returncode == 3
+    said = " ".join(found.stderr.split())
+    assert "150 samples are missing; give its members more samples" in said
+
+
+def test_killed_in_the_middle_the_same_command_completes_it(tmp_path: Path) -> None:
+    long = {"chars": 3000}
+    runs = [sampled(tmp_path / "r", k=60, seed=seed, engine_args=long).path for seed in (1, 2)]
+
+    def words(place: str) -> list[object]:
+        return ["panel", *runs, "--results", tmp_path / place]
+
+    asked(*words("whole"))
+    kills = 0
+    for wait in (0, 100, 2000, 5000):
+        with subprocess.Popen(
+            command(*words("torn")), env=ENVIRONMENT, stderr=subprocess.PIPE
+        ) as running:
+            while running.poll() is None:
+                journals = list((tmp_path / "torn").glob("*/*/*/journal/*.jsonl"))
+                if journals and max(map(_lines, journals)) >= wait:
+                    running.send_signal(signal.SIGKILL)
+                    break
+                time.sleep(0.002)
+        kills += running.returncode == -signal.SIGKILL
+    assert kills >= 2
+    asked(*words("torn"))
+    torn, whole = (next((tmp_path / place).glob("*/*/*")) for place in ("torn", "whole"))
+    assert rows(torn) == rows(whole)
+    assert len(rows(torn)) == 2 * 60 * 75
+    assert (torn / "accuracy.csv").read_bytes() == (whole / "accuracy.csv").read_bytes()
+    assert [one["samples"] for one in RunFolder(torn).record["launches"]] == [4500, 4500]
+    assert not list((torn / "journal").iterdir())
+
+
+def _lines(journal: Path) -> int:
+    try:
+        return journal.read_bytes().count(b"\n")
+    except FileNotFoundError:  # folded just now
+        return 0
