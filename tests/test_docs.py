@@ -1,16 +1,20 @@
 """What the documentation shows is what the program does."""
 
+import importlib
 import json
+import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from grmeval import resources
+from grmeval import cli, resources
 from grmeval.benches import load
 from grmeval.benches.load import bench_ids, find_spec
 from grmeval.cli import COMMANDS
-from grmeval.config import RunConfig
 from grmeval.engines.fake import FakeSettings
 from grmeval.score import read_prices
 from tests.helpers import sampled
@@ -56,15 +60,21 @@ def test_every_benchmark_is_in_the_table_with_its_size(page: str) -> None:
         )
 
 
+def every_command() -> Iterator[Any]:
+    """The commands, those of `data` and `import` too, and the root."""
+    for module in pkgutil.iter_modules(cli.__path__):
+        importlib.import_module(f"grmeval.cli.{module.name}")
+    waiting = [typer.main.get_command(cli.app)]
+    while waiting:
+        command: Any = waiting.pop()
+        yield command
+        waiting += getattr(command, "commands", {}).values()
+
+
 def test_every_option_and_command_that_is_named_exists() -> None:
-    flags = {f"--{name.replace('_', '-')}" for name in RunConfig.model_fields}
-    known = flags | {"--greedy", "--config", "--json", "--save", "--reparse", "--item", "--j"}
-    known |= {"--what", "--to", "--no-texts", "--texts", "--ks", "--debug", "--help", "--version"}
-    known |= {"--right", "--beside", "--table", "--row", "--check", "--first-k"}
-    known |= {"--bootstrap", "--flips", "--baseline", "--max-drop", "--max-drop-section", "--alpha"}
-    known |= {"--max-invalid", "--max-truncated", "--max-tokens", "--extend", "--junit"}
-    known |= {"--meta-engine-arg", "--name"}
-    known |= {"--engine-arg", "--no-structured", "--no-deps", "--install-completion", "--upgrade"}
+    known = {"--help", "--no-deps", "--upgrade", "--install-completion"}
+    for command in every_command():
+        known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
         assert used <= known, page
