@@ -1,6 +1,6 @@
 """A suite's tables: the paper's rows and columns, what was printed, what was made here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -57,13 +57,33 @@ def cells_of(suite: Suite, made: Mapping[tuple[str, str], Made]) -> list[Cell]:
     """Every number of the suite's tables that its runs can make; `made` is by (table, printed row)."""
     found: list[Cell] = []
     for table in suite.tables:
+        printed = select(table.table)[0].numbers
         rows = {row.row: made[table.table, row.row] for row in table.rows}
-        for number in select(table.table)[0].numbers:
-            one = rows.get(number.row)
-            place = one and _place(suite.runs[one.row.run], number.column)
-            if one and place:
-                found.append(_cell(number, one, place, rows))
+        for name, one in rows.items():
+            run = suite.runs[one.row.run]
+            places = {n: _place(run, n.column) for n in printed if n.row == name}
+            known = {number: place for number, place in places.items() if place}
+            benches = {bench for bench, _ in known.values()}
+            found += [_cell(number, one, place, rows, benches) for number, place in known.items()]
     return found
+
+
+def _effort(made: Made, benches: Collection[str]) -> tuple[float, float]:
+    """(generated tokens an item, price of 1,000 items) over some of its benchmarks."""
+    costs = [cost for bench, cost in made.costs.items() if bench in benches]
+    items = [cost.items for cost in costs]
+    return (
+        _mean([cost.tokens_per_item for cost in costs], items),
+        _mean([cost.price for cost in costs], items),
+    )
+
+
+def _mean(each: Sequence[float | None], items: Sequence[int]) -> float:
+    """Weighted by items; NaN where one is not known."""
+    known = [one for one in each if one is not None]
+    if not known or len(known) < len(each):
+        return nan
+    return sum(one * count for one, count in zip(known, items, strict=True)) / sum(items)
 
 
 def _place(run: SuiteRun, column: str) -> tuple[str, str] | None:
@@ -76,7 +96,14 @@ def _place(run: SuiteRun, column: str) -> tuple[str, str] | None:
     return None
 
 
-def _cell(number: Number, made: Made, place: tuple[str, str], rows: Mapping[str, Made]) -> Cell:
+def _cell(
+    number: Number,
+    made: Made,
+    place: tuple[str, str],
+    rows: Mapping[str, Made],
+    benches: Collection[str],
+) -> Cell:
+    """`benches`: those whose numbers are in the row; what it took is theirs."""
     bench, ours = place
     row = _found(made, place)
     value, low, high = (row.value, row.low, row.high) if row else (nan, nan, nan)
@@ -84,6 +111,7 @@ def _cell(number: Number, made: Made, place: tuple[str, str], rows: Mapping[str,
         other = rows.get(base_row(number.row, said))
         base = _found(other, place) if other else None
         value, low, high = (row.value - base.value if row and base else nan), nan, nan
+    tokens, price = _effort(made, benches)
     without = made.lacks.get(bench) or "; ".join(dict.fromkeys(made.lacks.values()))
     return Cell(
         table=number.table,
@@ -103,8 +131,8 @@ def _cell(number: Number, made: Made, place: tuple[str, str], rows: Mapping[str,
         vote=made.row.vote,
         k=made.k,
         k_meta=made.k_meta,
-        tokens=made.tokens,
-        price=made.price,
+        tokens=tokens,
+        price=price,
         lacks=without if isnan(value) and without else None,
     )
 
@@ -122,13 +150,13 @@ def suite_tables(
 ) -> tuple[list["Table"], list[str]]:
     """A table for each of the paper's: lines of a row are printed, ours, our limits; and the notes."""
     tables = [
-        _table(table.table, [cell for cell in cells if cell.table == table.table], made)
+        _table(table.table, [cell for cell in cells if cell.table == table.table])
         for table in suite.tables
     ]
     return tables, [*_notes(suite, jobs, made, cells)]
 
 
-def _table(name: str, cells: Sequence[Cell], made: Mapping[tuple[str, str], Made]) -> "Table":
+def _table(name: str, cells: Sequence[Cell]) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -144,18 +172,17 @@ def _table(name: str, cells: Sequence[Cell], made: Mapping[tuple[str, str], Made
         shown.add_column(column.replace(" ", "\n"), justify="right", no_wrap=True)
     for row in dict.fromkeys(cell.row for cell in cells):
         mine = {cell.column: cell for cell in cells if cell.row == row}
-        one = made[name, row]
         lines = [_lines(mine.get(column)) for column in columns]
-        shown.add_row(Text(row), "\n".join(_effort(one)), *lines)
+        shown.add_row(Text(row), "\n".join(_took(next(iter(mine.values())))), *lines)
         shown.add_section()
     return shown
 
 
-def _effort(made: Made) -> list[str]:
+def _took(cell: Cell) -> list[str]:
     """What a row took: samples, samples that the meta RM keeps, generated tokens an item, price."""
-    lines = ["printed", f"k={made.k}" + (f", {made.k_meta}" if made.k_meta else "")]
-    lines += [] if isnan(made.tokens) else [f"{count(made.tokens)} tok"]
-    return lines if isnan(made.price) else [*lines, f"{made.price:.2f} {made.costs[0].currency}"]
+    lines = ["printed", f"k={cell.k}" + (f", {cell.k_meta}" if cell.k_meta else "")]
+    lines += [] if isnan(cell.tokens) else [f"{count(cell.tokens)} tok"]
+    return lines if isnan(cell.price) else [*lines, f"{cell.price:.2f}"]
 
 
 def _lines(cell: Cell | None) -> str:

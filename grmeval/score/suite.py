@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
 
 from grmeval.benches import groups
 from grmeval.errors import GrmevalError
@@ -16,12 +15,15 @@ from grmeval.score.together import together
 
 __all__ = ["Made", "make_row"]
 
+EVERY = 2**31 - 1
+"""A --limit of all items: whatever a run was asked for last, a suite's numbers are of what the suite asks."""
+
 Jobs = Mapping[tuple[str, str], Job]
 
 
 @dataclass(frozen=True)
 class Made:
-    """What of a printed row was made, and by benchmark why there is no number.
+    """What of a printed row was made; by benchmark what it took, or why there is no number.
 
     `rows`: benchmark or group -> "overall" or a section -> its row. `k` and `k_meta` are what was voted: at
     most what the runs have.
@@ -33,24 +35,7 @@ class Made:
     k_meta: int | None
     rows: Mapping[str, Mapping[str, Row]]
     lacks: Mapping[str, str]
-    costs: tuple[Cost, ...]
-
-    @property
-    def tokens(self) -> float:
-        """Generated tokens an item, over its benchmarks; NaN where they are not known."""
-        return self._an_item([cost.tokens_per_item for cost in self.costs])
-
-    @property
-    def price(self) -> float:
-        """The same of the price of 1,000 items."""
-        return self._an_item([cost.price for cost in self.costs])
-
-    def _an_item(self, each: list[float | None]) -> float:
-        known = [one for one in each if one is not None]
-        if not known or len(known) < len(each):
-            return nan
-        items = [cost.items for cost in self.costs]
-        return sum(one * count for one, count in zip(known, items, strict=True)) / sum(items)
+    costs: Mapping[str, Cost]
 
 
 def make_row(
@@ -74,7 +59,7 @@ def make_row(
             found[bench] = score(
                 folder,
                 k=k,
-                limit=limit,
+                limit=limit or EVERY,
                 votes=[f"{row.vote}:{job.meta}" if guided and job.meta else row.vote],
                 protocol=suite.protocol,
                 k_meta=k_meta,
@@ -84,8 +69,8 @@ def make_row(
             lacks[bench] = str(error)
     results = {**found, **_means(suite, row, found)}
     rows = {bench: _by_name(result) for bench, result in results.items()}
-    costs = [cost for result in found.values() for cost in result.cost.values()]
-    return Made(row, model, k, k_meta, rows, lacks, tuple(costs))
+    costs = {bench: cost for bench, result in found.items() for cost in result.cost.values()}
+    return Made(row, model, k, k_meta, rows, lacks, costs)
 
 
 def _by_name(result: Accuracy) -> dict[str, Row]:

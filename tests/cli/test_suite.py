@@ -100,6 +100,17 @@ def test_the_table_has_what_was_printed_above_ours(finished: Path) -> None:
     assert (saved / "fake.md").read_text("utf-8").count("| printed |") == 4
 
 
+def test_what_a_run_was_asked_for_since_changes_no_number(finished: Path) -> None:
+    saved = finished / "results/suites/mine/fake.json"
+    before = json.loads(saved.read_text("utf-8"))["cells"]
+    done = suite(finished, "--fake", "--dry-run")
+    for line in (line for line in done.stdout.splitlines() if line.startswith("grmeval run ")):
+        words = [*line.split()[1:], "--limit", 4, "--k", 1]
+        assert grmeval(*words, cwd=finished).returncode == 0
+    assert suite(finished, "--fake").returncode == 0
+    assert json.loads(saved.read_text("utf-8"))["cells"] == before
+
+
 def test_gains_are_over_the_same_systems_one_sample(folder: Path) -> None:
     found = cells(folder, text=GROUP)
     one = found["DeepSeek-GRM-27B Voting@1", "Overall"]
