@@ -25,7 +25,15 @@ def run_child(words: Sequence[object], quiet: bool = False) -> int:
         stdout=subprocess.DEVNULL if quiet else _error_stream(),
         env=environment,
     ) as child:
-        code = child.wait()
+        try:
+            code = child.wait()
+        except (
+            KeyboardInterrupt
+        ):  # it leaves as its standard input ends; what it holds is free then
+            if child.stdin:
+                child.stdin.close()
+            child.wait()
+            raise
     if code in (130, -signal.SIGINT):
         raise KeyboardInterrupt
     return code

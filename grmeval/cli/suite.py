@@ -100,7 +100,7 @@ def suite(
     same command goes on after a kill.
     """
     from grmeval.cli.settings import price_file
-    from grmeval.errors import Incomplete
+    from grmeval.errors import ConfigError, Incomplete
     from grmeval.runs.jobs import Planner
     from grmeval.runs.suite import read_suite
 
@@ -114,10 +114,26 @@ def suite(
     if dry_run:
         _show_dry(planner)
         return
+    _something_to_do(planner)
     failed = _do(planner)
     _show(stem, planner, costs, as_json)
-    if failed:
-        raise Incomplete(f"not finished: {'; '.join(failed)}; the same command goes on")
+    if mistakes := [run for run, code in failed.items() if code == ConfigError.exit_code]:
+        raise ConfigError(f"could not be run (see above): {', '.join(mistakes)}")
+    unheard = {f"{job.run} on {job.bench}" for job in planner.jobs.values() if job.broken}
+    if failed or unheard:
+        said = [f"{run} (exit code {code})" for run, code in failed.items()]
+        said += [f"{len(unheard)} runs whose rows or model the hub did not give"] * bool(unheard)
+        raise Incomplete(f"not finished: {'; '.join(said)}; the same command goes on")
+
+
+def _something_to_do(planner: "Planner") -> None:
+    """ConfigError where every run lacks something."""
+    from grmeval.errors import ConfigError
+    from grmeval.report.jobs import lacking_lines
+
+    jobs = planner.jobs.values()
+    if all(job.lacks and not job.broken for job in jobs):
+        raise ConfigError("nothing can be run here:\n" + "\n".join(lacking_lines(jobs)))
 
 
 def _only(asked: "Suite", tables: list[str]) -> "Suite":
@@ -160,7 +176,10 @@ def _choices(
             raise ConfigError(
                 f"{said}{setting}: a suite says that itself, or has a flag for it; {nearest(setting, _FREE)}"
             )
-        settings |= {setting: value for setting, value in values.items() if setting in _FREE}
+        for setting in values.keys() & set(_FREE):
+            value, before = values[setting], settings.get(setting)
+            both = isinstance(value, dict) and isinstance(before, dict)
+            settings[setting] = before | value if both else value
     settings |= {"results": results_folder(results)}
     settings |= {"limit": limit} if limit else {}
     settings |= {"engine": "fake"} if fake else {}
@@ -202,24 +221,26 @@ def _show_dry(planner: "Planner") -> None:
         out.print(note, soft_wrap=True)
 
 
-def _do(planner: "Planner") -> list[str]:
-    """Run what can be run, one command after the other; gives those that failed."""
+def _do(planner: "Planner") -> dict[str, int]:
+    """Run what can be run, one command after the other; gives those that failed, and their exit codes."""
     from grmeval.cli.output import consoles
     from grmeval.runs.jobs import commands
 
     _, err = consoles()
-    failed = []
+    failed: dict[str, int] = {}
     for at, run in enumerate(planner.suite.runs, start=1):
         ready = [job for job in planner.due(run) if not job.waits]
         for jobs, words in commands(ready):
-            if all(job.work and job.work.samples == 0 and not job.meta for job in jobs):
+            if all(job.work and job.work.seconds == 0 for job in jobs):
                 continue
             err.print(
                 f"[{at}/{len(planner.suite.runs)} {run}] grmeval {shlex.join(words)}",
                 soft_wrap=True,
             )
             if code := run_child(words, quiet=True):
-                failed.append(f"{run} (exit code {code})")
+                failed[run] = max(code, failed.get(run, 0))
+            elif lost := [job.path for job in jobs if job.path and not job.path.exists()]:
+                raise RuntimeError(f"{run}: made another run than {lost[0]}")
     return failed
 
 
@@ -229,6 +250,7 @@ def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool)
     from grmeval.cli.output import show_tables, told
     from grmeval.report.grid import json_text
     from grmeval.report.suite import cells_of, suite_json, suite_tables, write_suite
+    from grmeval.runs.store import run_id
     from grmeval.score.suite import make_row
 
     asked = planner.suite
@@ -242,8 +264,15 @@ def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool)
     tables, notes = suite_tables(asked, planner.jobs.values(), made, cells)
     label = next((one.model for one in made.values() if one.model), None)
     if label:
-        folder = planner.choices.settings["results"] / "suites" / stem
-        paths = write_suite(folder / label, asked, cells, notes)
+        # What tells one set of tables from another: a part, or another model, replaces no whole.
+        told_apart = {
+            "tables": [table.model_dump(mode="json") for table in asked.tables],
+            "runs": sorted(str(job.path) for job in planner.jobs.values() if job.path),
+            "k": planner.choices.k,
+            "limit": limit,
+        }
+        folder = planner.choices.settings["results"] / "suites" / stem / label
+        paths = write_suite(folder / run_id(told_apart), asked, cells, notes)
     if as_json:
         sys.stdout.write(json_text(suite_json(asked, cells, notes)))
     else:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from grmeval.report.grid import count
 from grmeval.report.text import printable
-from grmeval.runs.jobs import Job, Work
+from grmeval.runs.jobs import Job
+from grmeval.runs.work import Work
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,7 +62,7 @@ def _state(job: Job) -> str:
     if job.waits:
         return "after its critiques"
     assert job.work is not None
-    if job.work.samples == 0:
+    if job.work.seconds == 0:
         return "done"
     how = "measured" if job.work.measured else "assumed"
     return f"{how}; rows to fetch" if job.work.prompt_tokens is None else how

@@ -27,8 +27,8 @@ __all__ = ["Cell", "cells_of", "suite_json", "suite_tables", "write_suite"]
 class Cell:
     """One number of a printed table and what stands beside it: ours in [0, 1], or NaN and what it lacks.
 
-    `whole`: no section or benchmark of it is missing; `items` of `expected` were judged. `tokens` (generated,
-    an item) and `price` (of 1,000 items) are of the whole row.
+    `whole`: no section, benchmark or judgement of it is missing; `items` of `expected` were judged.
+    `tokens` (generated, an item) and `price` (of 1,000 items) are of the whole row.
     """
 
     table: str
@@ -124,7 +124,7 @@ def _cell(
         high=high,
         items=row.items if row else 0,
         expected=row.expected if row else 0,
-        whole=row is not None and row.name in ("overall", ours),
+        whole=row is not None and row.name in ("overall", ours) and not row.missing,
         bench=bench,
         run=made.row.run,
         model=made.model,
@@ -215,11 +215,19 @@ def _notes(
         "an item, and with --prices the price of 1,000 items"
     )
     if any(not cell.whole and not isnan(cell.value) for cell in cells):
-        yield "~ before ours: of a part of the sections or benchmarks, another number than the printed one"
-    for bench in dict.fromkeys(cell.bench for cell in cells):
-        most = max((c for c in cells if c.bench == bench), key=lambda cell: cell.items)
-        if 0 < most.items < most.expected and bench not in groups():
-            yield f"{bench}: {most.items:,} of {most.expected:,} items"
+        yield (
+            "~ before ours: sections, benchmarks or judgements are missing: another number than the "
+            "printed one"
+        )
+    for bench in dict.fromkeys(cell.bench for cell in cells if cell.bench not in groups()):
+        whole: dict[tuple[str, str], tuple[int, int]] = {}  # of each row its overall, not a section
+        for cell in (cell for cell in cells if cell.bench == bench and cell.items):
+            at = cell.table, cell.row
+            whole[at] = max(whole.get(at, (0, 0)), (cell.items, cell.expected))
+        few, most = min(whole.values(), default=(0, 0)), max(whole.values(), default=(0, 0))
+        if few[0] < most[1]:
+            begin = "" if few == most else f"{few[0]:,} to "
+            yield f"{bench}: {begin}{most[0]:,} of {most[1]:,} items"
     models = {one.row.run: one.model for one in made.values() if one.model}
     for model in dict.fromkeys(models.values()):
         runs = [run for run, name in models.items() if name == model]
@@ -255,8 +263,11 @@ def _markdown(cells: Sequence[Cell]) -> list[str]:
     lines += ["| row | | " + " | ".join(columns) + " |", "|:--|:--|" + "--:|" * len(columns)]
     for row in dict.fromkeys(cell.row for cell in cells):
         mine = {cell.column: _lines(cell).split("\n") for cell in cells if cell.row == row}
-        for at, what in enumerate(("printed", "ours", "95 %")):
-            texts = ([*mine.get(column, []), "", "", ""][at] for column in columns)
+        took = _took(next(cell for cell in cells if cell.row == row))
+        for at in range(max(3, len(took))):
+            what, *texts = (
+                [*each, "", "", ""][at] for each in (took, *map(mine.get, columns)) if each
+            )
             lines.append(f"| {escaped(row) if at == 0 else ''} | {what} | {' | '.join(texts)} |")
     return [*lines, ""]
 

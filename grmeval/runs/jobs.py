@@ -7,21 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.benches import Loaded, at_hand, expand, find_spec, load
-from grmeval.config import RunConfig
 from grmeval.engines.models import ModelRef
-from grmeval.errors import GrmevalError, InfrastructureError
-from grmeval.items import Message
+from grmeval.errors import DataError, GrmevalError, InfrastructureError, UsageError
 from grmeval.runs.configure import configure
 from grmeval.runs.meta_plan import meta_of
-from grmeval.runs.plan import Plan, prepare
-from grmeval.runs.sample import estimate
-from grmeval.runs.store import RunFolder
-from grmeval.runs.suite import Estimates, Suite, SuiteRun
+from grmeval.runs.plan import prepare
+from grmeval.runs.suite import Suite, SuiteRun
+from grmeval.runs.work import Work, unseen_work, work_of
 
-__all__ = ["Choices", "Job", "Planner", "Work", "commands"]
-
-MEASURED_FROM = 16
-"""Samples that a run needs for its own speed to be believed."""
+__all__ = ["Choices", "Job", "Planner", "commands"]
 
 
 @dataclass(frozen=True)
@@ -35,27 +29,11 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is still to be asked: judgements of `items` items, their tokens, and seconds of one GPU.
-
-    `prompt_tokens` (a meta RM's too) None: the rows are not here to be counted. `measured`: by this run's
-    own launches, else assumed.
-    """
-
-    items: int
-    samples: int
-    prompt_tokens: int | None
-    tokens: int
-    seconds: float
-    measured: bool
-
-
-@dataclass(frozen=True)
 class Job:
     """One benchmark of one run.
 
-    `lacks`: why it cannot be done; `meta_lacks`: why it has no meta rewards, `meta` their name.
-    `waits`: its critiques are not there yet. `path` and `work` None: not known.
+    `lacks`: why it cannot be done; `meta_lacks`: why it has no meta rewards, `meta` their name; `broken`: it
+    could be, had the hub answered. `waits`: its critiques are not there yet. `path`, `work` None: not known.
     """
 
     run: str
@@ -63,11 +41,20 @@ class Job:
     settings: Mapping[str, Any]
     k: int
     lacks: str | None = None
+    broken: bool = False
     waits: bool = False
     path: Path | None = None
     meta: str | None = None
     meta_lacks: str | None = None
     work: Work | None = None
+
+
+class _NoRows(GrmevalError):
+    """A benchmark's rows are neither here nor to be had; `broken`: because nobody answered."""
+
+    def __init__(self, said: str, broken: bool) -> None:
+        super().__init__(said)
+        self.broken = broken
 
 
 @dataclass
@@ -81,14 +68,17 @@ class Planner:
     choices: Choices
     fetch: bool
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
-    _rows: dict[tuple[str, str], Loaded | GrmevalError | None] = field(default_factory=dict)
+    _rows: dict[tuple[str, str], Loaded | _NoRows | None] = field(default_factory=dict)
 
     @property
     def _fake(self) -> bool:
         return self.choices.settings.get("engine") == "fake"
 
     def plan(self, name: str) -> list[Job]:
-        """The jobs of a run, one a benchmark; the run whose critiques it reads was planned before."""
+        """The jobs of a run, one a benchmark; the run whose critiques it reads was planned before.
+
+        ConfigError, DataError: a mistake in what the suite or its user says.
+        """
         run = self.suite.runs[name]
         found = [self._job(name, run, bench) for bench in expand(run.bench)]
         self.jobs |= {(name, job.bench): job for job in found}
@@ -109,15 +99,18 @@ class Planner:
             return replace(job, lacks=lacks)
         try:
             loaded = self._load(bench, settings.get("layout", "list"))
+            if run.critiques and self._still_missing(run.critiques, bench):
+                return replace(job, waits=True)
             k = configure(settings).k
             if self.choices.k and self.choices.k < k:
                 settings["k"] = k = self.choices.k
-            job = self._with_meta(replace(job, k=k), run)
-            if run.critiques and self._still_missing(run.critiques, bench):
-                return replace(job, waits=True)
-            return self._with_work(job, loaded)
-        except GrmevalError as error:
-            return replace(job, lacks=str(error))
+            return self._with_work(self._with_meta(replace(job, k=k), run), loaded)
+        except _NoRows as error:
+            return replace(job, lacks=f"no rows: {error}", broken=error.broken)
+        except InfrastructureError as error:
+            return replace(job, lacks=str(error), broken=True)
+        except UsageError as error:
+            raise type(error)(f"{name} on {bench}: {error}") from None
 
     def _settings(self, run: SuiteRun, bench: str) -> dict[str, Any]:
         """What `grmeval run` is told: the suite's word wins over what holds for every run."""
@@ -126,12 +119,18 @@ class Planner:
             settings["model"] = self._model_of(run.model)
         if data := self.choices.data.get(bench):
             settings["data"] = data
-        if run.critiques and (made := self.jobs[run.critiques, bench].path):
-            settings["critiques"] = str(made)
+        if run.critiques:
+            settings["critiques"] = str(
+                self.jobs[run.critiques, bench].path or f"<{run.critiques}>"
+            )
+        if self.choices.k and settings.get("k", 0) > self.choices.k:
+            settings["k"] = self.choices.k
         return settings
 
     def _model_of(self, role: str) -> str | None:
-        return self.choices.models.get(role) or self.suite.models[role].default
+        """Defaults are for who names no model: they belong together."""
+        named = self.choices.models
+        return named.get(role) if named else self.suite.models[role].default
 
     def _no_model(self, role: str) -> str | None:
         if self._fake or self._model_of(role):
@@ -148,16 +147,24 @@ class Planner:
     def _load(self, bench: str, layout: str) -> Loaded | None:
         """The rows; None: they are not here, and are not to be fetched now."""
         if (bench, layout) not in self._rows:
-            data = self.choices.data.get(bench)
-            try:
-                here = self.fetch or data or at_hand(*find_spec(bench))
-                self._rows[bench, layout] = load(bench, data, layout) if here else None
-            except GrmevalError as error:
-                self._rows[bench, layout] = type(error)(f"no rows: {error}")
+            self._rows[bench, layout] = self._looked_up(bench, layout)
         found = self._rows[bench, layout]
-        if isinstance(found, GrmevalError):
+        if isinstance(found, _NoRows):
             raise found
         return found
+
+    def _looked_up(self, bench: str, layout: str) -> "Loaded | _NoRows | None":
+        here = at_hand(*find_spec(bench))
+        if data := self.choices.data.get(bench):
+            return load(bench, data, layout)
+        if not here and not self.fetch:
+            return None
+        try:
+            return load(bench, None, layout)
+        except (InfrastructureError, DataError) as error:
+            if here:
+                raise
+            return _NoRows(str(error), isinstance(error, InfrastructureError))
 
     def _with_meta(self, job: Job, run: SuiteRun) -> Job:
         """The rewards of its meta RM are asked for where there is one."""
@@ -171,17 +178,14 @@ class Planner:
             meta = meta_of(configure(settings))
         except InfrastructureError as error:
             if self.fetch:
-                return replace(job, meta_lacks=str(error))
+                return replace(job, meta_lacks=str(error), broken=True)
             return replace(job, settings=settings, meta=name)
-        except GrmevalError as error:
-            return replace(job, meta_lacks=str(error))
         return replace(job, settings=settings, meta=meta.name if meta else None)
 
     def _with_work(self, job: Job, loaded: Loaded | None) -> Job:
         config, model = configure(job.settings), None
-        assumed = self.suite.estimate
         if loaded is None:
-            return replace(job, work=_unseen(config, assumed))
+            return replace(job, work=unseen_work(config, self.suite.estimate))
         try:
             plan = prepare(config, loaded)
         except InfrastructureError:
@@ -190,52 +194,7 @@ class Planner:
             model = ModelRef("", None, "not-looked-up", "")
             plan = prepare(config, loaded, model)
         path = None if model else plan.path
-        return replace(job, path=path, work=_work(plan, path, bool(job.meta), assumed))
-
-
-def _unseen(config: RunConfig, assumed: Estimates) -> Work:
-    """The rows are not here: as many as the benchmark says there are, in its own layout."""
-    spec, _ = find_spec(config.bench)
-    items = min(sum(spec.expected.values()), config.limit or 2**31)
-    samples = items * config.k
-    tokens = _generated(config, samples, assumed)
-    return Work(items, samples, None, tokens, tokens / assumed.generated_per_second, False)
-
-
-def _work(plan: Plan, path: Path | None, meta: bool, assumed: Estimates) -> Work:
-    folder = RunFolder(path) if path and (path / "run.json").exists() else None
-    missing = plan.missing(folder.done() if folder else ())
-    if not missing:
-        return Work(0, 0, 0, 0, 0.0, folder is not None)
-    found = estimate(plan, missing, 0, _about)
-    launches = folder.record["launches"] if folder else []
-    made = sum(launch.get("samples", 0) for launch in launches)
-    if made >= MEASURED_FROM and not meta:
-        share = found.samples / made
-        tokens, seconds = (
-            sum(launch.get(name, 0) for launch in launches) * share
-            for name in ("tokens", "sample_seconds")
-        )
-        return Work(found.items, found.samples, found.prompt_tokens, round(tokens), seconds, True)
-    tokens = _generated(plan.config, found.samples, assumed)
-    prompts = found.prompt_tokens
-    if meta:  # reads each prompt again, with one judgement
-        prompts += round(found.prompt_tokens * found.samples / found.prompts) + tokens
-    seconds = tokens / assumed.generated_per_second + prompts / assumed.prompt_per_second
-    return Work(found.items, found.samples, prompts, tokens, seconds, False)
-
-
-def _generated(config: RunConfig, samples: int, assumed: Estimates) -> int:
-    from grmeval.judges import JUDGES
-
-    if JUDGES[config.judge].head:
-        return 0
-    return round(samples * min(assumed.generated, config.max_tokens))
-
-
-def _about(messages: tuple[Message, ...]) -> int:
-    """Tokens of a chat without a tokenizer: a quarter of its characters."""
-    return sum(len(message.content) for message in messages) // 4
+        return replace(job, path=path, work=work_of(plan, path, job.meta, self.suite.estimate))
 
 
 def commands(jobs: Sequence[Job]) -> Iterator[tuple[list[Job], list[str]]]:
@@ -268,4 +227,4 @@ def _words(jobs: Sequence[Job]) -> Iterator[str]:
         elif isinstance(value, dict):
             yield from (flag, json.dumps(value))
         else:
-            yield from (flag, f"{value:g}" if isinstance(value, float) else str(value))
+            yield from (flag, str(value))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from grmeval.runs.store import RunFolder
 from tests.benches.test_rewardbench import rows
 from tests.helpers import ENVIRONMENT, command, grmeval
 from tests.runs.test_suite import SUITE, own
@@ -34,6 +35,12 @@ def suite(folder: Path, *more: object, text: str = SUITE, **how: Any) -> Any:
     return grmeval(*words, "--results", folder / "results", *more, cwd=folder, **how)
 
 
+def saved(folder: Path) -> Path:
+    """The one set of tables that was written."""
+    [found] = (folder / "results/suites/mine/fake").glob("*.json")
+    return found
+
+
 def cells(folder: Path, *more: object, text: str = SUITE, code: int = 0) -> dict[Any, Any]:
     done = suite(folder, "--fake", "--json", *more, text=text)
     assert done.returncode == code, done.stderr
@@ -50,10 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_numbers_are_those_that_score_gives(finished: Path) -> None:
     folder = finished
-    found = {
-        (c["row"], c["column"]): c
-        for c in json.loads((folder / "results/suites/mine/fake.json").read_text())["cells"]
-    }
+    found = {(c["row"], c["column"]): c for c in json.loads(saved(folder).read_text())["cells"]}
     assert {row for row, _ in found} == {
         "DeepSeek-GRM-27B Greedy",
         "DeepSeek-GRM-27B Voting@8",
@@ -93,26 +97,27 @@ def test_the_table_has_what_was_printed_above_ours(finished: Path) -> None:
     assert lines[at + 1].split()[-1].startswith("~")  # two sections of four
     assert "k=1" in lines[at + 1]
     assert "rewardbench: 40 of 2,985 items" in done.stdout
-    saved = finished / "results/suites/mine"
-    assert {path.name for path in saved.iterdir()} == {"fake.csv", "fake.json", "fake.md"}
-    with (saved / "fake.csv").open(encoding="utf-8", newline="") as file:
+    table = saved(finished)
+    assert sorted(path.suffix for path in table.parent.iterdir()) == [".csv", ".json", ".md"]
+    with table.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         assert "94.1" in {line["printed"] for line in csv.DictReader(file)}
-    assert (saved / "fake.md").read_text("utf-8").count("| printed |") == 4
+    page = table.with_suffix(".md").read_text("utf-8")
+    assert page.count("| printed |") == 4
+    assert "| k=8 | " in page
 
 
 def test_what_a_run_was_asked_for_since_changes_no_number(finished: Path) -> None:
-    saved = finished / "results/suites/mine/fake.json"
-    before = json.loads(saved.read_text("utf-8"))["cells"]
+    before = json.loads(saved(finished).read_text("utf-8"))["cells"]
     done = suite(finished, "--fake", "--dry-run")
     for line in (line for line in done.stdout.splitlines() if line.startswith("grmeval run ")):
         words = [*line.split()[1:], "--limit", 4, "--k", 1]
         assert grmeval(*words, cwd=finished).returncode == 0
     assert suite(finished, "--fake").returncode == 0
-    assert json.loads(saved.read_text("utf-8"))["cells"] == before
+    assert json.loads(saved(finished).read_text("utf-8"))["cells"] == before
 
 
 def test_gains_are_over_the_same_systems_one_sample(folder: Path) -> None:
-    found = cells(folder, text=GROUP)
+    found = cells(folder, text=GROUP, code=3)  # the hub is out of reach
     one = found["DeepSeek-GRM-27B Voting@1", "Overall"]
     for row in ("Voting@8", "Voting@8 (MetaRM)"):
         more = found[f"DeepSeek-GRM-27B {row}", "Overall"]
@@ -135,7 +140,7 @@ def test_a_dry_run_writes_nothing_and_prints_commands_that_work(folder: Path) ->
 
 
 def test_a_killed_suite_goes_on_and_leaves_no_writer_behind(folder: Path) -> None:
-    slow = SUITE.replace("k = 8, max", "k = 8, engine_args = { latency = 0.2, window = 8 }, max")
+    slow = SUITE.replace("k = 8, max", "k = 8, engine_args = { latency = 0.05, window = 8 }, max")
     words = ["suite", own(folder, slow), "--data", f"rewardbench={folder / 'rb'}", "--fake"]
     words += ["--results", folder / "results", "--json", "--limit", 10]
     with subprocess.Popen(
@@ -171,11 +176,58 @@ def test_a_run_that_fails_does_not_stop_the_others(folder: Path) -> None:
     assert done.returncode == 3
     assert "not finished: sampled (exit code 3); the same command goes on" in done.stderr
     assert "Table 8" in done.stdout
-    found = {
-        c["row"]: c
-        for c in json.loads((folder / "results/suites/mine/fake.json").read_text())["cells"]
-    }
+    found = {c["row"]: c for c in json.loads(saved(folder).read_text())["cells"]}
     assert found["LLM-as-a-Judge Greedy"]["value"] is not None
+    half = [c for c in found.values() if c["run"] == "sampled"]
+    assert half
+    assert not any(c["whole"] for c in half)
+
+
+def test_a_part_replaces_no_whole(folder: Path) -> None:
+    assert suite(folder, "--fake").returncode == 0
+    whole = saved(folder)
+    text = whole.read_text("utf-8")
+    assert suite(folder, "--fake", "--limit", 4, "--k", 2).returncode == 0
+    assert whole.read_text("utf-8") == text
+    assert len(list(whole.parent.glob("*.json"))) == 2
+
+
+def test_settings_of_a_file_and_of_flags_are_put_together_as_run_does(folder: Path) -> None:
+    (folder / "grmeval.toml").write_text("engine_args = { accuracy = 0.9 }\n")
+    done = suite(folder, "--fake", "--set", 'engine_args={"ties": 0.1}', "--limit", 4, "--k", 1)
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(saved(folder).read_text("utf-8"))["cells"]
+    assert all(cell["lacks"] is None for cell in cells if cell["column"] == "RB")
+
+
+def test_who_names_no_model_is_told_which_there_are(folder: Path) -> None:
+    done = suite(folder)
+    assert done.returncode == 2
+    assert "nothing can be run here" in done.stderr
+    assert "--model grm=NAME names the GRM" in done.stderr
+
+
+def test_a_suite_that_is_ended_waits_for_its_child(folder: Path) -> None:
+    slow = SUITE.replace(
+        'orders = "random"', 'orders = "random", engine_args = { latency = 0.5, window = 1 }'
+    )
+    words = ["suite", own(folder, slow), "--data", f"rewardbench={folder / 'rb'}", "--fake"]
+    with subprocess.Popen(
+        command(*words, "--results", folder / "results"),
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as running:
+        while not list(folder.glob("results/*/*/*/journal/*")) and running.poll() is None:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 130
+    [run] = folder.glob("results/*/*/*/run.json")
+    done = grmeval("score", run.parent)  # nobody writes there any more
+    assert "held by" not in done.stderr
+    with RunFolder(run.parent).writer(None):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -190,6 +242,7 @@ def test_a_run_that_fails_does_not_stop_the_others(folder: Path) -> None:
         (["--set", "judge=index"], "--set judge: a suite says that itself"),
         (["--set", "maxtokens=3"], "did you mean 'max_tokens'"),
         (["--data", "rm=x"], "--data rm=x"),
+        (["--set", "max_tokens=abc"], "error: greedy on rewardbench: --max-tokens: "),
         (["--k", "0"], "greater than or equal to 1"),
     ],
 )

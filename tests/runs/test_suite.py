@@ -7,7 +7,7 @@ import pytest
 
 from grmeval import resources
 from grmeval.config import RunConfig
-from grmeval.errors import ConfigError
+from grmeval.errors import ConfigError, InfrastructureError, UsageError
 from grmeval.judges import JUDGES
 from grmeval.report.published import select
 from grmeval.runs.jobs import Choices, Planner, commands
@@ -173,7 +173,56 @@ def test_what_no_model_is_named_for_says_so(tmp_path: Path) -> None:
 
 def test_rows_that_are_nowhere(tmp_path: Path) -> None:
     made = planner(tmp_path, data={"rewardbench": tmp_path / "none"})
-    assert str(made.plan("greedy")[0].lacks).startswith("no rows: --bench rewardbench --data ")
+    with pytest.raises(
+        UsageError, match=r"^greedy on rewardbench: --bench rewardbench --data .*none"
+    ):
+        made.plan("greedy")
+
+
+def test_a_hub_that_does_not_answer_is_no_mistake_and_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise InfrastructureError("nobody answers")
+
+    monkeypatch.setattr("grmeval.runs.jobs.at_hand", lambda spec, beside: False)
+    monkeypatch.setattr("grmeval.runs.jobs.load", silent)
+    job = planner(tmp_path, data={}).plan("greedy")[0]
+    assert (job.lacks, job.broken) == ("no rows: nobody answers", True)
+
+
+def test_defaults_are_for_who_names_no_model(packaged: Suite, tmp_path: Path) -> None:
+    settings = {"results": tmp_path / "results"}
+    mine = Planner(packaged, Choices({"grm": "demo"}, settings, {}), fetch=False)
+    assert "meta_model" not in mine.plan("sampled")[0].settings
+    theirs = Planner(packaged, Choices({}, settings, {}), fetch=False)
+    found = theirs.plan("sampled")[0].settings
+    assert (found["model"], found["meta_model"]) == ("deepseek-grm-27b", "deepseek-grm-27b-meta")
+
+
+def test_a_mistake_names_run_and_benchmark(tmp_path: Path) -> None:
+    made = planner(tmp_path, settings={"max_tokens": "abc"})
+    with pytest.raises(ConfigError, match=r"^greedy on rewardbench: --max-tokens: "):
+        made.plan("greedy")
+
+
+def test_a_fraction_is_passed_on_to_the_last_digit(tmp_path: Path) -> None:
+    made = planner(tmp_path, settings={"top_p": 0.1234567})
+    [(_, words)] = commands(made.plan("greedy"))
+    assert words[words.index("--top-p") + 1] == "0.1234567"
+
+
+def test_rewards_that_are_missing_are_work(tmp_path: Path) -> None:
+    made = planner(tmp_path)
+    job = made.plan("sampled")[0]
+    settings = {name: value for name, value in job.settings.items() if name != "meta_model"}
+    extend(prepare(RunConfig(**settings)), Quiet())
+    work = made.plan("sampled")[0].work
+    assert work
+    assert (work.samples, work.tokens) == (0, 0)
+    assert work.prompt_tokens
+    assert work.prompt_tokens > 96 * 80
+    assert work.seconds == work.prompt_tokens / 1000
 
 
 def test_what_is_not_here_is_not_fetched_by_a_dry_run(
