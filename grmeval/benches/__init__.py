@@ -1,6 +1,6 @@
 """Benchmarks: one TOML each in tasks/ (or a file of the user's), read into Items."""
 
-from grmeval.benches.copies import at_hand
+from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
 from grmeval.benches.groups import Group, groups
 from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
@@ -21,6 +21,7 @@ __all__ = [
     "groups",
     "holds",
     "load",
+    "on_hub",
     "own_file",
     "read_spec",
     "verify",

@@ -9,7 +9,7 @@ from grmeval.benches.sources import read_files
 from grmeval.benches.spec import BenchSpec, Source, Table
 from grmeval.errors import DataError
 
-__all__ = ["Copy", "archive_of", "at_hand", "copies"]
+__all__ = ["Copy", "archive_of", "at_hand", "copies", "on_hub"]
 
 
 class Copy(NamedTuple):
@@ -78,6 +78,11 @@ def at_hand(spec: BenchSpec, beside: Path) -> bool:
         hub.cached(hub_id, _revision(spec, hub_id), "dataset", [table.files for table in tables])
         for hub_id, tables in hubs.items()
     )
+
+
+def on_hub(spec: BenchSpec) -> bool:
+    """Whether a run fetches the rows by itself, from the hub."""
+    return bool(_by_hub(spec))
 
 
 def _revision(spec: BenchSpec, hub_id: str) -> str | None:

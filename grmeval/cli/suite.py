@@ -79,7 +79,8 @@ def suite(
         ),
     ] = None,
     fake: Annotated[
-        bool, typer.Option("--fake", help="The fake engine in place of every model.")
+        bool,
+        typer.Option("--fake", help="The fake engine in place of every model: all answer alike."),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -137,20 +138,16 @@ def _something_to_do(planner: "Planner") -> None:
 
 
 def _only(asked: "Suite", tables: list[str]) -> "Suite":
-    """The suite with the tables that were named, and the runs that they take."""
+    """The suite with the tables that were named, and what they take."""
     from grmeval.errors import ConfigError, nearest
+    from grmeval.report.suite import needed
 
     names = [table.table for table in asked.tables]
     for wanted in tables:
         if wanted not in names:
             raise ConfigError(f"--table {wanted!r}: {nearest(wanted, names)}")
-    if not tables:
-        return asked
-    kept = tuple(table for table in asked.tables if table.table in tables)
-    used = {row.run for table in kept for row in table.rows}
-    used |= {read for run in used if (read := asked.runs[run].critiques)}
-    runs = {run: what for run, what in asked.runs.items() if run in used}
-    return asked.model_copy(update={"tables": kept, "runs": runs})
+    kept = tuple(table for table in asked.tables if table.table in (tables or names))
+    return needed(asked.model_copy(update={"tables": kept}))
 
 
 def _choices(

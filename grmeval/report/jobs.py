@@ -25,7 +25,7 @@ def dry_table(jobs: Sequence[Job]) -> tuple["Table", list[str]]:
 
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for title in ("run", "benchmark"):
-        shown.add_column(title, overflow="fold")
+        shown.add_column(title, no_wrap=True, overflow="fold")
     for title in ("items", "samples", "prompt\ntokens", "generated\ntokens", "GPU\nhours"):
         shown.add_column(title, justify="right", no_wrap=True)
     shown.add_column("", overflow="fold")
@@ -64,8 +64,9 @@ def _state(job: Job) -> str:
     assert job.work is not None
     if job.work.seconds == 0:
         return "done"
-    how = "measured" if job.work.measured else "assumed"
-    return f"{how}; rows to fetch" if job.work.prompt_tokens is None else how
+    if job.work.prompt_tokens is None:
+        return "to fetch"
+    return "measured" if job.work.measured else "assumed"
 
 
 def _totals(works: Sequence[Work]) -> Iterator[str]:
@@ -78,4 +79,4 @@ def _totals(works: Sequence[Work]) -> Iterator[str]:
         f"generated ones, {hours:.1f} GPU-hours"
     )
     if any(work.prompt_tokens is None for work in works):
-        yield "?: rows that are not here: their prompts are in no total, and cost GPU-hours too"
+        yield "to fetch: rows that are not here; their prompts (?) are in no total, and cost GPU-hours too"

@@ -20,14 +20,14 @@ from grmeval.score.suite import Made
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Cell", "cells_of", "suite_json", "suite_tables", "write_suite"]
+__all__ = ["Cell", "cells_of", "needed", "suite_json", "suite_tables", "write_suite"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One number of a printed table and what stands beside it: ours in [0, 1], or NaN and what it lacks.
 
-    `whole`: no section, benchmark or judgement of it is missing; `items` of `expected` were judged.
+    `whole`: no section, benchmark, item or judgement of it is missing; `items` of `expected` were judged.
     `tokens` (generated, an item) and `price` (of 1,000 items) are of the whole row.
     """
 
@@ -66,6 +66,37 @@ def cells_of(suite: Suite, made: Mapping[tuple[str, str], Made]) -> list[Cell]:
             benches = {bench for bench, _ in known.values()}
             found += [_cell(number, one, place, rows, benches) for number, place in known.items()]
     return found
+
+
+def needed(suite: Suite) -> Suite:
+    """The suite with the runs that its tables take, and of these the benchmarks whose numbers they print."""
+    wanted: dict[str, dict[str, None]] = {}
+    for table in suite.tables:
+        columns = {
+            row: set[str]() for row in (number.row for number in select(table.table)[0].numbers)
+        }
+        for number in select(table.table)[0].numbers:
+            columns[number.row].add(number.column)
+        for row in table.rows:
+            places = (_place(suite.runs[row.run], column) for column in columns[row.row])
+            wanted.setdefault(row.run, {}).update(dict.fromkeys(p[0] for p in places if p))
+    for name, benches in list(wanted.items()):
+        if read := suite.runs[name].critiques:
+            wanted.setdefault(read, {}).update(benches)
+    runs = {
+        name: run.model_copy(update={"bench": _only(run.bench, wanted[name])})
+        for name, run in suite.runs.items()
+        if name in wanted
+    }
+    return suite.model_copy(update={"runs": runs})
+
+
+def _only(asked: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
+    """A group whose own number is wanted whole, of another the members that are."""
+    found: list[str] = []
+    for name in asked:
+        found += [name] if name in wanted else [each for each in expand([name]) if each in wanted]
+    return tuple(dict.fromkeys(found))
 
 
 def _effort(made: Made, benches: Collection[str]) -> tuple[float, float]:
@@ -124,7 +155,7 @@ def _cell(
         high=high,
         items=row.items if row else 0,
         expected=row.expected if row else 0,
-        whole=row is not None and row.name in ("overall", ours) and not row.missing,
+        whole=row is not None and row.name in ("overall", ours) and row.items >= row.expected,
         bench=bench,
         run=made.row.run,
         model=made.model,
@@ -216,7 +247,7 @@ def _notes(
     )
     if any(not cell.whole and not isnan(cell.value) for cell in cells):
         yield (
-            "~ before ours: sections, benchmarks or judgements are missing: another number than the "
+            "~ before ours: of a part of the items (or sections, or benchmarks): another number than the "
             "printed one"
         )
     for bench in dict.fromkeys(cell.bench for cell in cells if cell.bench not in groups()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, at_hand, expand, find_spec, load
+from grmeval.benches import Loaded, at_hand, expand, find_spec, load, on_hub
 from grmeval.engines.models import ModelRef
 from grmeval.errors import DataError, GrmevalError, InfrastructureError, UsageError
 from grmeval.runs.configure import configure
@@ -157,7 +157,7 @@ class Planner:
         here = at_hand(*find_spec(bench))
         if data := self.choices.data.get(bench):
             return load(bench, data, layout)
-        if not here and not self.fetch:
+        if not here and not self.fetch and on_hub(find_spec(bench)[0]):
             return None
         try:
             return load(bench, None, layout)

@@ -74,7 +74,7 @@ def test_numbers_are_those_that_score_gives(finished: Path) -> None:
             cell = found[f"DeepSeek-GRM-27B {row}", column]
             for name in ("value", "low", "high", "items"):
                 assert cell[name] == said[column][name]
-            assert cell["whole"] is True
+            assert cell["whole"] is False  # 20 of hundreds
         cell = found[f"DeepSeek-GRM-27B {row}", "RB"]
         assert cell["value"] == said["overall (2 of 4 sections)"]["value"]
         assert (cell["whole"], cell["k"], cell["printed"]) == (

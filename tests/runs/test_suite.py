@@ -10,6 +10,7 @@ from grmeval.config import RunConfig
 from grmeval.errors import ConfigError, InfrastructureError, UsageError
 from grmeval.judges import JUDGES
 from grmeval.report.published import select
+from grmeval.report.suite import needed
 from grmeval.runs.jobs import Choices, Planner, commands
 from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
@@ -98,6 +99,21 @@ def test_its_rows_ask_for_what_their_runs_give(packaged: Suite) -> None:
     assert used - {None} == packaged.runs.keys()
     roles = {role for run in packaged.runs.values() for role in (run.model, run.meta)}
     assert roles - {None} == packaged.models.keys()
+
+
+def test_a_table_alone_takes_what_it_prints(packaged: Suite) -> None:
+    def alone(name: str) -> dict[str, tuple[str, ...]]:
+        kept = tuple(table for table in packaged.tables if table.table == name)
+        runs = needed(packaged.model_copy(update={"tables": kept})).runs
+        return {run: what.bench for run, what in runs.items()}
+
+    assert alone("11") == {"greedy": ("rmb",), "pairs": ("rmb",)}
+    correct = ("ppe-correctness",)
+    assert alone("12") == {"greedy": correct, "sampled": correct, "reference": correct}
+    whole = alone("2")
+    assert set(whole.values()) == {("grm-overall",)}
+    assert {"cloud-greedy", "critiques-greedy"} <= whole.keys()
+    assert needed(packaged) == packaged
 
 
 def test_what_suites_there_are() -> None:
