@@ -145,7 +145,9 @@ class Sample:
     """One finished judgement, key (subset, id, j); `scores` are in the ITEM's response order.
 
     A single score is None only where responses were judged apart, in an imported file. `weight`: the
-    probability of the judge's pick, where the judge gives one.
+    probability of the judge's pick, where the judge gives one. `critic_prompt_tokens` and
+    `critic_cached_tokens`: those of the prompt's tokens that the critique it was made from had cost; None
+    where the judge reads none.
     """
 
     subset: str
@@ -164,3 +166,5 @@ class Sample:
     thinking: str
     text: str
     weight: float | None = None
+    critic_prompt_tokens: int | None = None
+    critic_cached_tokens: int | None = None

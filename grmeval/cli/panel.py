@@ -64,5 +64,15 @@ def panel(
     show_accuracy(result, folder.path, quiet=as_json)
     if as_json:
         print_accuracy_json([result])
-    if result.missing:
-        raise Incomplete(f"{result.missing:,} samples are missing; {origin(plan.identity).grows}")
+    missing = plan.missing()
+    if missing.beyond:
+        err.print(
+            f"{missing.beyond:,} items are not judged by every member, and imports have no more",
+            soft_wrap=True,
+        )
+    if result.missing and missing.samples:
+        short = [(member.path, origin(member.record["identity"])) for member in missing.members]
+        more = "; ".join(f"{path}: {made.grows}" for path, made in short)
+        raise Incomplete(
+            f"{missing.samples:,} samples are missing; {more}; then the same `grmeval panel` takes them over"
+        )

@@ -34,6 +34,9 @@ def prompt(
         int | None, typer.Option("--seed", help="Seed of orders and --limit. [default: 0]")
     ] = None,
     j: Annotated[int, typer.Option("--j", min=0, help="Sample: its response order.")] = 0,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Critiques of a restricted benchmark as well.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the messages as JSON.")] = False,
 ) -> None:
     """Print the chat messages of an item's sample j.
@@ -63,5 +66,5 @@ def prompt(
     given |= {"bench": bench, "data": copies.get(bench)}
     results = results_folder(None)
     config = build(with_critiques({n: v for n, v in given.items() if v is not None}, results))
-    found = preview(config, item, j)
+    found = preview(config, item, j, texts)
     sys.stdout.writelines([prompt_json(found)] if as_json else prompt_text(found))

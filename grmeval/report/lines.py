@@ -83,6 +83,8 @@ def prompt_text(found: Preview) -> Iterator[str]:
     yield f"{found.bench}: item {name}, sample {found.j}: responses in the order {order}\n"
     if found.chats == ():
         yield "\nno critique to read: such a sample is invalid (no_critique)\n"
+    if found.withheld:
+        yield f"\n{found.withheld}\n"
     chats = found.chats if found.chats is not None else (found.messages,)
     for number, chat in enumerate(chats, start=1):
         if len(chats) > 1:

@@ -92,9 +92,11 @@ def item_story(
 def prompt_json(found: Preview) -> str:
     """A preview as one JSON object."""
     messages = [message._asdict() for message in found.messages]
-    heads = {}
+    heads: dict[str, Any] = {}
     if found.chats is not None:
         heads["chats"] = [[message._asdict() for message in chat] for chat in found.chats]
+    if found.withheld:
+        heads["withheld"] = found.withheld
     subset, name = found.key
     return as_json_text(
         heads

@@ -15,6 +15,9 @@ from grmeval.runs.critiques import with_critiques
 
 __all__ = ["configure", "kind_of"]
 
+UNFELT = ("temperature", "top_p", "max_tokens", "structured")
+"""Settings of a model that writes: a head gives the same numbers whatever they are."""
+
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
@@ -44,6 +47,9 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     known = JUDGES.get(values.get("judge", ""))
     if values.get("temperature") == 0 or (known and known.most):
         values.setdefault("k", (known and known.most) or 1)
+    if known and known.head:
+        build(values)  # what is left out is checked all the same
+        values = {name: value for name, value in values.items() if name not in UNFELT}
     return build(with_critiques(values, Path(values.get("results", "results"))))
 
 

@@ -13,7 +13,7 @@ from grmeval.items import Key, Spent
 from grmeval.judges import JUDGES, Critique
 from grmeval.runs.find import find_run, latest
 from grmeval.runs.fold import SampleKey
-from grmeval.runs.origins import origin
+from grmeval.runs.origins import IMPORT, PANEL, origin
 from grmeval.runs.read import sample_batches
 from grmeval.runs.store import RunFolder, run_id
 
@@ -27,11 +27,15 @@ COLUMNS = [
     *("order", "finish", "text", "prompt_tokens", "cached_tokens", "tokens"),
 ]
 
+LAUNCH = ("devices", "samples", "sample_seconds", "load_seconds")
+"""What of a launch tells its time."""
+
 
 def with_critiques(settings: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """Settings with the folder of the run that `critiques` names, where the judge reads them.
 
-    See `find_run`; `latest` is the last run of a judge that writes: this judge's own is none.
+    See `find_run`; `latest` is the last run in which a judge that writes was asked: no head's,
+    no panel, no import.
     """
     judge, text = JUDGES.get(settings.get("judge", "")), settings.get("critiques")
     if not text or not judge or not judge.needs.critiques:
@@ -39,7 +43,8 @@ def with_critiques(settings: Mapping[str, Any], results: Path) -> dict[str, Any]
 
     def writes(path: Path) -> bool:
         with contextlib.suppress(GrmevalError):  # a damaged folder is not what was meant
-            return not _head(RunFolder(path))
+            folder = RunFolder(path)
+            return origin(folder.record["identity"]).asked and not _heads(folder)
         return False
 
     path = latest(results, writes) if text == "latest" else find_run(str(text), results)
@@ -74,12 +79,36 @@ class StoredCritiques:
         self._found: Mapping[SampleKey, Critique] | None = None
         self.run = run_id(folder.record["identity"])
 
+    @property
+    def restricted(self) -> bool:
+        """Whether they may quote examples that are not to be published."""
+        return self._folder.restricted
+
+    def critic(self) -> dict[str, Any]:
+        """Who wrote them, as run.json keeps it: label, model, and what its launches took."""
+        config, launches = self._folder.record["config"], self._folder.record["launches"]
+        devices = {"devices": config.get("tensor_parallel") or 1}
+        kept = [
+            devices | {name: launch[name] for name in LAUNCH if name in launch}
+            for launch in launches
+        ]
+        engines = [(launch.get("engine") or {}).get("engine") for launch in launches]
+        return {
+            "run": self.run,
+            "label": config["label"],
+            "model": config.get("model"),
+            "imported": IMPORT in engines,
+            "launches": kept,
+        }
+
     def check(self, loaded: Loaded, layout: str) -> None:
         """ConfigError: no judge wrote them, or not about these rows in this layout."""
         identity = self._folder.record["identity"]
-        if _head(self._folder):
-            judge = identity["judge"]["name"]
-            raise ConfigError(f"{self._name}: a run of judge {judge}, which writes no texts")
+        if heads := _heads(self._folder):
+            panel = "panel with " if identity["engine"] == PANEL else ""
+            raise ConfigError(
+                f"{self._name}: a {panel or 'run of '}judge {heads[0]}, which writes no texts"
+            )
         for what, ours in (
             ("bench", loaded.spec.id),
             ("layout", layout),
@@ -105,9 +134,19 @@ class StoredCritiques:
         have = self._counts.get(key, 0)
         if have >= self._k:
             return None
+        return f"have {have:,} of {self._k:,} critiques in {self._folder.path}{self._remedy(have)}"
+
+    def _remedy(self, have: int) -> str:
+        record = self._folder.record
+        made, limit = origin(record["identity"]), record["asked"]["limit"]
+        if not made.asked:
+            return f"; {made.grows}"
+        if have or limit is None:
+            return f", which `grmeval run … --k {self._k}` extends"
+        seed = record["identity"]["seed"]
         return (
-            f"have {have:,} of {self._k:,} critiques in {self._folder.path}, which "
-            f"`grmeval run … --k {self._k}` extends"
+            f", which was asked for --limit {limit} of --seed {seed}: take the same here, or extend it: "
+            "`grmeval run …` with a larger --limit, or none"
         )
 
     def of(self, key: Key, j: int) -> Critique:
@@ -117,9 +156,10 @@ class StoredCritiques:
         try:
             return self._found[SampleKey(*key, j)]
         except KeyError:
-            said = f"judgement {j} of {key.subset}/{key.id}"
+            made = origin(self._folder.record["identity"])
+            remedy = f"`grmeval run … --k {self._k}` draws it again" if made.asked else made.grows
             raise StoreError(
-                f"{self._name}: {said} is gone; `grmeval run … --k {self._k}` draws it again"
+                f"{self._name}: judgement {j} of {key.subset}/{key.id} is gone; {remedy}"
             ) from None
 
     def _count(self) -> Counter[Key]:
@@ -148,7 +188,8 @@ def _critique(row: Mapping[str, Any]) -> Critique:
     return Critique(tuple(row["order"]), row["text"] if row["finish"] == "stop" else "", spent)
 
 
-def _head(folder: RunFolder) -> bool:
-    """Whether a run's judge gives numbers and no texts."""
-    judge = JUDGES.get(folder.record["identity"]["judge"]["name"])
-    return judge is not None and judge.head
+def _heads(folder: RunFolder) -> list[str]:
+    """Those judges of a run, or of a panel's members, that give numbers and no texts."""
+    judge = folder.record["identity"]["judge"]
+    names = judge.get("judges", [judge["name"]])
+    return [name for name in names if name in JUDGES and JUDGES[name].head]

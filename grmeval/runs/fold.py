@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from grmeval.errors import StoreError
 from grmeval.files import open_parquet, sync
-from grmeval.runs.journal import parse_line, read_journal
+from grmeval.runs.journal import LATER, parse_line, read_journal
 
 __all__ = [
     "LATER",
@@ -65,12 +65,10 @@ def sample_schema() -> Any:
             ("thinking", pa.large_string()),
             ("text", pa.large_string()),
             ("weight", pa.float64()),
+            ("critic_prompt_tokens", pa.int32()),
+            ("critic_cached_tokens", pa.int32()),
         ]
     )
-
-
-LATER = frozenset({"weight"})
-"""Columns that runs of before may lack: nothing is known there."""
 
 
 def with_later(table: Any, columns: Sequence[str]) -> Any:

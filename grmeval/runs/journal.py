@@ -18,11 +18,14 @@ from grmeval.errors import StoreError
 from grmeval.files import sync
 from grmeval.items import Sample
 
-__all__ = ["JournalWriter", "LineWriter", "read_journal", "read_lines"]
+__all__ = ["LATER", "JournalWriter", "LineWriter", "read_journal", "read_lines"]
 
 _FIELDS = tuple(field.name for field in fields(Sample) if field.name != "launch")
 _NAMES = set(_FIELDS)
 SYNC_SECONDS = 1.0
+
+LATER = frozenset({"weight", "critic_prompt_tokens", "critic_cached_tokens"})
+"""Fields that samples of before may lack: nothing is known there."""
 
 
 class LineWriter:
@@ -125,12 +128,10 @@ def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """One journal line as a row, with the launch that its file names."""
     try:
         row: dict[str, Any] = json.loads(line.decode("utf-8"))
-        if not isinstance(row, dict) or set(row) | {"weight"} != _NAMES:
+        if not isinstance(row, dict) or set(row) | LATER != _NAMES:
             raise ValueError(f"its fields are {', '.join(sorted(row))}")
     except (ValueError, TypeError) as error:
         raise StoreError(
             f"{path}, line {number}: damaged ({error}); move the file away to sample its rows again"
         ) from None
-    row.setdefault("weight", None)  # a journal of before judges gave one
-    row["launch"] = path.stem
-    return row
+    return dict.fromkeys(LATER - row.keys()) | row | {"launch": path.stem}

@@ -20,10 +20,10 @@ ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz", ".json", ".parquet")
 
 EXPORTED = {
     *("bench", "section", "n", "flags", "form", "finish", "cached_tokens", "parser", "launch"),
-    "weight",
+    *("weight", "critic_prompt_tokens", "critic_cached_tokens"),
 }
-"""Columns of `grmeval export` that say nothing new here (or, a pick's probability, that an import has no
-use for): accepted, not read."""
+"""Columns of `grmeval export` that say nothing new here (or, as a pick's probability, that an import
+has no use for): accepted, not read."""
 
 MOST_SAMPLES = 100_000
 MOST_RESPONSES = 1000

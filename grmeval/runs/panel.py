@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from grmeval.engines.models import slug
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.items import Key, Sample
 from grmeval.runs.fold import SampleKey, sample_schema
 from grmeval.runs.journal import JournalWriter
-from grmeval.runs.origins import PANEL
+from grmeval.runs.origins import PANEL, origin
 from grmeval.runs.read import sample_batches
 from grmeval.runs.store import RunFolder, run_id
 
-__all__ = ["Panel", "panel_of"]
+__all__ = ["Missing", "Panel", "panel_of"]
 
 BATCH = 4096
 TOKENS = ("tokens", "prompt_tokens")
@@ -32,14 +32,31 @@ LONGEST = 40
 class Panel:
     """What a panel will hold, before anything is written.
 
-    `rounds`: how many samples of each member an item has. `asked`: what run.json says of the last command.
+    `depths`: how many samples an item has of each member, in their order, up to the first gap; `rounds`:
+    how many of every member the panel takes. `asked`: what run.json says of the last command.
     """
 
     members: tuple[RunFolder, ...]
     path: Path
     identity: Mapping[str, Any]
+    depths: Sequence[Mapping[Key, int]]
     rounds: Mapping[Key, int]
     asked: Mapping[str, Any]
+
+    def missing(self) -> "Missing":
+        """What the panel lacks of what was asked, by whether its members can be given more."""
+        k, limit = self.asked["asked"]["k"], self.asked["asked"]["limit"]
+        wanted = k // len(self.members)
+        samples = beyond = 0
+        short = set[int]()
+        for key in _inside(self.members[0], limit):
+            lacking = [at for at, found in enumerate(self.depths) if found.get(key, 0) < wanted]
+            if all(origin(self.members[at].record["identity"]).asked for at in lacking):
+                samples += (wanted - self.rounds.get(key, 0)) * len(self.members)
+                short.update(lacking)
+            else:
+                beyond += 1
+        return Missing(samples, beyond, tuple(self.members[at] for at in sorted(short)))
 
     def make(self) -> tuple[RunFolder, int]:
         """Write what is not there yet; gives the run, and how many of its samples are new.
@@ -90,16 +107,26 @@ class Panel:
         return SampleKey(row["subset"], row["id"], row["j"] * len(self.members) + place)
 
 
+class Missing(NamedTuple):
+    """Samples that `members`, asked for more, would bring; `beyond`: items that an import has no more of."""
+
+    samples: int
+    beyond: int
+    members: tuple[RunFolder, ...]
+
+
 def panel_of(
     members: Sequence[RunFolder], results: Path, name: str | None = None, k: int | None = None
 ) -> Panel:
     """The panel of runs that judged the same rows, below `results`; nothing is written.
 
     `k`: samples of each member, at most; else as many as all have. ConfigError: fewer than two members,
-    one twice, a panel among them, a name of nothing, or a `k` that some member does not have.
+    one twice, a panel among them, a name of nothing, another one than this panel has already, or a `k` that
+    some member does not have.
     """
     _check(members, name)
-    rounds = _rounds(members, k)
+    depths = [_depths(member) for member in members]
+    rounds = _rounds(depths, k)
     first = members[0].record
     identities = [member.record["identity"] for member in members]
     identity = {
@@ -119,26 +146,29 @@ def panel_of(
     # The same panel under another name has its folder already.
     there = [] if own.exists() else sorted(own.parents[1].glob(f"*/{own.name}/run.json"))
     path = there[0].parent if there else own
+    if name and there:
+        raise ConfigError(
+            f"--name {name}: this panel is there already, as {path.parent.name}: {path}; drop --name"
+        )
     limits = [member.record["asked"]["limit"] for member in members]
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    of_all = [rounds[key] for key in _inside(members[0], limit) if key in rounds]
     texts = next((m for m in members if m.record["config"].get("texts", True)), members[0])
     asked = {
         "asked": {
-            "k": (k or min(m.record["asked"]["k"] for m in members)) * len(members),
-            "limit": min((limit for limit in limits if limit is not None), default=None),
+            "k": (k or min(of_all or rounds.values())) * len(members),
+            "limit": limit,
         },
         "config": {
             "bench": texts.record["config"].get("bench"),
             "data": texts.record["config"].get("data"),
             "label": path.parent.name,
-            "members": [
-                {"run": member.path.name, "label": member.record["config"]["label"]}
-                for member in members
-            ],
+            "members": [_told(member) for member in members],
             "texts": texts.record["config"].get("texts", True),
         },
         "spec": first["spec"],
     }
-    return Panel(tuple(members), path, identity, rounds, asked)
+    return Panel(tuple(members), path, identity, depths, rounds, asked)
 
 
 def _check(members: Sequence[RunFolder], name: str | None) -> None:
@@ -155,9 +185,26 @@ def _check(members: Sequence[RunFolder], name: str | None) -> None:
         seen.add(member.path.name)
 
 
-def _rounds(members: Sequence[RunFolder], k: int | None) -> dict[Key, int]:
-    """How many samples of each member, up to its first gap, every item has. Incomplete: none at all."""
-    depths = [_depths(member) for member in members]
+def _told(member: RunFolder) -> dict[str, Any]:
+    """What a panel's record keeps of a member: its name, and what it takes to price its samples."""
+    config = member.record["config"]
+    kept = ("label", "model", "tensor_parallel", "critic")
+    return {"run": member.path.name} | {name: config[name] for name in kept if config.get(name)}
+
+
+def _inside(member: RunFolder, limit: int | None) -> list[Key]:
+    """The items of a run inside --limit."""
+    table = member.items()
+    columns = (table[name].to_pylist() for name in ("subset", "id", "rank"))
+    return [
+        Key(subset, name)
+        for subset, name, rank in zip(*columns, strict=True)
+        if limit is None or rank < limit
+    ]
+
+
+def _rounds(depths: Sequence[Mapping[Key, int]], k: int | None) -> dict[Key, int]:
+    """How many samples of each member every item has. Incomplete: none at all."""
     common = set(depths[0]).intersection(*depths[1:])
     rounds = {key: min(depth[key] for depth in depths) for key in common}
     if not rounds:

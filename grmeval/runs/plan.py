@@ -18,7 +18,7 @@ from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.configure import kind_of
-from grmeval.runs.critiques import critiques_of
+from grmeval.runs.critiques import StoredCritiques, critiques_of
 from grmeval.runs.fold import SampleKey
 from grmeval.runs.items import items_table, stored_ranks
 from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
@@ -40,6 +40,7 @@ class Plan:
     judge: Judge
     model: ModelRef
     identity: Mapping[str, Any]
+    critiques: StoredCritiques | None = None
 
     @property
     def path(self) -> Path:
@@ -63,9 +64,10 @@ class Plan:
         config = self.config
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
+        critic = {"critic": self.critiques.critic()} if self.critiques else {}
         return {
             "asked": {"k": config.k, "limit": config.limit},
-            "config": config.model_dump(mode="json") | names,
+            "config": config.model_dump(mode="json") | names | critic,
             "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
@@ -181,7 +183,8 @@ def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | N
     model = model or _model(config)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
-    plan = Plan(config, loaded, by_key, judge, model, _identity(config, loaded, judge, model))
+    identity = _identity(config, loaded, judge, model)
+    plan = Plan(config, loaded, by_key, judge, model, identity, critiques)
     _check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
     plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)

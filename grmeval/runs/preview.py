@@ -25,11 +25,14 @@ class Preview(NamedTuple):
     messages: tuple[Message, ...]
     chats: tuple[tuple[Message, ...], ...] | None = None
     """What a head reads instead, a number each; None: text is generated."""
+    withheld: str | None = None
+    """Why the critiques are not in `chats`; None: nothing is left out."""
 
 
-def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
+def preview(config: RunConfig, item: str | None = None, j: int = 0, texts: bool = False) -> Preview:
     """The messages of sample `j` of an item: `id` or `subset/id`; None: the first that --limit takes.
 
+    `texts`: with the critiques of a restricted benchmark, which may quote its examples.
     Of the configuration: bench, data, layout, judge, principles, critiques, template, system, orders, seed.
     """
     critiques = critiques_of(config, j + 1)
@@ -51,9 +54,13 @@ def preview(config: RunConfig, item: str | None = None, j: int = 0) -> Preview:
     if critiques:
         critiques.check(loaded, config.layout)
         critiques.only({chosen.key})
-        if why := judge.lacks(chosen):
-            raise ConfigError(f"--j {j}: such items {why}")
-    return Preview(config.bench, chosen.key, j, order, messages, judge.chats(chosen, order, j))
+        if lacks := judge.lacks(chosen):
+            raise ConfigError(f"--j {j}: such items {lacks}")
+    chats, why = judge.chats(chosen, order, j), None
+    if critiques and critiques.restricted and chats and not texts:
+        why = "restricted benchmark: critiques are shown with --texts"
+        chats = tuple((*asked, critique._replace(content="")) for *asked, critique in chats)
+    return Preview(config.bench, chosen.key, j, order, messages, chats, why)
 
 
 def _named(text: str, items: Sequence[Item]) -> Item:

@@ -77,7 +77,7 @@ def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> Ru
 
 def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     """A completion, read by the judge's parser, its scores mapped back to the item's response order."""
-    request = completion.request
+    request, reads = completion.request, judge.needs.critiques
     # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
     reading = judge.read(text, len(request.order), completion.finish)
@@ -102,6 +102,8 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
         thinking=reading.thinking,
         text=reading.text,
         weight=None if scores is None else completion.weight,
+        critic_prompt_tokens=request.spent.prompt_tokens if reads else None,
+        critic_cached_tokens=request.spent.cached_tokens if reads else None,
     )
 
 

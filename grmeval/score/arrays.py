@@ -13,6 +13,7 @@ from grmeval.runs.reparse import reader
 from grmeval.runs.store import RunFolder
 from grmeval.score.rewards import Read, Rewards, read_rewards
 from grmeval.score.stored import Items, Rows
+from grmeval.score.taken import Taken, taken
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -53,12 +54,12 @@ class RunArrays:
     A pool, responses that were judged one by one, is ONE item here, with its pool's name for an id;
     `width`: how many judgements a sample of an item is made of. `labelled`: whether an item's truth
     tells its responses apart; if not it gets votes and ranks, no verdict. `samples`, `invalid` and
-    `reasons` count judgements j < k, by why they are invalid, `tokens`, `prompt_tokens` and (of these)
-    `cached_tokens` are what those took, `rewarded` by meta model what rewards of them took, `forms` count
-    all readable ones by how their scores were written; `reparsed`: readings that differ from the stored
-    ones, None where those were taken. `part` numbers what a section is the weighted mean of: its subsets
-    where the benchmark weighs them, else the section itself. `unit` numbers what gets a verdict: an item,
-    or a group of items.
+    `reasons` count judgements j < k, by why they are invalid, `tokens` are what those wrote,
+    `taken` all that they took, by the member of a panel that gave them (None: no panel), `rewarded` by meta
+    model what rewards of them took, `forms` count all readable ones by how their scores were written;
+    `reparsed`: readings that differ from the stored ones, None where those were taken. `part` numbers what a
+    section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
+    `unit` numbers what gets a verdict: an item, or a group of items.
     `limited`: --limit left items out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
     """
 
@@ -83,8 +84,7 @@ class RunArrays:
     samples: NDArray[np.int64]
     invalid: NDArray[np.int64]
     tokens: NDArray[np.int64]
-    prompt_tokens: NDArray[np.int64]
-    cached_tokens: NDArray[np.int64]
+    taken: Mapping[str | None, Taken]
     rewarded: Mapping[str, Read]
     reasons: dict[str, NDArray[np.int64]]
     forms: dict[str, int]
@@ -200,8 +200,7 @@ def read_run(
         samples=count(np.ones_like(counted)),
         invalid=count(~rows.valid),
         tokens=total(rows.tokens),
-        prompt_tokens=total(rows.prompt_tokens),
-        cached_tokens=total(rows.cached_tokens),
+        taken=taken(folder.record, rows, counted, size),
         rewarded={name: found.read(k) for name, found in rewards.items()},
         reasons={name: count(rows.invalid == at) for name, at in rows.used(rows.invalid).items()},
         forms=_tally(rows.form[counted & rows.valid], rows.names),

@@ -1,17 +1,18 @@
-"""What a number took: samples, tokens and seconds of the judge and of the meta RM, and their price."""
+"""What a number took: samples, tokens and seconds of judge, critic and meta RM, and their price."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
-from grmeval.runs.origins import IMPORT
 from grmeval.runs.rewards import is_meta_vote, reward_records
 from grmeval.score.arrays import RunArrays
 from grmeval.score.prices import Prices
+from grmeval.score.sources import Source, Tokens, named, sources_of, tokens_of
 
 __all__ = ["Cost", "Spent", "cost_lines", "cost_of", "unlike_effort"]
+
+UNKNOWN = "not known"
+"""The critic's name in runs of before they kept it."""
 
 LIKE = 1.1
 """Generated tokens an item that differ by no more than this factor are the same effort."""
@@ -38,21 +39,29 @@ class Spent:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a vote of `samples` (k) judgements of each of `items` took; `meta`: of the meta RM it counts.
+    """What a vote of `samples` (k) judgements of each of `items` took.
 
-    Where a run holds more or fewer judgements, tokens are those of the mean judgement at hand, and
-    seconds go by the share of judgements. `price`: of judge and meta RM per 1,000 items, in `currency`;
-    None without prices, or as `notes` say.
+    `critic`: of the critiques that a head read, `meta`: of the meta RM that the vote counts; a panel's are
+    those of its members together. Where a run holds more or fewer judgements, tokens are those of the
+    mean judgement at hand, and seconds go by the share of judgements. `tokens_per_item`: generated, by
+    judge and critic. `price`: of all of them per 1,000 items, in `currency`; None without prices, or as
+    `notes` say.
     """
 
     samples: int
     items: int
     tokens_per_item: float | None
     judge: Spent
+    critic: Spent | None
     meta: Spent | None
     price: float | None
     currency: str | None
     notes: tuple[str, ...]
+
+    def of_judgements(self, name: str) -> float | None:
+        """What judge and critic took of `name`, a field of Spent; None: not known of both."""
+        parts = [self.judge, *([self.critic] if self.critic else [])]
+        return added(getattr(part, name) for part in parts)
 
 
 def cost_of(run: RunArrays, k: int, vote: str, prices: Prices | None = None) -> Cost:
@@ -61,19 +70,27 @@ def cost_of(run: RunArrays, k: int, vote: str, prices: Prices | None = None) -> 
     scale = k * int(run.width.sum()) / made if made else 0.0
     items = len(run.n)
     pricing = _Pricing(prices, items)
-    judge = _judge(run, made, scale, pricing)
+    judge, critic = _judged(run, scale, pricing)
     meta = _meta(run, _meta_model(run, vote), scale, pricing)
-    parts = [judge.price, *([meta.price] if meta else [])]
+    parts = [part for part in (judge, critic, meta) if part]
+    written = added(part.tokens for part in parts[: 1 + bool(critic)])
     return Cost(
         samples=k,
         items=items,
-        tokens_per_item=per_item(judge.tokens, items),
+        tokens_per_item=per_item(written, items),
         judge=judge,
+        critic=critic,
         meta=meta,
-        price=None if None in parts else sum(part for part in parts if part is not None),
+        price=added(part.price for part in parts),
         currency=prices.currency if prices else None,
-        notes=tuple(pricing.notes),
+        notes=tuple(dict.fromkeys(pricing.notes)),
     )
+
+
+def added(parts: Iterable[float | None]) -> float | None:
+    """The sum of amounts; None where one of them is not known."""
+    known = list(parts)
+    return None if None in known else sum(part for part in known if part is not None)
 
 
 def per_item(total: float | None, items: int) -> float | None:
@@ -88,7 +105,7 @@ class _Pricing:
         self._prices, self._items = prices, items
         self.notes: list[str] = []
 
-    def spent(self, names: Sequence[str], tokens: "_Tokens", clock: "_Clock") -> Spent:
+    def spent(self, names: Sequence[str], tokens: Tokens, clock: "_Clock") -> Spent:
         """`names`: what a price file may call the model, first what reports call it."""
         model = names[0]
         price = None
@@ -114,13 +131,6 @@ class _Pricing:
 
 
 @dataclass(frozen=True)
-class _Tokens:
-    prompt: float | None = None
-    cached: float | None = None
-    generated: float | None = None
-
-
-@dataclass(frozen=True)
 class _Clock:
     seconds: float | None
     gpu_seconds: float | None
@@ -143,25 +153,33 @@ class _Clock:
         return cls(seconds, on_all, loaded)
 
 
-def _judge(run: RunArrays, made: int, scale: float, pricing: _Pricing) -> Spent:
-    config = run.record["config"]
-    devices = config.get("tensor_parallel") or 1
-    clock = _Clock.of(run.record["launches"], "sample_seconds", devices, made * scale)
-    return pricing.spent(_names(config["label"], config.get("model")), _tokens(run, scale), clock)
+def _judged(run: RunArrays, scale: float, pricing: _Pricing) -> tuple[Spent, Spent | None]:
+    """Of the judge and of its critic, if it has one; a panel's members added up, each at its own price."""
+    spent = [_of_source(source, scale, pricing) for source in sources_of(run)]
+    critics = [critic for _, critic in spent if critic]
+    judge = _added([judge for judge, _ in spent], run.record["config"]["label"])
+    return judge, _added(critics, " + ".join(dict.fromkeys(c.model for c in critics)))
 
 
-def _tokens(run: RunArrays, scale: float) -> _Tokens:
-    """Of an import (alone, or in a panel) only what its file tells of every item that it judged."""
-    if not scale:
-        return _Tokens()
-    counts = (run.prompt_tokens, run.cached_tokens, run.tokens)
-    prompt, cached, generated = (scale * float(count.sum()) for count in counts)
-    engines = [launch.get("engine") or {} for launch in run.record["launches"]]
-    if not any(engine.get("engine") == IMPORT for engine in engines):
-        return _Tokens(prompt, cached, generated)
-    judged = run.samples > 0
-    told = [bool(np.all(count[judged] > 0)) for count in (run.prompt_tokens, run.tokens)]
-    return _Tokens(prompt if told[0] else None, None, generated if told[1] else None)
+def _of_source(source: Source, scale: float, pricing: _Pricing) -> tuple[Spent, Spent | None]:
+    """Of one run's judge; its seconds, and those of its critic, go by the samples that are counted."""
+    made = scale * int(source.taken.samples.sum()) if source.taken else 0.0
+    own, theirs = tokens_of(source, scale)
+    clock = _Clock.of(source.launches, "sample_seconds", source.devices, made)
+    judge = pricing.spent(source.names, own, clock)
+    if source.critic is None or theirs is None:
+        return judge, None
+    clock = _Clock.of(source.critic.get("launches", ()), "sample_seconds", 1, made)
+    names = named(source.critic.get("label"), source.critic.get("model")) or [UNKNOWN]
+    return judge, pricing.spent(names, theirs, clock)
+
+
+def _added(parts: Sequence[Spent], model: str) -> Any:
+    """What several models took together, under a name for them all; None of none."""
+    if len(parts) < 2:
+        return next(iter(parts), None)
+    amounts = [field.name for field in fields(Spent) if field.name != "model"]
+    return Spent(model, **{name: added(getattr(p, name) for p in parts) for name in amounts})
 
 
 def _meta_model(run: RunArrays, vote: str) -> str | None:
@@ -180,14 +198,10 @@ def _meta(run: RunArrays, name: str | None, scale: float, pricing: _Pricing) -> 
         None if count is None else scale * count
         for count in (read.prompt_tokens, read.cached_tokens)
     )
-    tokens = _Tokens(prompt, cached, None if prompt is None else 0.0)
+    tokens = Tokens(prompt, cached, None if prompt is None else 0.0)
     clock = _Clock.of(launches, "seconds", 1, scale * read.asked)
     given = [launch.get("model") for launch in launches]
-    return pricing.spent(_names(name, *given), tokens, clock)
-
-
-def _names(*names: str | None) -> list[str]:
-    return list(dict.fromkeys(name for name in names if name))
+    return pricing.spent(named(name, *given), tokens, clock)
 
 
 def cost_lines(costs: Iterable[Cost]) -> tuple[str, ...]:
@@ -195,6 +209,8 @@ def cost_lines(costs: Iterable[Cost]) -> tuple[str, ...]:
     lines: dict[str, None] = {}
     for cost in costs:
         lines[_of_judge(cost)] = None
+        if cost.critic:
+            lines[_of_critic(cost, cost.critic)] = None
         if cost.meta:
             lines[_of_meta(cost, cost.meta)] = None
         lines |= dict.fromkeys(cost.notes)
@@ -202,13 +218,16 @@ def cost_lines(costs: Iterable[Cost]) -> tuple[str, ...]:
 
 
 def _of_judge(cost: Cost) -> str:
-    judge = cost.judge
-    read, wrote = per_item(judge.prompt_tokens, cost.items), cost.tokens_per_item
-    tokens = [] if read is None else [f"{read:,.0f} prompt{_cached(judge)}"]
-    tokens += [] if wrote is None else [f"{wrote:,.0f} generated"]
     said = [f"cost: {cost.samples} sample{'' if cost.samples == 1 else 's'} an item"]
-    said += [f"{' and '.join(tokens)} tokens an item"] if tokens else []
-    return _line(said, judge, bool(tokens)) + _price("", judge.price, cost.currency)
+    tokens = _tokens(cost.judge, cost.items)
+    line = _line(said + tokens, cost.judge, bool(tokens))
+    return line + _price("", cost.judge.price, cost.currency)
+
+
+def _of_critic(cost: Cost, critic: Spent) -> str:
+    said = _tokens(critic, cost.items)
+    line = f"cost of critic {critic.model}: {_line(said, critic, bool(said))}"
+    return line + _price("with it ", cost.of_judgements("price"), cost.currency)
 
 
 def _of_meta(cost: Cost, meta: Spent) -> str:
@@ -216,6 +235,14 @@ def _of_meta(cost: Cost, meta: Spent) -> str:
     said = [] if read is None else [f"{read:,.0f} prompt tokens{_cached(meta)} an item"]
     line = f"cost of meta RM {meta.model}: {_line(said, meta, bool(said))}"
     return line + _price("with it ", cost.price, cost.currency)
+
+
+def _tokens(spent: Spent, items: int) -> list[str]:
+    """What is known of a model's tokens, in words."""
+    read, wrote = per_item(spent.prompt_tokens, items), per_item(spent.tokens, items)
+    tokens = [] if read is None else [f"{read:,.0f} prompt{_cached(spent)}"]
+    tokens += [] if wrote is None else [f"{wrote:,.0f} generated"]
+    return [f"{' and '.join(tokens)} tokens an item"] if tokens else []
 
 
 def _line(said: list[str], spent: Spent, tokens: bool) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from grmeval.judges import JUDGES
 from grmeval.runs.origins import IMPORT, PANEL, origin
 from grmeval.score.arrays import RunArrays
 from grmeval.score.ballots import alike_scales
@@ -200,15 +201,18 @@ def _asked(record: dict[str, Any]) -> list[str]:
     """Who judged, and how it was asked."""
     identity = record["identity"]
     settings = [f"{name}={value}" for name, value in identity.get("engine_args", {}).items()]
-    settings += [name for name in ("structured", "system", "lora") if identity.get(name)]
     judge = identity["judge"]
+    head = judge["name"] in JUDGES and JUDGES[judge["name"]].head
+    felt = ("lora",) if head else ("structured", "system", "lora")
+    settings += [name for name in felt if identity.get(name)]
+    drawn = "" if head else f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, "
     return [
         *([f"judge {judge['name']}"] if judge["name"] != "pointwise" else []),
         f"model {identity['model'].removeprefix('sha256:')[:12]}",
         *([f"template {judge['template'][:8]}"] if "template" in judge else []),
         *([f"principles {judge['principles'][:8]}"] if "principles" in judge else []),
         *([f"critiques {judge['critiques']}"] if "critiques" in judge else []),
-        f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, {identity['orders']} orders",
+        f"{drawn}{identity['orders']} orders",
         f"seed {identity['seed']}",
         *([", ".join(settings)] if settings else []),
     ]

@@ -189,11 +189,10 @@ def _how(curve: Curve, k: int, noise: float) -> str:
 
 def _costs(cost: Cost) -> dict[str, float]:
     """Tokens and seconds of an item, and the price; NaN where they are not known."""
-    judge = cost.judge
     found = {
         "tokens": cost.tokens_per_item,
-        "prompt_tokens": per_item(judge.prompt_tokens, cost.items),
-        "seconds": per_item(judge.seconds, cost.items),
+        "prompt_tokens": per_item(cost.of_judgements("prompt_tokens"), cost.items),
+        "seconds": per_item(cost.of_judgements("seconds"), cost.items),
         "price": cost.price,
     }
     return {name: NAN if value is None else value for name, value in found.items()}

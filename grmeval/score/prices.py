@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grmeval.engines.models import slug
 from grmeval.errors import ConfigError, nearest
@@ -17,9 +17,12 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 _MILLION = 1e6
 _HOUR = 3600.0
 
+MOST = 1e9
+"""Of a price: what any number of tokens or hours comes to is finite."""
+
 
 def _amount() -> Any:
-    return Field(None, ge=0, allow_inf_nan=False)
+    return Field(None, ge=0, le=MOST, allow_inf_nan=False)
 
 
 class Price(BaseModel):
@@ -61,8 +64,15 @@ class Price(BaseModel):
 
 class _File(BaseModel):
     model_config = _STRICT
-    currency: str = Field(min_length=1, max_length=12)
+    currency: str
     models: dict[str, Price] = Field(min_length=1)
+
+    @field_validator("currency")
+    @classmethod
+    def _short(cls, text: str) -> str:
+        if not (1 <= len(text) <= 8 and text.isprintable() and " " not in text):
+            raise ValueError("expected 1 to 8 printable characters without spaces")
+        return text
 
 
 @dataclass(frozen=True)

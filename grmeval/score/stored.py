@@ -25,9 +25,12 @@ COLUMNS = [
     "prompt_tokens",
     "cached_tokens",
     "weight",
+    "critic_prompt_tokens",
+    "critic_cached_tokens",
 ]
 
 _TOKENS = ("tokens", "prompt_tokens", "cached_tokens")
+_CRITIC = ("critic_prompt_tokens", "critic_cached_tokens")
 
 
 class Items:
@@ -83,7 +86,7 @@ class Rows:
 
     Row r is number j[r] of the response at slot[r] of item[r]; `valid`: its scores begin at
     values[start[r]]. `invalid`, `form` and `launch` number `names`; `changed`: its stored reading was
-    another one.
+    another one. Tokens of a critic are NaN where a sample has none, or does not say.
     """
 
     item: NDArray[np.int64]
@@ -97,6 +100,8 @@ class Rows:
     tokens: NDArray[np.int64]
     prompt_tokens: NDArray[np.int64]
     cached_tokens: NDArray[np.int64]
+    critic_prompt_tokens: NDArray[np.float64]
+    critic_cached_tokens: NDArray[np.float64]
     weight: NDArray[np.float64]
     changed: NDArray[np.bool_]
     values: NDArray[np.float64]
@@ -161,6 +166,7 @@ class _Reader:
             "changed": changed,
             "weight": batch.column("weight").to_numpy(zero_copy_only=False),
             **{name: _integers(batch, name) for name in ("j", *_TOKENS)},
+            **{name: _known(batch, name) for name in _CRITIC},
             **{name: self._numbers(batch.column(name)) for name in ("invalid", "form", "launch")},
         }
 
@@ -208,6 +214,12 @@ def _integers(batch: Any, name: str) -> NDArray[np.int64]:
     if found.min(initial=0) < 0:
         raise pa.ArrowInvalid(f"a sample without {name}")
     return found
+
+
+def _known(batch: Any, name: str) -> NDArray[np.float64]:
+    """A column of counts, NaN where it says nothing."""
+    found: NDArray[np.float64] = batch.column(name).to_numpy(zero_copy_only=False)
+    return found.astype(np.float64)
 
 
 def _renewed(judge: Judge, batch: Any) -> tuple[Any, NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grmeval.runs.find import all_runs
+from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
 from grmeval.runs.store import RunFolder
 from tests.helpers import ENVIRONMENT, command, grmeval, rows, sampled
 
@@ -189,17 +190,45 @@ def test_members_that_are_not_finished_are_said(tmp_path: Path) -> None:
     )
     assert one.path == other.path
     third = sampled(tmp_path, k=2, seed=2)
-    record = json.loads((third.path / "run.json").read_text("utf-8"))
-    record["asked"]["k"] = 3
-    (third.path / "run.json").write_text(json.dumps(record), "utf-8")
-    for path in (one.path, third.path):
-        changed = json.loads((path / "run.json").read_text("utf-8"))
-        changed["asked"] = {"k": 3, "limit": None}
-        (path / "run.json").write_text(json.dumps(changed), "utf-8")
+    names = sample_schema().names
+    kept = [row for row in read_rows(third.path, names) if row[1] != "code-pair-01"]
+    write_samples(third.path, [(SampleKey(*row[:3]), row) for row in kept])
+    changed = json.loads((one.path / "run.json").read_text("utf-8"))
+    changed["asked"] = {"k": 2, "limit": None}
+    (one.path / "run.json").write_text(json.dumps(changed), "utf-8")
     found = grmeval("panel", one.path, third.path, "--results", tmp_path)
     assert found.returncode == 3
     said = " ".join(found.stderr.split())
-    assert "150 samples are missing; give its members more samples" in said
+    more = (
+        f"{third.path}: `grmeval run` asks for them; then the same `grmeval panel` takes them over"
+    )
+    assert f"4 samples are missing; {more}" in said
+
+
+def test_rows_that_no_import_has_are_not_missing(tmp_path: Path) -> None:
+    source = sampled(tmp_path / "s", k=1)
+    words = []
+    for model, part in (("one", slice(0, 60)), ("other", slice(20, 75))):
+        columns = ("subset", "id", "j", "scores")
+        lines = [{name: row[name] for name in columns} for row in rows(source.path)[part]]
+        file = tmp_path / f"{model}.jsonl"
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        asked(
+            "import", "scores", file, "--bench", "sample", "--model", model, "--results", tmp_path
+        )
+        words.append(next(path for path in all_runs(tmp_path) if path.parent.name == model))
+    found = grmeval("panel", *words, "--results", tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "35 items are not judged by every member, and imports have no more" in found.stderr
+
+
+def test_another_name_for_a_panel_that_is_there_is_refused(results: Path, trio: Path) -> None:
+    before = (trio / "run.json").read_bytes()
+    found = grmeval("panel", *members(results), "--name", "duo", "--k", 1, "--results", results)
+    assert found.returncode == 2
+    said = " ".join(found.stderr.split())
+    assert f"--name duo: this panel is there already, as trio: {trio}; drop --name" in said
+    assert (trio / "run.json").read_bytes() == before
 
 
 def test_killed_in_the_middle_the_same_command_completes_it(tmp_path: Path) -> None:

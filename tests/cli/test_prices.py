@@ -49,7 +49,8 @@ def test_a_run_says_what_it_cost_with_its_meta_rm(tmp_path: Path) -> None:
     saved = json.loads((folder / "accuracy.json").read_text("utf-8"), parse_constant=pytest.fail)
     plain, guided = (saved["cost"][vote] for vote in ("sum", "meta:rm"))
     assert set(plain) == {
-        *("samples", "items", "tokens_per_item", "judge", "meta", "price", "currency", "notes")
+        *("samples", "items", "tokens_per_item", "judge", "critic", "meta", "price"),
+        *("currency", "notes"),
     }
     assert set(plain["judge"]) == set(guided["meta"])
     assert (plain["samples"], plain["items"], plain["currency"]) == (2, 75, "USD")
@@ -130,7 +131,15 @@ KEY = 'models."my-org/m"'
         (TABLE + "gpu_hour = 1", "currency is missing"),
         ('currency = "USD"', "models is missing"),
         ('currency = "USD"\n[models]', "models: "),
-        ('currency = ""\n' + TABLE + "gpu_hour = 1", "currency: "),
+        *(
+            (
+                f'currency = "{word}"\n' + TABLE + "gpu_hour = 1",
+                "currency: expected 1 to 8 printable",
+            )
+            for word in ("", "US dollar", "x" * 9, "U\\u001bD", "\\u00a0")
+        ),
+        (HEAD + "prompt = 1e300\ngenerated = 1", f"{KEY}.prompt: "),
+        (HEAD + "gpu_hour = 1e10", f"{KEY}.gpu_hour: "),
         ("curency = 1\n" + HEAD + "gpu_hour = 1", "unknown key curency; allowed: currency, models"),
         (HEAD + "promt = 1", f"unknown key {KEY}.promt; "),
         (HEAD + "promt = 1", "did you mean 'prompt'?"),

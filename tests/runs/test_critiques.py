@@ -15,17 +15,19 @@ from scipy.stats import binom
 from grmeval.benches import load
 from grmeval.engines.heads import HeadEngine
 from grmeval.engines.scorer import Reward, ScoreRequest
-from grmeval.errors import EngineError
+from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 from grmeval.runs.configure import configure
-from grmeval.runs.critiques import critiques_of
+from grmeval.runs.critiques import critiques_of, with_critiques
 from grmeval.runs.engines import Engines
+from grmeval.runs.panel import panel_of
 from grmeval.runs.plan import again, prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
 from grmeval.score import scale, score
 from grmeval.score.arrays import read_run
 from grmeval.score.diagnose import diagnose
+from tests.benches.test_restricted import own_archive
 from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
 
 EACH = 160
@@ -278,6 +280,30 @@ def test_latest_is_the_last_run_that_has_texts(tmp_path: Path) -> None:
     )
 
 
+def test_latest_takes_no_panel_and_no_import(tmp_path: Path) -> None:
+    runs = [sampled(tmp_path, k=1, seed=seed) for seed in (1, 2)]
+    panel_of(runs, tmp_path).make()
+    line = {"subset": "all", "id": "a", "j": 0, "scores": [1, 2], "quality": [1, 0], "text": "t"}
+    file = written(tmp_path / "i.jsonl", [line])
+    own = [{"id": "a", "subset": "all", "conversation": "?", "responses": ["a", "b"]}]
+    bench = written(tmp_path / "own.jsonl", [row | {"quality": [1, 0]} for row in own])
+    words = ("import", "scores", file, "--bench", bench, "--model", "m", "--results", tmp_path)
+    assert grmeval(*words).returncode == 0
+    settings = {"judge": "critique-scalar", "critiques": "latest"}
+    assert with_critiques(settings, tmp_path)["critiques"] == runs[1].path
+
+
+def test_what_a_head_cannot_feel_makes_no_other_run(tmp_path: Path) -> None:
+    critiques = sampled(tmp_path / "c", k=1, limit=4)
+    more: dict[str, Any] = {"temperature": 0.9, "top_p": 0.5, "max_tokens": 77, "structured": True}
+    for own in ({"judge": "scalar"}, {"judge": "critique-scalar", "critiques": critiques.path}):
+        plain = sampled(tmp_path / "r", limit=4, k=1, **own)
+        assert sampled(tmp_path / "r", limit=4, k=1, **own, **more).path == plain.path
+        assert not [line for line in score(plain).footer if "T=" in line or "top-p" in line]
+    with pytest.raises(ConfigError, match="--temperature"):
+        configure({"engine": "fake", "judge": "scalar", "temperature": 99})
+
+
 # ---------------------------------------------------------------------- what is read
 
 
@@ -344,6 +370,10 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sampled(here / "rows", bench=str(other), k=2)
     sampled(here / "bench", bench="sample", k=2)
     sampled(here / "head", bench=str(own), judge="scalar", k=1)
+    head = sampled(here / "other-head", bench=str(own), judge="scalar", k=1, seed=1)
+    panel_of([fine, head], here / "panel").make()
+    writing = sampled(here / "writing", bench=str(own), k=1, seed=5)
+    panel_of([fine, writing], here / "texts").make()
     reading(fine, here / "itself")
     judged = [{"subset": line["subset"], "id": line["id"], "j": 0} for line in lines(4)]
     scores = [row | {"scores": [1] * int(row["subset"][-1])} for row in judged]
@@ -388,7 +418,15 @@ JUDGE = ("--judge", "critique-scalar")
         ("rows", JUDGE, "its judgements are of other rows: data "),
         ("head", JUDGE, "a run of judge scalar, which writes no texts"),
         ("itself", JUDGE, "a run of judge critique-scalar, which writes no texts"),
+        ("panel", JUDGE, "a panel with judge scalar, which writes no texts"),
         ("silent", (*JUDGE, "--k", 1), "it has no texts: there is nothing to read"),
+        ("said", JUDGE, "; the imported file has no more: import one that has"),
+        (
+            "texts",
+            (*JUDGE, "--k", 3),
+            "; give its members more samples, then the same `grmeval panel`",
+        ),
+        ("few", JUDGE, "which was asked for --limit 3 of --seed 0: take the same here"),
         ("fine", (*JUDGE, "--k", 3), "8 of 8 items have 2 of 3 critiques in "),
         ("fine", (*JUDGE, "--k", 3), "which `grmeval run … --k 3` extends"),
         ("few", JUDGE, "5 of 8 items have 0 of 2 critiques in "),
@@ -463,6 +501,21 @@ def test_the_chats_are_shown(mistaken: Path) -> None:
     assert [chat[-1]["content"] for chat in chats] == [row["text"]] * 2
     late = grmeval(*words, "--j", 2)
     assert (late.returncode, "have 2 of 3 critiques" in late.stderr) == (2, True), late.stderr
+
+
+def test_critiques_of_a_restricted_benchmark_are_withheld(tmp_path: Path) -> None:
+    archive = own_archive(tmp_path)
+    run = sampled(tmp_path, bench="realmistake", data=archive, k=1, limit=4)
+    item = rows(run.path)[0]
+    words = ["prompt", "realmistake", "--data", archive, *JUDGE, "--critiques", run.path]
+    words += ["--item", f"{item['subset']}/{item['id']}"]
+    said = item["text"].splitlines()[0]
+    for more in ((), ("--json",)):
+        found = grmeval(*words, *more)
+        assert found.returncode == 0, found.stderr
+        assert said not in found.stdout
+        assert "restricted benchmark: critiques are shown with --texts" in found.stdout
+        assert said in grmeval(*words, *more, "--texts").stdout
 
 
 def test_a_settings_file_names_the_run_beside_it(mistaken: Path, tmp_path: Path) -> None:

@@ -148,7 +148,9 @@ def test_it_grows_with_its_members_and_never_shrinks(tmp_path: Path) -> None:
     assert [launch["samples"] for launch in grown.record["launches"]] == [300, 300]
     record, parquet = (grown.path / "run.json").read_bytes(), grown.path / "samples.parquet"
     stamp = parquet.stat().st_mtime_ns
-    plan = panel_of(members(4), tmp_path, "another-name")
+    with pytest.raises(ConfigError, match=r"there already, as panel-of-2: .*; drop --name"):
+        panel_of(members(4), tmp_path, "another-name", 1)
+    plan = panel_of(members(4), tmp_path, "panel-of-2")
     assert plan.make()[1] == 0
     assert plan.path == grown.path  # the same panel has its folder already
     assert (grown.path / "run.json").read_bytes() == record
@@ -229,6 +231,17 @@ def test_a_panel_of_a_restricted_benchmark_is_marked(tmp_path: Path) -> None:
     curve = scale(panel)
     assert {row.vote for row in curve.rows} == {"majority", "borda"}
     assert all(row.tokens != row.tokens for row in curve.rows)
+
+
+def test_without_k_it_is_of_all_that_all_have(tmp_path: Path) -> None:
+    for seed, k in ((1, 4), (2, 3)):
+        sampled(tmp_path, k=k, seed=seed)
+    # Read again at a smaller k, a run has no fewer samples.
+    members = [sampled(tmp_path, k=1, seed=seed) for seed in (1, 2)]
+    panel = made(*members)
+    assert panel.record["asked"]["k"] == 6
+    assert len(rows(panel.path)) == 75 * 6
+    assert made(*members, k=1).record["asked"]["k"] == 2
 
 
 # ---------------------------------------------------------------------- what its votes come to

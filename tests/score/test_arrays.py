@@ -129,8 +129,8 @@ def check_counts(
     assert run.samples.tolist() == per_item(Counter(at for at, _ in counted))
     assert run.invalid.tolist() == per_item(Counter(at for at, s in counted if s.scores is None))
     assert run.tokens.tolist() == summed("tokens")
-    assert run.prompt_tokens.tolist() == summed("prompt_tokens")
-    assert run.cached_tokens.tolist() == summed("cached_tokens")
+    assert run.taken[None].prompt_tokens.tolist() == summed("prompt_tokens")
+    assert run.taken[None].cached_tokens.tolist() == summed("cached_tokens")
     assert list(run.reasons) == sorted({s.invalid for _, s in mine if s.invalid})
     for reason, counts in run.reasons.items():
         assert counts.tolist() == per_item(Counter(at for at, s in counted if s.invalid == reason))

@@ -14,6 +14,7 @@ from grmeval.items import Completion, Message, Request
 from grmeval.runs.configure import configure
 from grmeval.runs.engines import Engines
 from grmeval.runs.imported import import_scores
+from grmeval.runs.panel import panel_of
 from grmeval.runs.plan import prepare
 from grmeval.runs.sample import extend
 from grmeval.runs.store import RunFolder
@@ -271,6 +272,131 @@ def test_rewards_from_elsewhere_say_nothing_of_tokens(four: RunFolder) -> None:
     assert found.judge.price == pytest.approx(1.08)
     assert "cost of meta RM theirs: tokens and seconds not known" in result.footer
     assert "no price of theirs: its tokens are not known" in result.footer
+
+
+# ---------------------------------------------------------------------- critics
+
+
+class Reading(Counting):
+    """A head that reads 30 tokens of each of two chats, 5 of them out of its cache."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for request in requests:
+            for j in request.js:
+                yield Completion(request, j, "[1.5, 0.5]", "stop", 60, 10, 0)
+
+
+def headed(four: RunFolder, tmp_path: Path, k: int = 4, **more: Any) -> RunFolder:
+    """A run whose head read the critiques of `four`, of which 16 seconds wrote 8, in 8 seconds."""
+    config = four.record["config"]
+    own = {"judge": "critique-scalar", "critiques": four.path, "bench": config["bench"]}
+    values = {"engine": "fake", "k": k, "results": tmp_path / "heads"} | own | more
+    folder = extend(prepare(configure(values)), Quiet(), Engines(lambda seed: Reading()))
+    return clocked(folder, {"sample_seconds": 8.0, "load_seconds": 1.0, "devices": 2})
+
+
+def named(folder: RunFolder, label: str, of: str = "label") -> RunFolder:
+    """The same run, its model (or its critic) under another name."""
+    path = folder.path / "run.json"
+    record = json.loads(path.read_text("utf-8"))
+    (record["config"] if of == "label" else record["config"]["critic"])["label"] = label
+    path.write_text(json.dumps(record), "utf-8")
+    return RunFolder(folder.path)
+
+
+def test_a_critic_is_told_and_priced_apart(four: RunFolder, tmp_path: Path) -> None:
+    four = named(clocked(four, {"devices": 3}), "writer")
+    folder = named(headed(four, tmp_path), "head")
+    known = prices(writer=BY_TOKEN, head=BY_HOUR)
+    found = cost(folder, "mean", prices=known)
+    critic = found.critic
+    assert critic
+    assert (critic.model, found.judge.model) == ("writer", "head")
+    # As the critiques' own run tells them.
+    assert (critic.prompt_tokens, critic.cached_tokens, critic.tokens) == (800, 240, 92)
+    assert (found.judge.prompt_tokens, found.judge.cached_tokens, found.judge.tokens) == (
+        480,
+        80,
+        0,
+    )
+    assert (critic.seconds, critic.gpu_seconds, critic.load_seconds) == (16, 48, 5)
+    assert (found.judge.seconds, found.judge.gpu_seconds) == (8, 16)
+    assert found.tokens_per_item == 46
+    assert critic.price == pytest.approx(1.08)
+    assert found.judge.price == pytest.approx(16 / 3600 * 3.6 * 500)
+    assert found.price == pytest.approx(1.08 + 8)
+    assert (
+        "cost of critic writer: 400 prompt (30 % cached) and 46 generated tokens an item, 16 s; "
+        "with it 9.08 EUR per 1,000 items"
+    ) in score(folder, prices=known).footer
+    row = next(row for row in scale(folder, votes=["mean"], prices=known).rows if row.k == 4)
+    assert (row.tokens, row.prompt_tokens, row.seconds) == (46, 640, 12)
+    assert row.price == pytest.approx(9.08)
+    # Half of the critiques, as the first two of each are.
+    half = cost(folder, "mean", k=2).critic
+    assert half
+    assert (half.tokens, half.cached_tokens, half.seconds) == (42, 80, 8)
+    by_the_hour = cost(folder, "mean", prices=prices(writer=BY_HOUR, head=BY_HOUR))
+    assert by_the_hour.price == pytest.approx((48 + 16) / 3600 * 3.6 * 500)
+
+
+def test_a_critic_of_before_is_not_known(four: RunFolder, tmp_path: Path) -> None:
+    folder = headed(four, tmp_path)
+    path = folder.path / "samples.parquet"
+    columns = ["critic_prompt_tokens", "critic_cached_tokens"]
+    pq.write_table(pq.read_table(path).drop_columns(columns), path)
+    record = json.loads((folder.path / "run.json").read_text("utf-8"))
+    del record["config"]["critic"]
+    (folder.path / "run.json").write_text(json.dumps(record), "utf-8")
+    found = cost(RunFolder(folder.path), "mean", prices=prices(fake=BY_HOUR))
+    critic = found.critic
+    assert critic
+    assert (critic.prompt_tokens, critic.tokens, critic.seconds) == (None, 92, None)
+    assert (found.judge.prompt_tokens, found.judge.tokens, found.judge.seconds) == (None, 0, 8)
+    assert found.judge.price is not None
+    assert found.price is None
+
+
+# ---------------------------------------------------------------------- panels
+
+
+def test_a_panel_pays_each_member_its_own_price(four: RunFolder, tmp_path: Path) -> None:
+    other = named(clocked(counted(tmp_path, 2, seed=1), {"sample_seconds": 6.0}), "other")
+    head = named(headed(named(four, "writer"), tmp_path), "head")
+    panel, _ = panel_of([named(four, "one"), other, head], tmp_path / "p").make()
+    known = prices(one=BY_TOKEN, other=BY_HOUR, head={"prompt": 1.0, "generated": 0.0})
+    found = cost(panel, "majority", prices=known)
+    assert (found.price, found.notes) == (None, ("no price of writer in prices.toml",))
+    every = Prices(known.path, "EUR", {**known.models, "writer": Price(**BY_HOUR)})
+    found = cost(panel, "majority", prices=every)
+    critic = found.critic
+    assert critic
+    # Two samples of each: half of the four, of the head and of its critic, all of the other.
+    assert found.judge.seconds == 8 + 6 + 4
+    assert found.judge.tokens == 42 + 42
+    assert (critic.tokens, critic.seconds) == (42, 8)
+    one = ((400 - 80) * 2 + 80 * 0.5 + 42 * 10) / 1e6 * 500
+    assert critic.price == pytest.approx(8 / 3600 * 3.6 * 500)
+    assert found.judge.price == pytest.approx(one + 6 / 3600 * 3.6 * 500 + 240 / 1e6 * 500)
+    assert found.judge.price
+    assert critic.price
+    assert found.price == pytest.approx(found.judge.price + critic.price)
+
+
+def test_a_panel_with_an_import_knows_no_tokens(four: RunFolder, tmp_path: Path) -> None:
+    judged = [
+        {"id": name, "subset": row["subset"], "j": 0, "scores": [8, 3]}
+        for name, row in zip("ab", four.items().to_pylist(), strict=True)
+    ]
+    file = tmp_path / "theirs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in judged), "utf-8")
+    bench = four.record["config"]["bench"]
+    theirs = import_scores(file, bench, "them", None, tmp_path / "i").folder
+    panel, _ = panel_of([four, theirs], tmp_path / "p").make()
+    found = cost(panel, "majority", prices=prices(fake=BY_TOKEN, them=BY_TOKEN))
+    assert (found.judge.tokens, found.tokens_per_item, found.judge.seconds) == (None, None, None)
+    assert found.price is None
+    assert found.notes == ("no price of them: its tokens are not known",)
 
 
 # ---------------------------------------------------------------------- imports
