@@ -24,7 +24,7 @@ __all__ = [
 
 
 PRESET = ("dtype", "max_tokens")
-RUN = "Run: a folder, a run-id or its first 4 characters, or `latest`."
+RUN = "Run: a folder, a run-id or its first 4 characters, the name of a panel, or `latest`."
 BESIDE = "A published row to stand beside, such as 'DeepSeek-GRM-27B Voting@32'; repeatable."
 BOOTSTRAP = "Limits as percentiles over so many resamples of prompts. [default: closed form]"
 RESULTS = "Folder of run folders. [default: that of grmeval.toml, else results]"

@@ -39,8 +39,7 @@ def compare_tables(
         columns = fitting(_columns(shown), shown, width, spare=("items", "first"))
         tables.append(rich_table(title, columns, shown, width, lambda row: row.level == "overall"))
         if not math.isnan(rows[0].detectable):
-            found = f"{percent(rows[0].detectable)} points would be found in four of five"
-            powers.append(f"{run}, {vote}: a difference of {found} comparisons (5 %, two-sided)")
+            powers.append(f"{run}, {vote}: {_power(rows[0].detectable)}")
         mine = [flip for flip in result.flips if (flip.run, flip.vote) == (run, vote)]
         if flips and mine:
             title = f"flipped in {run}, vote {vote}, lost ones first"
@@ -53,6 +52,15 @@ def compare_tables(
             "which items were won and lost: --flips; `grmeval show RUN --item ID` shows one"
         )
     return tables, notes
+
+
+def _power(detectable: float) -> str:
+    if detectable > 1:
+        return "too few items to find any difference in four of five comparisons (5 %, two-sided)"
+    return (
+        f"a difference of {percent(detectable)} points would be found in four of five comparisons "
+        "(5 %, two-sided)"
+    )
 
 
 def write_comparison(stem: Path, result: Comparison) -> list[Path]:

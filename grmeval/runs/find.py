@@ -36,7 +36,8 @@ def latest(results: Path, fits: Callable[[Path], bool] = lambda path: True) -> P
 
 
 def find_run(text: str, results: Path) -> Path:
-    """The folder of a RUN argument: a path, `latest`, a run-id or its first characters (4 or more).
+    """The folder of a RUN argument: a path, `latest`, a run-id or its first characters (4 or more), or the
+    name of a model or panel that has one run.
 
     ConfigError lists what there is below `results` where that is nothing or several.
     """
@@ -50,6 +51,9 @@ def find_run(text: str, results: Path) -> Path:
     exact = [run for run in matches if run.name == text.lower()]
     if len(text) >= SHORTEST and len(exact or matches) == 1:
         return (exact or matches)[0]
+    named = [run for run in runs if run.parent.name == text]
+    if len(named) == 1 and not exact:
+        return named[0]
     there = f"--results {results} has {_listed([_below(run, results) for run in runs])}"
     if path.exists() or len(path.parts) > 1:
         raise ConfigError(f"{path}: not a run folder: it has no run.json; {there}")

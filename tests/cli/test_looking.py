@@ -119,6 +119,15 @@ def test_a_run_has_many_names(results: Path, plain: Path, odd: Path) -> None:
         assert find_run(text, results) == plain
 
 
+def test_a_model_or_panel_with_one_run_is_its_name(tmp_path: Path) -> None:
+    for name in ("a/trio/abcd00000001", "a/m/abcd00000002", "b/m/abcd00000003"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "run.json").write_text("{}")
+    assert find_run("trio", tmp_path) == tmp_path / "a/trio/abcd00000001"
+    with pytest.raises(ConfigError, match="RUN 'm'"):
+        find_run("m", tmp_path)  # two runs have it
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
