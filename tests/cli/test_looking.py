@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from grmeval.benches import load
 from grmeval.cli import app, prompt, runs, show  # the modules add their commands
+from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Sample
 from grmeval.report.lines import prompt_text
 from grmeval.report.tables import write_accuracy
