@@ -228,7 +228,7 @@ def _do(planner: "Planner") -> dict[str, int]:
     for at, run in enumerate(planner.suite.runs, start=1):
         ready = [job for job in planner.due(run) if not job.waits]
         for jobs, words in commands(ready):
-            if all(job.work and job.work.seconds == 0 for job in jobs):
+            if all(job.work and job.work.done for job in jobs):
                 continue
             err.print(
                 f"[{at}/{len(planner.suite.runs)} {run}] grmeval {shlex.join(words)}",

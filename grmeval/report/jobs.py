@@ -62,7 +62,7 @@ def _state(job: Job) -> str:
     if job.waits:
         return "after its critiques"
     assert job.work is not None
-    if job.work.seconds == 0:
+    if job.work.done:
         return "done"
     if job.work.prompt_tokens is None:
         return "to fetch"

@@ -36,6 +36,11 @@ class Work:
     seconds: float
     measured: bool
 
+    @property
+    def done(self) -> bool:
+        """Nothing is to be asked, of judge or meta RM."""
+        return self.samples == 0 and self.prompt_tokens == 0
+
 
 def unseen_work(config: RunConfig, assumed: Estimates) -> Work:
     """The rows are not here: as many as the benchmark says there are, in its own layout."""

@@ -236,6 +236,7 @@ def test_rewards_that_are_missing_are_work(tmp_path: Path) -> None:
     work = made.plan("sampled")[0].work
     assert work
     assert (work.samples, work.tokens) == (0, 0)
+    assert not work.done
     assert work.prompt_tokens
     assert work.prompt_tokens > 96 * 80
     assert work.seconds == work.prompt_tokens / 1000
@@ -251,6 +252,7 @@ def test_what_is_not_here_is_not_fetched_by_a_dry_run(
     assert (job.work.items, job.work.samples, job.work.prompt_tokens) == (100, 800, None)
     assert job.work.tokens == 800 * 80  # at most --max-tokens
     assert job.work.seconds == 800 * 80 / 50
+    assert not job.work.done
 
 
 def test_work_is_what_is_still_missing_and_measured_once_it_can_be(tmp_path: Path) -> None:
@@ -271,6 +273,7 @@ def test_work_is_what_is_still_missing_and_measured_once_it_can_be(tmp_path: Pat
     job = made.plan("other")[0]
     assert job.work
     assert (job.work.items, job.work.samples, job.work.measured) == (6, 48, True)
+    assert not job.work.done  # however little time it took
     folder = job.path
     assert folder
     record = (folder / "run.json").read_text("utf-8")
