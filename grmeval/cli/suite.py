@@ -120,10 +120,10 @@ def suite(
     _show(stem, planner, costs, as_json)
     if mistakes := [run for run, code in failed.items() if code == ConfigError.exit_code]:
         raise ConfigError(f"could not be run (see above): {', '.join(mistakes)}")
-    unheard = {f"{job.run} on {job.bench}" for job in planner.jobs.values() if job.broken}
+    unheard = {job.run for job in planner.jobs.values() if job.broken}
     if failed or unheard:
         said = [f"{run} (exit code {code})" for run, code in failed.items()]
-        said += [f"{len(unheard)} runs whose rows or model the hub did not give"] * bool(unheard)
+        said += [f"the hub gave no rows or no model for {len(unheard)} runs"] * bool(unheard)
         raise Incomplete(f"not finished: {'; '.join(said)}; the same command goes on")
 
 

@@ -250,13 +250,11 @@ def _notes(
             "~ before ours: of a part of the items (or sections, or benchmarks): another number than the "
             "printed one"
         )
-    for bench in dict.fromkeys(cell.bench for cell in cells if cell.bench not in groups()):
-        whole: dict[tuple[str, str], tuple[int, int]] = {}  # of each row its overall, not a section
-        for cell in (cell for cell in cells if cell.bench == bench and cell.items):
-            at = cell.table, cell.row
-            whole[at] = max(whole.get(at, (0, 0)), (cell.items, cell.expected))
-        few, most = min(whole.values(), default=(0, 0)), max(whole.values(), default=(0, 0))
-        if few[0] < most[1]:
+    for bench, columns in index()["benches"].items():
+        whole = [c for c in cells if c.bench == bench and c.column == columns.get("overall")]
+        counts = {(cell.items, cell.expected) for cell in whole if cell.items}
+        few, most = min(counts, default=(0, 0)), max(counts, default=(0, 0))
+        if few[0] < most[1] and bench not in groups():
             begin = "" if few == most else f"{few[0]:,} to "
             yield f"{bench}: {begin}{most[0]:,} of {most[1]:,} items"
     models = {one.row.run: one.model for one in made.values() if one.model}
