@@ -1,6 +1,17 @@
-"""`python -m grmeval`: the same program as the `grmeval` command."""
+"""The `grmeval` command, and `python -m grmeval`."""
 
-from grmeval.cli import main
+from grmeval import interrupts
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Answer interrupts first: what is imported next takes a while."""
+    interrupts.at_once()
+    from grmeval.cli import main as command
+
+    command()
+
 
 if __name__ == "__main__":
     main()

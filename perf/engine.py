@@ -21,10 +21,7 @@ from typing import Any
 
 from grmeval.engines.vllm import VllmEngine
 from grmeval.items import Sample
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import Plan, prepare
-from grmeval.runs.sample import Estimate, extend
+from grmeval.runs import Engines, Estimate, Plan, configure, extend, prepare
 
 
 class Silent:

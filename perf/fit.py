@@ -10,8 +10,7 @@ from pathlib import Path
 
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.vllm import LONGEST_CONTEXT
-from grmeval.runs.configure import configure
-from grmeval.runs.plan import prepare
+from grmeval.runs import configure, prepare
 
 
 def main() -> None:

@@ -26,8 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grmeval.files import read_parquet
-from grmeval.runs.fold import SAMPLES, sample_schema
-from grmeval.runs.store import RunFolder
+from grmeval.store import SAMPLES, RunFolder, sample_schema
 
 K = 32
 WORDS = "a grader reads both answers and says which of them serves the user better and why "
@@ -39,7 +38,7 @@ import grmeval.cli, grmeval.report.tables, grmeval.score
 LOOP = """
 import sys
 from pathlib import Path
-from grmeval.runs.fold import read_rows
+from grmeval.store.samples import read_rows
 for row in read_rows(Path(sys.argv[1]), ["subset", "id", "j", "scores", "invalid", "launch", "form"]):
     pass
 """

@@ -11,10 +11,8 @@ import pytest
 
 from grmeval.items import Sample
 from grmeval.judges import JUDGES, PromptedJudge
-from grmeval.runs.configure import configure
-from grmeval.runs.plan import Plan, prepare
-from grmeval.runs.sample import Estimate, extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Estimate, Plan, configure, extend, prepare
+from grmeval.store import RunFolder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "100", "PYTHONWARNINGS": "default"}

@@ -13,9 +13,8 @@ import grmeval.config
 from grmeval import resources
 from grmeval.config import ROLES, RunConfig, Shard, build, roles
 from grmeval.errors import ConfigError
-from grmeval.runs.configure import configure
-from grmeval.runs.plan import prepare
-from grmeval.runs.store import run_id
+from grmeval.runs import configure, prepare
+from grmeval.store import run_id
 from tests.helpers import sampled
 
 # ---------------------------------------------------------------------- roles and limits

@@ -19,7 +19,7 @@ from grmeval import doctor
 from grmeval.doctor import Check, gpu, hub, machine, packages
 from grmeval.doctor.gpu import Gpu
 from grmeval.engines.models import read_preset
-from grmeval.runs import configure
+from grmeval.runs import configuration
 from tests.helpers import command
 from tests.test_imports import HEAVY
 
@@ -370,7 +370,7 @@ def test_the_default_model_is_the_one_a_run_takes(
     made_up.nvidia_smi("#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(made_up.folder))
     monkeypatch.delenv("GRMEVAL_MODEL", raising=False)
-    assert configure.configure({"bench": "sample"}).model == gpu.DEFAULT
+    assert configuration.configure({"bench": "sample"}).model == gpu.DEFAULT
 
 
 # -- Software

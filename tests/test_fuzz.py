@@ -18,11 +18,18 @@ from grmeval.errors import GrmevalError, StoreError
 from grmeval.items import Item, Key, Message, Reading, Sample
 from grmeval.judges import PointwiseJudge
 from grmeval.judges.parse import read_scores, split_thinking
-from grmeval.runs.fold import SampleKey, fold, read_rows, sample_schema, stored_keys, totals
-from grmeval.runs.items import items_table
-from grmeval.runs.journal import JournalWriter, read_journal
-from grmeval.runs.orders import limit_ranks, response_order
-from grmeval.runs.store import RunFolder, run_id
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.orders import response_order
+from grmeval.store import (
+    JournalWriter,
+    RunFolder,
+    SampleKey,
+    items_table,
+    run_id,
+    sample_schema,
+)
+from grmeval.store.journal import read_journal
+from grmeval.store.samples import fold, read_rows, stored_keys, totals
 
 EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "500"))
 FUZZ = settings(
@@ -45,7 +52,7 @@ def quick_disk() -> Iterator[None]:
     """What is written is fuzzed, not when the disk has it; and few rows fill more than one row group."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda descriptor: None)
-        patch.setattr("grmeval.runs.fold.ROW_GROUP", 5)
+        patch.setattr("grmeval.store.samples.ROW_GROUP", 5)
         yield
 
 

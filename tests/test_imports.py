@@ -3,9 +3,11 @@
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,13 +27,34 @@ LAYERS = (
     ("report",),
     ("score",),
     ("runs", "doctor"),
+    ("store",),
     ("benches", "judges", "engines", "config"),
-    ("hub",),
-    ("download",),
+    ("remote",),
     ("files",),
-    ("items", "errors", "resources"),
+    ("items", "errors", "resources", "interrupts"),
 )
-LEVEL = {part: level for level, row in enumerate(LAYERS) for part in row}
+# The rooms of a house; `*`: the files that lie in it beside its rooms.
+ROOMS = {
+    "score": (
+        ("curve", "compare", "nightly", "diagnosis"),
+        ("table",),
+        ("verdicts", "cost"),
+        ("arrays",),
+    ),
+    "runs": (("suite",), ("meta", "imports"), ("*",), ("derived",)),
+}
+# Whoever is outside takes what these hand on, and none of their files.
+FACES = {
+    *("store", "score", "runs"),
+    *(f"{house}.{room}" for house, rows in ROOMS.items() for row in rows for room in row),
+}
+
+
+def levels(rows: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    return {name: level for level, row in enumerate(rows) for name in row}
+
+
+LEVEL = levels(LAYERS)
 HEAVY = {"vllm", "torch", "transformers", "datasets", "pandas", "scipy", "matplotlib", "pyarrow"}
 
 
@@ -60,12 +83,57 @@ def part_of(name: str) -> str | None:
     return part if root == "grmeval" and f"grmeval.{part}" in MODULES else None
 
 
+def module_of(name: str) -> str:
+    """The module that a dotted name of the package is taken from: a face that hands on `gate`, no gate.py."""
+    above, _, last = name.rpartition(".")
+    if last in handed_on(above):
+        return above
+    return name if name in MODULES else module_of(above)
+
+
+@cache
+def handed_on(module: str) -> list[str]:
+    """What a face names in `__all__`."""
+    if module not in MODULES or MODULES[module].name != "__init__.py":
+        return []
+    return list(getattr(importlib.import_module(module), "__all__", []))
+
+
+def room_of(module: str) -> str:
+    """The folder that a module lies in, below the root: `score.table`; of a part without one its name."""
+    package = MODULES[module].name == "__init__.py"
+    return (module if package else module.rpartition(".")[0]).partition(".")[2]
+
+
+def place_in(house: str, module: str) -> str | None:
+    """The room of a house, or the file's own name where a row names it, else `*`; None: its face."""
+    rest = module.removeprefix(f"grmeval.{house}").removeprefix(".")
+    first = rest.split(".")[0]
+    return (first if first in levels(ROOMS[house]) else "*") if rest else None
+
+
+def inside(house: str, module: str, other: str) -> bool:
+    """Whether an import from one file of a house to another runs downwards."""
+    here, there = place_in(house, module), place_in(house, other)
+    if here is None:
+        return True
+    level = levels(ROOMS[house])
+    return here == there or (there is not None and level[here] < level[there])
+
+
 def allowed(module: str, name: str) -> bool:
     here, there = part_of(module), part_of(name)
     if here is None:
         return False
-    if there is None or here == there:
+    if there is None:
         return True
+    other = module_of(name)
+    if room_of(other) in FACES and other != f"grmeval.{room_of(other)}":
+        mine = f"{room_of(module)}."
+        if not mine.startswith(f"{room_of(other)}."):
+            return False
+    if here == there:
+        return here not in ROOMS or inside(here, module, other)
     if "measure" in (here, there):
         return here == "score"
     return LEVEL[here] < LEVEL[there]
@@ -80,6 +148,23 @@ def test_every_part_has_a_layer() -> None:
     assert parts == {*LEVEL, "measure"}
 
 
+@pytest.mark.parametrize("house", ROOMS)
+def test_every_room_has_a_floor(house: str) -> None:
+    rooms = {place_in(house, module) for module in MODULES if part_of(module) == house} - {None}
+    assert rooms == {*levels(ROOMS[house])}
+
+
+@pytest.mark.parametrize("room", sorted(FACES))
+def test_a_room_says_what_it_is_for_and_which_file_to_open_first(room: str) -> None:
+    path = MODULES.get(f"grmeval.{room}")
+    if path is None or path.name != "__init__.py":  # a file among rooms
+        return
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    first = re.search(r"Open ([a-z_/]+\.py) first", said)
+    assert first, said
+    assert (path.parent / first[1]).exists()
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_downwards(module: str) -> None:
     path = MODULES[module]
@@ -89,7 +174,7 @@ def test_imports_run_downwards(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("grmeval.runs.store", "from grmeval.score import score"),
+        ("grmeval.store.folder", "from grmeval.score import score"),
         ("grmeval.items", "import grmeval.errors"),
         ("grmeval.judges.parse", "from grmeval.engines.fake import FakeEngine"),
         ("grmeval.config", "from grmeval import benches"),
@@ -97,7 +182,10 @@ def test_imports_run_downwards(module: str) -> None:
         ("grmeval.benches.load", "from ..judges import Judge"),
         ("grmeval.measure.votes", "from grmeval.errors import nearest"),
         ("grmeval.report.tables", "from grmeval.measure import wilson"),
-        ("grmeval.score.rules", "if TYPE_CHECKING:\n    from grmeval.report.tables import table"),
+        (
+            "grmeval.score.verdicts.rules",
+            "if TYPE_CHECKING:\n    from grmeval.report.tables import table",
+        ),
         ("grmeval", "from grmeval.errors import GrmevalError"),
         ("grmeval", "import numpy"),
     ],
@@ -110,9 +198,9 @@ def test_the_check_can_fail(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("grmeval.cli.run", "from grmeval.items import Item\nimport typer"),
-        ("grmeval.score.curve", "from grmeval.measure import wilson"),
+        ("grmeval.score.curve.curve", "from grmeval.measure import wilson"),
         ("grmeval.measure.votes", "from . import subsets"),
-        ("grmeval.runs.store", "from grmeval import __version__, resources"),
+        ("grmeval.store.folder", "from grmeval import __version__, resources"),
     ],
 )
 def test_the_check_can_pass(module: str, source: str) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 import pyarrow.parquet
 from grmeval.files import read_parquet
 from grmeval.items import Key
-from grmeval.runs.fold import read_rows
-from grmeval.runs.judgements import read_judgements
-from grmeval.runs.read import item_samples, sample_batches
-from grmeval.runs.store import RunFolder
+from grmeval.store.samples import read_rows
+from grmeval.runs.imports.judgement_file import read_judgements
+from grmeval.store.read_samples import item_samples, sample_batches
+from grmeval.store.folder import RunFolder
 
 folder, export = RunFolder(Path(sys.argv[1])), Path(sys.argv[2])
 read = {

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from grmeval import hub, resources
+from grmeval import resources
 from grmeval.benches.sources import read_files
 from grmeval.benches.spec import BenchSpec, Source, Table
 from grmeval.errors import DataError
+from grmeval.remote import hub
 
 __all__ = ["Copy", "archive_of", "at_hand", "copies", "on_hub"]
 
@@ -30,7 +31,7 @@ class Copy(NamedTuple):
 def copies(spec: BenchSpec, beside: Path, data: Path | None) -> list[Copy]:
     """What to read: `data` if given, else what lies beside the TOML, else the hub's or what was fetched.
 
-    DataError where there is none of these; ConfigError and InfrastructureError as `grmeval.hub`.
+    DataError where there is none of these; ConfigError and InfrastructureError as `grmeval.remote.hub`.
     """
     if data is not None:
         return [Copy(data, spec.tables, str(data), f"--bench {spec.id} --data {data}")]

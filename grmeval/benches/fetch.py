@@ -8,8 +8,8 @@ from grmeval.benches.copies import Copy, archive_of, copies
 from grmeval.benches.load import find_spec
 from grmeval.benches.sources import damage
 from grmeval.benches.spec import Source
-from grmeval.download import download
 from grmeval.errors import ConfigError
+from grmeval.remote.download import download
 
 __all__ = ["fetch"]
 

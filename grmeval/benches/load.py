@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from grmeval import resources
+from grmeval.benches.check_items import check_rules
 from grmeval.benches.copies import Copy, copies
 from grmeval.benches.groups import groups
 from grmeval.benches.layouts import LAYOUTS
@@ -15,7 +16,6 @@ from grmeval.benches.own import OWN_ROWS, own_file, spec_of_rows
 from grmeval.benches.rows import read_rows
 from grmeval.benches.shapes import make_items, subset_of
 from grmeval.benches.spec import BenchSpec, Table, holds, read_spec
-from grmeval.benches.suit import check_rules
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item
 

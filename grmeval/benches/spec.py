@@ -165,7 +165,7 @@ class BenchSpec(_Strict):
     games: bool = False
     """Pairs: vote inside each response order, right where more orders are won than lost (JudgeBench)."""
     figures: tuple[Literal["detection", "pools", "arena", "ties-too"], ...] = ()
-    """What else is computed: see `grmeval.score.figures`."""
+    """What else is computed: see `grmeval.score.table.benchmark_figures`."""
     metric: str = ""
     """One sentence: how the overall number is formed."""
     ties: Literal["wrong", "share", "half", "random"] = "wrong"

@@ -13,11 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from grmeval.errors import GrmevalError, InfrastructureError
+from grmeval.interrupts import INTERRUPTED, SAID, in_turn
 
 __all__ = ["app", "main"]
 
 INFRASTRUCTURE = InfrastructureError.exit_code
-INTERRUPTED = 130
 
 
 COMMANDS = (
@@ -67,14 +67,15 @@ class _Commands(TyperGroup):
 def _left() -> Iterator[None]:
     """What ends a command becomes a message and an exit code; a bug passes, to be said as one."""
     try:
-        yield
-        sys.stdout.flush()
+        with in_turn():
+            yield
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe left early (`| head`): nobody is to be told.
         _drop_output()
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except KeyboardInterrupt:
-        _say("interrupted: what is finished is kept; the same command goes on")
+        _say(SAID)
         raise typer.Exit(INTERRUPTED) from None
     except (GrmevalError, OSError) as error:
         if "--debug" in sys.argv:
@@ -94,7 +95,7 @@ def _drop_output() -> None:
 
 def _say(message: str) -> None:
     """On standard error; texts of users and of data sets in it make no terminal act."""
-    from grmeval.report.text import printable
+    from grmeval.report.printable import printable
 
     with contextlib.suppress(OSError):
         print(printable(message), file=sys.stderr)
@@ -158,8 +159,6 @@ def main() -> None:
     )
     from grmeval.cli.child import leave_with_parent
 
-    # Schedulers end a job with SIGTERM: leave as on Ctrl-C, with the journal closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     leave_with_parent()
     _ready_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:

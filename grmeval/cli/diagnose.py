@@ -1,13 +1,12 @@
 """`grmeval diagnose RUN`: what is wrong with a judge, from its stored samples; no model is needed."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN, option
+from grmeval.cli.options import RUN, AsJson, Results, option
 
 
 @app.command()
@@ -19,7 +18,7 @@ def diagnose(
         int | None,
         typer.Option("--k", min=1, help="Samples of a vote. [default: those last asked]"),
     ] = None,
-    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
+    limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
         typer.Option(
@@ -28,8 +27,8 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Diagnose a judge: biases, agreement, calibration, cost.
 
@@ -38,9 +37,8 @@ def diagnose(
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
-    from grmeval.score.diagnose import diagnose as look
+    from grmeval.score.diagnosis import diagnose as look
+    from grmeval.store import RunFolder, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
     result = look(folder, k=k, limit=limit, vote=vote)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS
+from grmeval.cli.options import Results
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +18,7 @@ PROBLEM = 3
 
 @app.command()
 def doctor(
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Look at this machine: Python, memory, disk, GPU, vLLM, demo model, hub.

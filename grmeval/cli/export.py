@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN
+from grmeval.cli.options import Results, Run
 
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help=RUN)],
+    run: Run,
     what: Annotated[
         str, typer.Option("--what", help="Rows: samples, verdicts (last saved) or items.")
     ] = "samples",
@@ -30,15 +30,14 @@ def export(
             show_default=False,
         ),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
 
     from grmeval.cli.settings import results_folder
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
+    from grmeval.store import RunFolder, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
     if texts is None and folder.restricted and what == "samples":

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN, option
+from grmeval.cli.options import AsJson, Results, Run, option
 
 if TYPE_CHECKING:
-    from grmeval.runs.store import RunFolder
     from grmeval.score import Baseline, Gated
+    from grmeval.store import RunFolder
 
 SMALLEST = 1e-6
 """Odds below this are beyond what a t quantile of some hundred items can tell."""
@@ -20,7 +20,7 @@ EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed":
 
 @app.command()
 def gate(
-    run: Annotated[str, typer.Argument(help=RUN)],
+    run: Run,
     baseline: Annotated[
         str,
         typer.Option(
@@ -56,9 +56,7 @@ def gate(
             "--max-tokens", min=0, max=1e9, help="Generated tokens per judgement allowed."
         ),
     ] = None,
-    vote: Annotated[
-        str | None, option("vote", "--vote", default="the baseline's; of a run sum")
-    ] = None,
+    vote: Annotated[str | None, option("vote", default="the baseline's; of a run sum")] = None,
     extend: Annotated[
         int | None,
         typer.Option(
@@ -71,8 +69,8 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option("--junit", help="Write JUnit XML for CI.", metavar="FILE")
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether a run is worse than its baseline by more than a margin.
 
@@ -83,10 +81,9 @@ def gate(
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError, StoreError
     from grmeval.report.gate import write_junit
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
     from grmeval.score import Absolute
     from grmeval.score import gate as ask
+    from grmeval.store import RunFolder, find_run
 
     if not SMALLEST <= alpha < 0.5:
         raise ConfigError(f"--alpha {alpha:g}: expected a number from {SMALLEST:g} to below 0.5")
@@ -130,10 +127,9 @@ def _share(percent: float | None) -> float | None:
 def _baseline(text: str, results: Path, vote: str | None, night: "RunFolder") -> "Baseline":
     """From a file, or made of a run on the spot."""
     from grmeval.errors import ConfigError
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
     from grmeval.score import baseline_of, read_baseline
-    from grmeval.score.ballots import usual_vote
+    from grmeval.score.verdicts import usual_vote
+    from grmeval.store import RunFolder, find_run
 
     if not Path(text).is_file():
         if text.endswith(".json"):
@@ -153,7 +149,9 @@ def _extended(folder: "RunFolder", k: int) -> "RunFolder":
     """The run with k samples an item, sampled as it was."""
     from grmeval.cli.output import consoles
     from grmeval.report.progress import ConsoleProgress
-    from grmeval.runs.plan import again
-    from grmeval.runs.sample import extend
+    from grmeval.report.signs import Signs
+    from grmeval.runs import again, extend
 
-    return extend(again(folder, k), ConsoleProgress(consoles()[1]))
+    with Signs() as signs:
+        signs.at(f"planning {k} samples an item")
+        return extend(again(folder, k), ConsoleProgress(consoles()[1], signs))

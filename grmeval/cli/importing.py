@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, bench_names, option
+from grmeval.cli.options import AsJson, Results, bench_names, option
 
 importing = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Bring in judgements made elsewhere."
@@ -35,9 +35,9 @@ def scores(
     model: Annotated[
         str, typer.Option("--model", help="Name of the judge that made the judgements.")
     ],
-    data: Annotated[Path | None, option("data", "--data")] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Annotated[Path | None, option("data")] = None,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a run of judgements that another program made, and score it.
 
@@ -48,7 +48,7 @@ def scores(
     from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError
-    from grmeval.runs.imported import import_scores
+    from grmeval.runs.imports import import_scores
     from grmeval.score import score
 
     benches = expand([bench])

@@ -19,8 +19,7 @@ def merge(
 
     Samples that INTO has are kept, the others' are added:
     grmeval merge results-1/rmb/my-grm/0a1b2c results-2/rmb/my-grm/0a1b2c"""
-    from grmeval.runs.rewards import reward_names
-    from grmeval.runs.store import RunFolder
+    from grmeval.store import RunFolder, reward_names
 
     target = RunFolder(into)
     for path in others:

@@ -10,45 +10,36 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import RESULTS, RUN, json_object, key_values, meta_names, option
+from grmeval.cli.options import RUN, AsJson, Results, option, takes
 
 if TYPE_CHECKING:
     from grmeval.config import RunConfig
 
 __all__ = ["in_a_fresh_process", "meta_score"]
 
-Text = str | None
-
 
 @app.command("meta-score")
+@takes(
+    *("meta_model", "meta_template", "name", "k", "limit"),
+    *("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
+    *("engine", "engine_args", "chat_template_kwargs", "seed"),
+)
 def meta_score(
+    *,
     runs: Annotated[
         list[str],
         typer.Argument(help=f"{RUN} Of several the model is loaded once.", metavar="RUN..."),
     ],
-    meta_model: Annotated[
-        Text, option("meta_model", "--meta-model", autocompletion=meta_names)
-    ] = None,
-    meta_template: Annotated[Path | None, option("meta_template", "--meta-template")] = None,
+    settings: dict[str, Any],
     name: Annotated[
-        Text,
+        str | None,
         typer.Option("--name", help="What votes call it: meta:NAME. [default: the model's name]"),
     ] = None,
     k: Annotated[
         int | None,
         typer.Option("--k", min=1, help="The first k samples. [default: those last asked]"),
     ] = None,
-    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    revision: Annotated[Text, option("revision", "--revision")] = None,
-    trust_remote_code: Annotated[bool, option("trust_remote_code", "--trust-remote-code")] = False,
-    dtype: Annotated[Text, option("dtype", "--dtype")] = None,
-    max_model_len: Annotated[int | None, option("max_model_len", "--max-model-len")] = None,
-    tensor_parallel: Annotated[int | None, option("tensor_parallel", "--tensor-parallel")] = None,
-    engine: Annotated[Text, option("engine", "--engine")] = None,
-    engine_arg: Annotated[list[str] | None, option("engine_args", "--engine-arg")] = None,
-    chat_template_kwargs: Annotated[
-        Text, option("chat_template_kwargs", "--chat-template-kwargs")
-    ] = None,
+    limit: Annotated[int | None, option("limit", bounded=True)] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the fake meta RM. [default: 0]")
     ] = None,
@@ -56,8 +47,8 @@ def meta_score(
         Path | None,
         typer.Option("--data", help="Copy of the benchmark. [default: the one that was judged]"),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score a run's judgements with a meta RM.
 
@@ -69,31 +60,22 @@ def meta_score(
     from grmeval.report.grid import json_object as as_object
     from grmeval.report.grid import json_text
     from grmeval.report.meta import ConsoleMeta, scored_lines
-    from grmeval.runs.find import find_run
+    from grmeval.report.signs import Signs
+    from grmeval.runs.meta import configure_meta, prepare_meta
     from grmeval.runs.meta import meta_score as score_with_meta
-    from grmeval.runs.meta_plan import configure_meta, prepare_meta
-    from grmeval.runs.store import RunFolder
+    from grmeval.store import RunFolder, find_run
 
-    flags: dict[str, Any] = {
-        "model": meta_model,
-        "name": name,
-        "template": meta_template,
-        "engine": engine,
-        "engine_args": key_values(engine_arg, "--engine-arg"),
-        "revision": revision,
-        "trust_remote_code": trust_remote_code or None,
-        "dtype": dtype,
-        "max_model_len": max_model_len,
-        "tensor_parallel": tensor_parallel,
-        "chat_template_kwargs": json_object(chat_template_kwargs, "--chat-template-kwargs"),
-        "seed": seed,
-    }
+    own = {"name": name, "seed": seed}
+    flags = {field.removeprefix("meta_"): value for field, value in settings.items()} | own
     where = results_folder(results)
     paths = dict.fromkeys(find_run(run, where).resolve() for run in runs)
     folders = [RunFolder(path) for path in paths]
-    plan = prepare_meta(configure_meta(flags))
-    out, err = consoles()
-    found = score_with_meta(folders, plan, ConsoleMeta(err), k=k, limit=limit, data=data)
+    with Signs() as signs:
+        signs.at("looking at the meta RM and the judgements")
+        plan = prepare_meta(configure_meta(flags))
+        out, err = consoles()
+        progress = ConsoleMeta(err, signs)
+        found = score_with_meta(folders, plan, progress, k=k, limit=limit, data=data)
     if as_json:
         sys.stdout.write(json_text([as_object(each) for each in found]))
         return
@@ -127,7 +109,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
 def _tell_memory() -> None:
     """What the generator took, and what this process still holds beside the meta RM's."""
     from grmeval.cli.output import consoles
-    from grmeval.runs.disk import memory
+    from grmeval.store import memory
 
     if found := memory():
         gpu = f", GPU {found['gpu_peak']:,} MiB" if "gpu_peak" in found else ""

@@ -1,7 +1,11 @@
-"""Options that commands share: a field of RunConfig gives its option's help text."""
+"""Options that commands share: a field of RunConfig gives its option, with flag, type and help text."""
 
+import functools
+import inspect
 import json
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -9,60 +13,167 @@ from grmeval.config import RunConfig
 from grmeval.errors import ConfigError
 
 __all__ = [
-    "BESIDE",
-    "BOOTSTRAP",
-    "RESULTS",
     "RUN",
+    "AsJson",
+    "Beside",
+    "Bootstrap",
+    "Results",
+    "Run",
     "bench_names",
-    "json_object",
     "key_values",
-    "meta_names",
     "model_names",
     "option",
     "published_rows",
+    "takes",
 ]
 
-
-PRESET = ("dtype", "max_tokens")
 RUN = "Run: a folder, a run-id or its first 4 characters, the name of a panel, or `latest`."
-BESIDE = "A published row to stand beside, such as 'DeepSeek-GRM-27B Voting@32'; repeatable."
-BOOTSTRAP = "Limits as percentiles over so many resamples of prompts. [default: closed form]"
-RESULTS = "Folder of run folders. [default: that of grmeval.toml, else results]"
+
+Run = Annotated[str, typer.Argument(help=RUN)]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", help="Folder of run folders. [default: that of grmeval.toml, else results]"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        help="A published row to stand beside, such as 'DeepSeek-GRM-27B Voting@32'; repeatable.",
+    ),
+]
+Bootstrap = Annotated[
+    int | None,
+    typer.Option(
+        "--bootstrap",
+        min=100,
+        help="Limits as percentiles over so many resamples of prompts. [default: closed form]",
+    ),
+]
+
+_PRESET = ("dtype", "max_tokens")
+"""Fields for which a model's preset may say something else than their default."""
+_ON_OR_OFF = ("structured",)
+"""Switches that a preset may turn on, so that a flag turns them off."""
 
 
-def published_rows(names: list[str] | None) -> list[str]:
-    """Names of published rows, checked."""
-    if names:
-        from grmeval.report.published import published_for
+def takes(
+    *order: str, bounded: bool = False, **defaults: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of these fields; it gets those that were given, as a dictionary `settings`.
 
-        published_for("", names)
-    return names or []
+    They stand where `settings` stands in its signature, in this order, which may hold other options of its
+    own. `bounded`: limits are checked here, for commands that build no RunConfig. `defaults`: what the
+    command takes where an option is not given, in words.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters
+        names = list(own)
+        at = names.index("settings")
+        before, after = (
+            [own[name] for name in part if name not in order]
+            for part in (names[:at], names[at + 1 :])
+        )
+        fields = [
+            own[name] if name in own else _parameter(name, bounded, defaults.get(name))
+            for name in order
+        ]
+
+        @functools.wraps(command)
+        def called(**values: Any) -> None:
+            settings = {n: _read(n, values.pop(n)) for n in order if n not in own}
+            command(
+                settings={name: value for name, value in settings.items() if value is not None},
+                **values,
+            )
+
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in before + fields + after]
+        )
+        return called
+
+    return decorate
 
 
-def option(field: str, *names: str, **more: Any) -> Any:
+def option(field: str, *, bounded: bool = False, default: str | None = None) -> Any:
     """A Typer option for a field of RunConfig; unset means the preset's or the field's default.
 
     `default`: what the command takes instead, in words.
     """
-    info, text = RunConfig.model_fields[field], RunConfig.model_fields[field].description or ""
-    if "default" in more:
-        return typer.Option(*names, help=f"{text} [default: {more['default']}]", show_default=False)
-    if words := _words(info.annotation):
-        more.setdefault(
-            "autocompletion", lambda incomplete: [w for w in words if w.startswith(incomplete)]
-        )
-    if info.default not in (None, False, {}) and "show_default" not in more:
-        default = info.default[0] if isinstance(info.default, tuple) else info.default
-        text += (
-            f" [default: {default}; a model's preset may say otherwise]"
-            if field in PRESET
-            else f" [default: {default}]"
-        )
-    return typer.Option(*names, help=text, show_default=False, **more)
+    info, more = RunConfig.model_fields[field], dict[str, Any]()
+    text, usual = info.description or "", info.default
+    if default:
+        text += f" [default: {default}]"
+    elif usual not in (None, False, {}):
+        text += f" [default: {usual}"
+        text += "; a model's preset may say otherwise]" if field in _PRESET else "]"
+    if complete := _completion(field):
+        more["autocompletion"] = complete
+    if bounded:
+        more["min"] = next((each.ge for each in info.metadata if hasattr(each, "ge")), None)
+    return typer.Option(_flag(field), help=text, show_default=False, **more)
+
+
+def _flag(field: str) -> str:
+    name = f"--{field.replace('_', '-')}"
+    if field in _ON_OR_OFF:
+        return f"{name}/--no-{name.removeprefix('--')}"
+    return name.removesuffix("s") if _repeats(field) else name
+
+
+def _repeats(field: str) -> bool:
+    """Whether a field is a table of engine settings: one flag for each of them."""
+    return field.endswith("engine_args")
+
+
+def _parameter(field: str, bounded: bool, default: str | None) -> inspect.Parameter:
+    typed: Any = _typed(field)
+    return inspect.Parameter(
+        field,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if typed is bool else None,
+        annotation=Annotated[typed, option(field, bounded=bounded, default=default)],
+    )
+
+
+def _typed(field: str) -> Any:
+    """What the command line reads: words are checked later, where the nearest one can be named."""
+    annotation = RunConfig.model_fields[field].annotation
+    if annotation is bool and field not in _ON_OR_OFF:
+        return bool
+    if _repeats(field) or field == "vote":
+        return list[str] | None
+    if field == "critiques":  # a run, as people name runs; only found is it a path
+        return str | None
+    for plain in (bool, int, float, Path):
+        if annotation is plain or plain in get_args(annotation):
+            return plain | None
+    return str | None
+
+
+def _read(field: str, given: Any) -> Any:
+    """A value of a field from what stood on the command line; None: nothing did."""
+    if _repeats(field):
+        return key_values(given, _flag(field))
+    if field == "chat_template_kwargs":
+        return _json_object(given, _flag(field))
+    return None if given is False and field not in _ON_OR_OFF else given
+
+
+def _completion(field: str) -> Callable[[str], list[str]] | None:
+    """For the shell: the words that a field allows, or the models there are."""
+    if named := {"model": model_names, "meta_model": _meta_names}.get(field):
+        return named
+    words = _words(RunConfig.model_fields[field].annotation)
+    if not words:
+        return None
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def _words(annotation: Any) -> list[str]:
-    """The words that a field allows, if it allows words only."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
     return [word for part in get_args(annotation) for word in _words(part)]
@@ -82,11 +193,19 @@ def model_names(incomplete: str) -> list[str]:
     return [name for name in presets("generator") if name.startswith(incomplete)]
 
 
-def meta_names(incomplete: str) -> list[str]:
-    """For the shell's completion."""
+def _meta_names(incomplete: str) -> list[str]:
     from grmeval.engines.models import presets
 
     return [name for name in presets("scalar") if name.startswith(incomplete)]
+
+
+def published_rows(names: list[str] | None) -> list[str]:
+    """Names of published rows, checked."""
+    if names:
+        from grmeval.report.published import published_for
+
+        published_for("", names)
+    return names or []
 
 
 def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
@@ -105,7 +224,7 @@ def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
     return found
 
 
-def json_object(text: str | None, flag: str) -> dict[str, Any] | None:
+def _json_object(text: str | None, flag: str) -> dict[str, Any] | None:
     """A JSON object given on the command line."""
     if text is None:
         return None

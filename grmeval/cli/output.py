@@ -38,7 +38,7 @@ def consoles() -> "tuple[Console, Console]":
     """(standard output, standard error); what is printed is text, and makes no terminal act."""
     from rich.console import Console
 
-    from grmeval.report.text import printable
+    from grmeval.report.printable import printable
 
     class Plain(Console):
         def print(self, *objects: Any, **how: Any) -> None:

@@ -1,12 +1,11 @@
 """`grmeval panel RUN RUN…`: several models' runs of one benchmark, voted together."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN, option
+from grmeval.cli.options import RUN, AsJson, Results, option
 
 
 @app.command()
@@ -18,14 +17,14 @@ def panel(
     ] = None,
     vote: Annotated[
         list[str] | None,
-        option("vote", "--vote", default="the first member's; majority where scales are unlike"),
+        option("vote", default="the first member's; majority where scales are unlike"),
     ] = None,
     k: Annotated[
         int | None,
         typer.Option("--k", min=1, help="Samples of each member. [default: all that all have]"),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Vote over several models' runs, as one panel of judges.
 
@@ -35,14 +34,10 @@ def panel(
     from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
     from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
-    from grmeval.runs.find import find_run
-    from grmeval.runs.origins import origin
-    from grmeval.runs.panel import panel_of
-    from grmeval.runs.rewards import reward_names
-    from grmeval.runs.store import RunFolder
+    from grmeval.runs.derived import panel_of
     from grmeval.score import score
-    from grmeval.score.ballots import check_panel_votes
-    from grmeval.score.several import check_same, common_limit
+    from grmeval.score.verdicts import check_panel_votes, check_same, common_limit
+    from grmeval.store import RunFolder, find_run, origin, reward_names
 
     where = results_folder(results)
     members = [RunFolder(find_run(run, where)) for run in runs]

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN
+from grmeval.cli.options import Results, Run
 
 
 @app.command()
 def principles(
-    run: Annotated[str, typer.Argument(help=RUN)],
+    run: Run,
     to: Annotated[Path, typer.Option("--to", help="File of JSON lines: subset, id, principles.")],
     right: Annotated[
         bool,
@@ -22,16 +22,15 @@ def principles(
             "labels: a run with such principles is no fair measure on the same items.",
         ),
     ] = False,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    results: Results = None,
 ) -> None:
     """Write each item's principles, of its first readable sample, to a file.
 
     For `grmeval run --judge pointwise-principles --principles FILE`.
     """
     from grmeval.cli.settings import results_folder
-    from grmeval.runs.find import find_run
-    from grmeval.runs.principles import extract_principles
-    from grmeval.runs.store import RunFolder
+    from grmeval.runs.derived import extract_principles
+    from grmeval.store import RunFolder, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
     found = extract_principles(folder, to.expanduser(), right=right)

@@ -2,34 +2,31 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import bench_names, option
+from grmeval.cli.options import bench_names, option, takes
 
-Text = str | None
+SHOWN = ("layout", "judge", "principles", "critiques", "template", "system", "orders")
+"""Settings that a prompt shows."""
 
 
 @app.command()
+@takes(*SHOWN)
 def prompt(
+    *,
     bench: Annotated[
         str,
         typer.Argument(help="Benchmark: an id, or a file of yours.", autocompletion=bench_names),
     ],
     item: Annotated[
-        Text,
+        str | None,
         typer.Option("--item", help="Item: id or subset/id. [default: the first --limit takes]"),
     ] = None,
-    data: Annotated[Path | None, option("data", "--data")] = None,
-    layout: Annotated[Text, option("layout", "--layout")] = None,
-    judge: Annotated[Text, option("judge", "--judge")] = None,
-    principles: Annotated[Path | None, option("principles", "--principles")] = None,
-    critiques: Annotated[Text, option("critiques", "--critiques")] = None,
-    template: Annotated[Path | None, option("template", "--template")] = None,
-    system: Annotated[Text, option("system", "--system")] = None,
-    orders: Annotated[Text, option("orders", "--orders")] = None,
+    data: Annotated[Path | None, option("data")] = None,
+    settings: dict[str, Any],
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of orders and --limit. [default: 0]")
     ] = None,
@@ -45,26 +42,17 @@ def prompt(
     """
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.config import build
-    from grmeval.report.lines import prompt_text
     from grmeval.report.story import prompt_json
-    from grmeval.runs.critiques import with_critiques
-    from grmeval.runs.preview import preview
+    from grmeval.report.story_lines import prompt_text
+    from grmeval.runs import preview
+    from grmeval.runs.derived import with_critiques
 
-    settings = read_settings(None)
-    copies = data_of([bench], [str(data)] if data else [], settings.get("data", {}))
-    flags = {
-        "layout": layout,
-        "judge": judge,
-        "principles": principles,
-        "critiques": critiques,
-        "template": template,
-        "system": system,
-        "orders": orders,
-        "seed": seed,
-    }
-    given = {name: settings.get(name) if flag is None else flag for name, flag in flags.items()}
+    file = read_settings(None)
+    copies = data_of([bench], [str(data)] if data else [], file.get("data", {}))
+    own = {"seed": seed} if seed is not None else {}
+    given = {name: file[name] for name in (*SHOWN, "seed") if name in file} | settings | own
     given |= {"bench": bench, "data": copies.get(bench)}
     results = results_folder(None)
-    config = build(with_critiques({n: v for n, v in given.items() if v is not None}, results))
+    config = build(with_critiques(given, results))
     found = preview(config, item, j, texts)
     sys.stdout.writelines([prompt_json(found)] if as_json else prompt_text(found))

@@ -63,7 +63,7 @@ def published(
 
 def _check(table: str | None, row: str | None, as_json: bool) -> None:
     from grmeval.cli.output import consoles
-    from grmeval.report.arithmetic import (
+    from grmeval.report.published_check import (
         arithmetic_json,
         arithmetic_lines,
         arithmetic_table,

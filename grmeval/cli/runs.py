@@ -1,24 +1,23 @@
 """`grmeval runs`: what is there."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS
+from grmeval.cli.options import Results
 
 
 @app.command()
 def runs(
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the runs, the one asked for last first."""
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
-    from grmeval.report.overview import overview, overview_json, overview_table
+    from grmeval.report.run_list import overview, overview_json, overview_table
 
     found = overview(results_folder(results))
     if as_json:

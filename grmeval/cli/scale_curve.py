@@ -1,16 +1,27 @@
 """`grmeval scale-curve`: accuracy over k from the samples that runs already hold."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import BOOTSTRAP, RESULTS, RUN, option
+from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
 
 
 @app.command("scale-curve")
+@takes(
+    "limit",
+    "vote",
+    "k_meta",
+    "protocol",
+    "ties",
+    "on_invalid",
+    "prices",
+    bounded=True,
+    vote="sum and majority, or the judge's",
+)
 def scale_curve(
+    *,
     runs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -22,15 +33,7 @@ def scale_curve(
     ks: Annotated[
         str | None, typer.Option("--ks", help="Values of k: 1,2,4,8. [default: powers of 2]")
     ] = None,
-    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    vote: Annotated[
-        list[str] | None, option("vote", "--vote", default="sum and majority, or the judge's")
-    ] = None,
-    k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
-    protocol: Annotated[str, option("protocol", "--protocol")] = "official",
-    ties: Annotated[str | None, option("ties", "--ties")] = None,
-    on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
-    prices: Annotated[Path | None, option("prices", "--prices")] = None,
+    settings: dict[str, Any],
     greedy: Annotated[
         str | None,
         typer.Option(
@@ -43,20 +46,19 @@ def scale_curve(
             "--first-k", help="Of the first k samples alone, as published curves mostly are."
         ),
     ] = False,
-    bootstrap: Annotated[int | None, typer.Option("--bootstrap", min=100, help=BOOTSTRAP)] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    bootstrap: Bootstrap = None,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw accuracy over k from stored samples.
 
     vote@k is the mean over subsets of the samples at hand, exact where it can be.
     """
     from grmeval.cli.output import print_json, show_scaling
-    from grmeval.cli.settings import price_file, results_folder
+    from grmeval.cli.settings import results_folder, scoring
     from grmeval.errors import ConfigError
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
     from grmeval.score import scale
+    from grmeval.store import RunFolder, find_run
 
     try:
         chosen = [int(k) for k in ks.split(",")] if ks else None
@@ -68,13 +70,7 @@ def scale_curve(
     result = scale(
         *folders,
         ks=chosen,
-        limit=limit,
-        votes=vote,
-        protocol=protocol,
-        ties=ties,
-        on_invalid=on_invalid,
-        k_meta=k_meta,
-        prices=price_file(prices),
+        **scoring(settings),
         first=first,
         greedy=RunFolder(find_run(greedy, where)) if greedy else None,
         bootstrap=bootstrap,

@@ -1,27 +1,29 @@
 """`grmeval score RUN`: read a run folder again; no model is needed."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import BESIDE, RESULTS, RUN, option, published_rows
+from grmeval.cli.options import (
+    AsJson,
+    Beside,
+    Results,
+    Run,
+    published_rows,
+    takes,
+)
 
 
 @app.command()
+@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
 def score(
-    run: Annotated[str, typer.Argument(help=RUN)],
+    *,
+    run: Run,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Score as if k samples had been asked.")
     ] = None,
-    limit: Annotated[int | None, option("limit", "--limit", min=1)] = None,
-    vote: Annotated[list[str] | None, option("vote", "--vote")] = None,
-    k_meta: Annotated[int | None, option("k_meta", "--k-meta", min=1)] = None,
-    protocol: Annotated[str, option("protocol", "--protocol")] = "official",
-    ties: Annotated[str | None, option("ties", "--ties")] = None,
-    on_invalid: Annotated[str | None, option("on_invalid", "--on-invalid")] = None,
-    prices: Annotated[Path | None, option("prices", "--prices")] = None,
+    settings: dict[str, Any],
     reparse: Annotated[
         bool,
         typer.Option(
@@ -35,32 +37,24 @@ def score(
             help="Put the tables (and what --reparse read) in place of those in the run folder.",
         ),
     ] = False,
-    beside: Annotated[list[str] | None, typer.Option("--beside", help=BESIDE)] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    beside: Beside = None,
+    results: Results = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score a run again: vote, k, rules; no model needed."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.cli.settings import price_file, results_folder
+    from grmeval.cli.settings import results_folder, scoring
     from grmeval.errors import Incomplete
-    from grmeval.runs.find import find_run
-    from grmeval.runs.origins import origin
-    from grmeval.runs.reparse import rewrite
-    from grmeval.runs.store import RunFolder
     from grmeval.score import score as score_run
+    from grmeval.store import RunFolder, find_run, origin
+    from grmeval.store import reparse as rewrite
 
     printed = published_rows(beside)
     folder = RunFolder(find_run(run, results_folder(results)))
     result = score_run(
         folder,
         k=k,
-        limit=limit,
-        votes=vote,
-        protocol=protocol,
-        ties=ties,
-        on_invalid=on_invalid,
-        k_meta=k_meta,
-        prices=price_file(prices),
+        **scoring(settings),
         reparse=reparse,
     )
     if reparse and save:

@@ -11,7 +11,15 @@ from grmeval.files import read_toml
 if TYPE_CHECKING:
     from grmeval.score import Prices
 
-__all__ = ["FILE", "data_of", "price_file", "read_settings", "results_folder", "settings_file"]
+__all__ = [
+    "FILE",
+    "data_of",
+    "price_file",
+    "read_settings",
+    "results_folder",
+    "scoring",
+    "settings_file",
+]
 
 FILE = "grmeval.toml"
 _TABLES = ("engine_args", "chat_template_kwargs", "meta_engine_args")
@@ -75,6 +83,15 @@ def price_file(given: Path | None) -> "Prices | None":
     from grmeval.score import read_prices
 
     return read_prices(given or read_settings(None).get("prices"))
+
+
+def scoring(settings: dict[str, Any]) -> dict[str, Any]:
+    """What flags said of scoring, as the keywords of score(), scale() and compare()."""
+    rest = {name: value for name, value in settings.items() if name not in ("vote", "prices")}
+    return rest | {
+        "votes": settings.get("vote"),
+        "prices": price_file(settings.get("prices")),
+    }
 
 
 def data_of(benches: list[str], given: list[str], from_file: dict[str, Path]) -> dict[str, Path]:

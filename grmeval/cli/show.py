@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RESULTS, RUN
+from grmeval.cli.options import Results, Run
 
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help=RUN)],
+    run: Run,
     item: Annotated[
         str | None, typer.Option("--item", help="Item: id, or subset/id, with its judgements.")
     ] = None,
@@ -28,16 +28,15 @@ def show(
             "--data", help="Copy of the benchmark, for --texts. [default: the one that was judged]"
         ),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show a run, or an item's judgements in it."""
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError
-    from grmeval.report.lines import item_text, run_text
     from grmeval.report.story import as_json_text, item_story, run_story
-    from grmeval.runs.find import find_run
-    from grmeval.runs.store import RunFolder
+    from grmeval.report.story_lines import item_text, run_text
+    from grmeval.store import RunFolder, find_run
 
     if item is None and (j is not None or texts or data):
         raise ConfigError("--j, --texts and --data are of one item: name it with --item ID")

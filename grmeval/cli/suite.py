@@ -8,11 +8,10 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import RESULTS, key_values, model_names, option
+from grmeval.cli.options import Results, key_values, model_names, option
 
 if TYPE_CHECKING:
-    from grmeval.runs.jobs import Choices, Planner
-    from grmeval.runs.suite import Suite
+    from grmeval.runs.suite import Choices, Planner, Suite
     from grmeval.score import Prices
 
 _FREE = (
@@ -89,8 +88,8 @@ def suite(
             help="Print the commands, and what they would ask; nothing is run or fetched.",
         ),
     ] = False,
-    results: Annotated[Path | None, typer.Option("--results", help=RESULTS)] = None,
-    prices: Annotated[Path | None, option("prices", "--prices")] = None,
+    results: Results = None,
+    prices: Annotated[Path | None, option("prices")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Run a paper's tables with models of yours, and print them beside its numbers.
@@ -102,8 +101,7 @@ def suite(
     """
     from grmeval.cli.settings import price_file
     from grmeval.errors import ConfigError, Incomplete
-    from grmeval.runs.jobs import Planner
-    from grmeval.runs.suite import read_suite
+    from grmeval.runs.suite import Planner, read_suite
 
     stem, asked = read_suite(name)
     costs = price_file(prices)
@@ -130,7 +128,7 @@ def suite(
 def _something_to_do(planner: "Planner") -> None:
     """ConfigError where every run lacks something."""
     from grmeval.errors import ConfigError
-    from grmeval.report.jobs import lacking_lines
+    from grmeval.report.suite_dry_run import lacking_lines
 
     jobs = planner.jobs.values()
     if all(job.lacks and not job.broken for job in jobs):
@@ -163,7 +161,7 @@ def _choices(
     from grmeval.benches import expand
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError, nearest
-    from grmeval.runs.jobs import Choices
+    from grmeval.runs.suite import Choices
 
     file = read_settings(None)
     settings: dict[str, Any] = {}
@@ -203,8 +201,8 @@ def _roles(asked: "Suite", models: list[str]) -> dict[str, str]:
 
 def _show_dry(planner: "Planner") -> None:
     from grmeval.cli.output import consoles
-    from grmeval.report.jobs import dry_table
-    from grmeval.runs.jobs import commands
+    from grmeval.report.suite_dry_run import dry_table
+    from grmeval.runs.suite import commands
 
     out, _ = consoles()
     jobs = list(planner.jobs.values())
@@ -221,7 +219,7 @@ def _show_dry(planner: "Planner") -> None:
 def _do(planner: "Planner") -> dict[str, int]:
     """Run what can be run, one command after the other; gives those that failed, and their exit codes."""
     from grmeval.cli.output import consoles
-    from grmeval.runs.jobs import commands
+    from grmeval.runs.suite import commands
 
     _, err = consoles()
     failed: dict[str, int] = {}
@@ -247,8 +245,8 @@ def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool)
     from grmeval.cli.output import show_tables, told
     from grmeval.report.grid import json_text
     from grmeval.report.suite import cells_of, suite_json, suite_tables, write_suite
-    from grmeval.runs.store import run_id
-    from grmeval.score.suite import make_row
+    from grmeval.score.table import make_row
+    from grmeval.store import run_id
 
     asked = planner.suite
     limit = planner.choices.settings.get("limit")

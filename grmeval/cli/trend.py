@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import option
+from grmeval.cli.options import AsJson, option
 
 
 @app.command()
@@ -23,7 +23,7 @@ def trend(
         typer.Option("--k", min=1, help="Samples an item. [default: the smallest asked for]"),
     ] = None,
     vote: Annotated[
-        str | None, option("vote", "--vote", default="sum; majority of a panel of unlike scales")
+        str | None, option("vote", default="sum; majority of a panel of unlike scales")
     ] = None,
     to: Annotated[
         Path | None,
@@ -33,7 +33,7 @@ def trend(
             metavar="NAME",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show how a benchmark's number moved from night to night.
 

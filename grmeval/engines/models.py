@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from grmeval import hub, resources
+from grmeval import resources
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import read_toml, write_json
+from grmeval.remote import hub
 
 __all__ = [
     "KINDS",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.benches import BenchSpec, at_hand, find_spec
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from grmeval.benches import Verified
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 
 __all__ = ["data_json", "data_text"]
 

@@ -17,9 +17,8 @@ from grmeval.report.grid import (
     rich_table,
 )
 from grmeval.report.plots import STYLES, drawing, save
-from grmeval.report.text import printable
-from grmeval.score.diagnose import Diagnosis
-from grmeval.score.findings import Finding, Part
+from grmeval.report.printable import printable
+from grmeval.score.diagnosis import Diagnosis, Finding, Part
 
 if TYPE_CHECKING:
     from rich.table import Table

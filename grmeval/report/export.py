@@ -10,9 +10,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import read_parquet, write_with
-from grmeval.runs.fold import sample_schema
-from grmeval.runs.read import sample_batches
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder, sample_batches, sample_schema
 
 __all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
 

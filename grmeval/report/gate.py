@@ -16,7 +16,7 @@ from grmeval.report.grid import (
     signed,
     signed_interval,
 )
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 from grmeval.score import Gated
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,51 +6,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.engines.scorer import Reward
-from grmeval.runs.meta import Scored
-from grmeval.runs.meta_plan import MetaPlan
+from grmeval.report.signs import Signs
+from grmeval.runs.meta import MetaPlan, Scored
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["ConsoleMeta", "scored_lines"]
 
-LINE_SECONDS = 10.0
-
 
 class ConsoleMeta:
     """Says what is loaded, and every ten seconds how far it is, on standard error."""
 
-    def __init__(self, console: "Console") -> None:
-        self._console = console
+    def __init__(self, console: "Console", signs: Signs) -> None:
+        self._console, self._signs = console, signs
         self._total = self._done = 0
-        self._started = self._shown = time.perf_counter()
+        self._started = time.perf_counter()
 
     def loading(self, plan: MetaPlan) -> None:
         """Say what is loaded."""
-        self._say(f"loading meta RM {plan.config.engine}: {plan.name}")
+        self._signs.at(f"loading meta RM {plan.config.engine}: {plan.name}")
 
     def begin(self, run: Path, samples: int, have: int) -> None:
         """Say what is about to be scored."""
         self._total, self._done = samples, 0
         before = f" ({have:,} are there)" if have else ""
         self._say(f"{run}: meta rewards of {samples:,} judgements{before}")
-        self._started = self._shown = time.perf_counter()
+        self._started = time.perf_counter()
+        self._signs.so_far(self._line)
 
     def advance(self, reward: Reward) -> None:
         """Count a reward that is on disk."""
         self._done += 1
-        at = time.perf_counter()
-        if at - self._shown >= LINE_SECONDS:
-            self._shown = at
-            left = (at - self._started) / self._done * (self._total - self._done)
-            self._say(f"{self._done:,}/{self._total:,} meta rewards, {left:.0f} s left")
 
     def end(self) -> None:
         """Say what the launch came to."""
+        self._signs.so_far(None)
         seconds = max(time.perf_counter() - self._started, 1e-9)
         if self._done:
             rate = self._done / seconds
             self._say(f"{self._done:,} meta rewards in {seconds:.1f} s, {rate:.1f} a second")
+
+    def _line(self) -> str:
+        left = ""
+        if self._done:
+            seconds = (time.perf_counter() - self._started) / self._done
+            left = f", {seconds * (self._total - self._done):.0f} s left"
+        return f"{self._done:,}/{self._total:,} meta rewards{left}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)

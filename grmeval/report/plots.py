@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_with
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 from grmeval.score import Night, Scaling, Trend
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import time
 from typing import TYPE_CHECKING
 
 from grmeval.items import Sample
-from grmeval.runs.plan import Plan
-from grmeval.runs.sample import Estimate
+from grmeval.report.signs import Signs
+from grmeval.runs import Estimate, Plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ConsoleProgress"]
 
-LINE_SECONDS = 10.0
 BAR_SECONDS = 0.1
 
 
 class ConsoleProgress:
     """Samples/s, tokens/s, invalid rate, time left."""
 
-    def __init__(self, console: "Console") -> None:
-        self._console = console
+    def __init__(self, console: "Console", signs: Signs) -> None:
+        self._console, self._signs = console, signs
         self._samples = self._tokens = self._invalid = self._total = 0
         self._started = self._shown = time.perf_counter()
         self._bar: Progress | None = None
@@ -33,10 +32,11 @@ class ConsoleProgress:
         self._samples = self._tokens = self._invalid = 0
         self._say(f"run folder {plan.path}")
         if not is_open:
-            self._say(f"loading engine {plan.config.engine}: {plan.model.label}")
+            self._signs.at(f"loading engine {plan.config.engine}: {plan.model.label}")
 
     def begin(self, estimate: Estimate) -> None:
         """Say what is about to be asked."""
+        self._signs.so_far(None if self._console.is_terminal else self._line)
         self._total = estimate.samples
         have = f" ({estimate.have:,} are there)" if estimate.have else ""
         self._say(
@@ -55,31 +55,33 @@ class ConsoleProgress:
         self._samples += 1
         self._tokens += sample.tokens
         self._invalid += sample.invalid is not None
-        now = time.perf_counter()
-        if now - self._shown >= (BAR_SECONDS if self._bar else LINE_SECONDS):
+        if self._bar and (now := time.perf_counter()) - self._shown >= BAR_SECONDS:
             self._shown = now
-            self._show(now)
+            self._draw(self._bar, now)
 
     def end(self) -> None:
         """Say what the launch came to."""
+        self._signs.so_far(lambda: "folding the journal into samples.parquet …")
         now = time.perf_counter()
         if self._bar:
-            self._show(now)
+            self._draw(self._bar, now)
             self._bar.stop()
         if self._samples:
             self._say(
                 f"{self._samples:,} samples in {now - self._started:.1f} s, {self._rates(now)}"
             )
 
-    def _show(self, now: float) -> None:
-        if self._bar:
-            task = self._bar.task_ids[0]
-            self._bar.update(task, completed=self._samples, rates=self._rates(now))
-        else:
+    def _draw(self, bar: "Progress", now: float) -> None:
+        bar.update(bar.task_ids[0], completed=self._samples, rates=self._rates(now))
+
+    def _line(self) -> str:
+        now = time.perf_counter()
+        # The first to finish say little: everyone's prompts were read before them.
+        guess = ""
+        if self._samples >= max(self._total / 20, 1):
             left = (now - self._started) / self._samples * (self._total - self._samples)
-            # The first to finish say little: everyone's prompts were read before them.
-            guess = f", {left:.0f} s left" if self._samples >= self._total / 20 else ""
-            self._say(f"{self._samples:,}/{self._total:,}, {self._rates(now)}{guess}")
+            guess = f", {left:.0f} s left"
+        return f"{self._samples:,}/{self._total:,}, {self._rates(now)}{guess}"
 
     def _rates(self, now: float) -> str:
         seconds = max(now - self._started, 1e-9)

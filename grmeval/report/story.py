@@ -7,13 +7,9 @@ from typing import Any
 
 from grmeval.errors import ConfigError
 from grmeval.items import Key
-from grmeval.report.overview import run_line
-from grmeval.runs.find import find_item
-from grmeval.runs.preview import Preview
-from grmeval.runs.read import item_samples
-from grmeval.runs.rewards import reward_records
-from grmeval.runs.store import RunFolder
-from grmeval.runs.texts import judged_items
+from grmeval.report.run_list import run_line
+from grmeval.runs import Preview
+from grmeval.store import RunFolder, find_item, item_samples, judged_items, reward_records
 
 __all__ = ["as_json_text", "item_story", "prompt_json", "run_story"]
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import expand, groups
 from grmeval.files import write_text
-from grmeval.report.arithmetic import base_row, printed_differences
 from grmeval.report.grid import count, csv_text, escaped, interval, json_text, percent, signed
-from grmeval.report.jobs import lacking_lines
 from grmeval.report.published import Number, index, select
-from grmeval.runs.jobs import Job
-from grmeval.runs.suite import Suite, SuiteRun
+from grmeval.report.published_check import base_row, printed_differences
+from grmeval.report.suite_dry_run import lacking_lines
+from grmeval.runs.suite import Job, Suite, SuiteRun
 from grmeval.score import Row
-from grmeval.score.suite import Made
+from grmeval.score.table import Made
 
 if TYPE_CHECKING:
     from rich.table import Table

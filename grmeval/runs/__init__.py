@@ -1,1 +1,23 @@
-"""Runs: a folder that can be killed, resumed, extended and read again."""
+"""Asking a model: a configuration becomes a plan, the plan's missing samples are asked for and kept.
+
+Open sample.py first: the loop. configuration.py and plan.py lead to it, derived/ is what they read of other
+runs; meta/, imports/ and suite/ stand on it.
+"""
+
+from grmeval.runs.configuration import configure
+from grmeval.runs.open_engine import Engines
+from grmeval.runs.plan import Plan, again, prepare
+from grmeval.runs.preview import Preview, preview
+from grmeval.runs.sample import Estimate, extend
+
+__all__ = [
+    "Engines",
+    "Estimate",
+    "Plan",
+    "Preview",
+    "again",
+    "configure",
+    "extend",
+    "prepare",
+    "preview",
+]

@@ -1,6 +1,6 @@
 """From a configuration to the parts of a run: which model, which items, which judge, which folder."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,21 @@ from grmeval.engines.models import (
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
-from grmeval.runs.configure import kind_of
-from grmeval.runs.critiques import StoredCritiques, critiques_of
-from grmeval.runs.fold import SampleKey
-from grmeval.runs.items import items_table, stored_ranks
-from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
-from grmeval.runs.origins import origin
-from grmeval.runs.rewards import is_meta_vote, reward_names
-from grmeval.runs.scorers import load_scorer
-from grmeval.runs.store import RunFolder, run_id
+from grmeval.runs.configuration import kind_of
+from grmeval.runs.derived import StoredCritiques, critiques_of
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.load_scorer import load_scorer
+from grmeval.runs.orders import distinct_orders, response_order
+from grmeval.store import (
+    RunFolder,
+    SampleKey,
+    is_meta_vote,
+    items_table,
+    origin,
+    reward_names,
+    run_id,
+    stored_ranks,
+)
 
 __all__ = ["Plan", "again", "prepare"]
 
@@ -155,11 +161,17 @@ class Plan:
         return HeadEngine(load_scorer(self.model, self.config))
 
 
-def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | None = None) -> Plan:
+def prepare(
+    config: RunConfig,
+    loaded: Loaded | None = None,
+    model: ModelRef | None = None,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Plan:
     """Load the items, resolve the model, name the folder; nothing is written and no model is loaded.
 
-    `loaded` and `model`: what `config` names, where the caller has it already.
+    `loaded` and `model`: what `config` names, where the caller has it already. `tell`: hears what is done.
     """
+    tell(f"reading {config.bench}")
     tokens = config.max_tokens if config.structured else None
     critiques = critiques_of(config)
     judge = make_judge(
@@ -180,7 +192,10 @@ def prepare(config: RunConfig, loaded: Loaded | None = None, model: ModelRef | N
         critiques.check(loaded, config.layout)
     if config.greedy and not judge.head:
         _check_greedy(config, loaded)
-    model = model or _model(config)
+    if not model:
+        if config.model:
+            tell(f"looking at the model {config.model}")
+        model = _model(config)
     ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
     by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
     identity = _identity(config, loaded, judge, model)

@@ -8,9 +8,10 @@ from grmeval.config import RunConfig
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Message
 from grmeval.judges import make_judge
-from grmeval.runs.critiques import critiques_of
-from grmeval.runs.find import find_item
-from grmeval.runs.orders import limit_ranks, response_order
+from grmeval.runs.derived import critiques_of
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.orders import response_order
+from grmeval.store import find_item
 
 __all__ = ["Preview", "preview"]
 

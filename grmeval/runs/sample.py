@@ -11,12 +11,11 @@ from grmeval.engines.arguments import devices
 from grmeval.errors import StoreError
 from grmeval.items import Completion, Item, Message, Sample
 from grmeval.judges import Judge
-from grmeval.runs.disk import memory, now
-from grmeval.runs.engines import Engines
+from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder, commit, memory, now
 
-__all__ = ["Estimate", "Progress", "commit", "estimate", "extend", "make_sample"]
+__all__ = ["Estimate", "Progress", "estimate", "extend", "make_sample"]
 
 ESTIMATE_FROM = 64
 
@@ -123,7 +122,11 @@ def _launch(
     config = plan.config
     gpus = devices(config.tensor_parallel, config.engine_args)
     facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
-    with folder.launch(plan.config.shard, seed, facts) as launch:
+    with (
+        folder.launch(plan.config.shard, seed, facts) as launch,
+        contextlib.ExitStack() as watched,
+    ):
+        watched.callback(progress.end)
         progress.loading(plan, engines.is_open(launch.engine_seed))
         engine = engines.open(plan, launch.engine_seed)
         loaded = round(time.perf_counter() - started, 3)
@@ -137,9 +140,7 @@ def _launch(
                 launch.journal.write(sample)
                 progress.advance(sample)
                 tally.count(completion)
-            progress.end()
         except BaseException:
-            progress.end()
             with contextlib.suppress(StoreError):  # what ended the launch is the news
                 folder.describe_launch(launch.name, **tally.facts())
             raise
@@ -197,21 +198,3 @@ def estimate(
 def _first_of_each(plan: Plan, items: list[tuple[Item, tuple[int, ...]]]) -> Iterable[Any]:
     for item, js in items:
         yield from islice(plan.requests([(item, js[:1])]), 1)
-
-
-def commit() -> str | None:
-    """The git commit of grmeval's own checkout, where it runs from one."""
-    import subprocess
-    from pathlib import Path
-
-    here = Path(__file__).parents[2]
-    if not (here / ".git").exists():
-        return None
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return (
-            subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
-            or None
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None

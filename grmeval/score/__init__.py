@@ -1,15 +1,27 @@
-"""Scores: a run folder -> arrays -> measure -> one result object that holds all a report prints."""
+"""Scores: a run folder -> arrays -> verdicts -> one result object that holds all a report prints.
 
-from grmeval.score.accuracy import Accuracy, Row, score
-from grmeval.score.baseline import Baseline, baseline_of, read_baseline, write_baseline
+Open table/accuracy.py first: the walk of one run. Rooms import downwards only:
+arrays < verdicts, cost < table < curve, compare, nightly, diagnosis.
+"""
+
 from grmeval.score.compare import Comparison, Flip, Gap, compare
-from grmeval.score.cost import Cost, Spent, unlike_effort
+from grmeval.score.cost import Cost, Price, Prices, Spent, read_prices, unlike_effort
 from grmeval.score.curve import CurveRow, Scaling, Slope, scale
-from grmeval.score.gate import Absolute, Check, Gated, gate
-from grmeval.score.prices import Price, Prices, read_prices
-from grmeval.score.rules import Rules
-from grmeval.score.together import together
-from grmeval.score.trend import Night, Trend, trend
+from grmeval.score.nightly import (
+    Absolute,
+    Baseline,
+    Check,
+    Gated,
+    Night,
+    Trend,
+    baseline_of,
+    gate,
+    read_baseline,
+    trend,
+    write_baseline,
+)
+from grmeval.score.table import Accuracy, Row, score, together
+from grmeval.score.verdicts import Rules
 
 __all__ = [
     "Absolute",

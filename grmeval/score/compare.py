@@ -9,24 +9,26 @@ import numpy as np
 
 from grmeval.errors import ConfigError
 from grmeval.measure import benjamini_hochberg, compare_columns, detectable
-from grmeval.runs.store import RunFolder
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.ballots import check_votes, usual_vote
-from grmeval.score.columns import NAN, Column, Contrasts, Frame, Part, column, unit_keys
-from grmeval.score.cost import Cost, cost_lines, cost_of, unlike_effort
-from grmeval.score.footer import about, footer
-from grmeval.score.prices import Prices
-from grmeval.score.rules import Rules
-from grmeval.score.several import (
+from grmeval.score.cost import Cost, Prices, cost_lines, cost_of, unlike_effort
+from grmeval.score.table import about, footer, labels, records, said_once, title
+from grmeval.score.verdicts import (
+    NAN,
+    Column,
+    Contrasts,
+    Frame,
+    Part,
+    Rules,
     check_same,
+    check_votes,
+    column,
     common_limit,
     deepest,
-    labels,
-    records,
-    said_once,
-    title,
+    judge_run,
+    unit_keys,
+    usual_vote,
 )
-from grmeval.score.verdicts import judge_run
+from grmeval.store import RunFolder
 
 __all__ = ["Comparison", "Flip", "Gap", "compare"]
 

@@ -14,15 +14,12 @@ from grmeval.benches.layouts import as_singles
 from grmeval.cli import app, export, run, scale_curve, score, show
 from grmeval.errors import DataError
 from grmeval.items import Item
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import prepare
-from grmeval.runs.sample import extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Row, scale
 from grmeval.score import score as score_run
+from grmeval.store import RunFolder
 from tests.helpers import Quiet, rows, sampled
-from tests.score.test_accuracy import Script, Scripted
+from tests.score.table.test_accuracy import Script, Scripted
 
 COMMANDS = (export, run, scale_curve, score, show)  # each adds its command
 

@@ -10,8 +10,8 @@ import pytest
 
 from grmeval.benches import expand, find_spec, load
 from grmeval.errors import ConfigError, DataError
-from grmeval.runs.store import RunFolder
 from grmeval.score import scale, score
+from grmeval.store import RunFolder
 from tests.helpers import sampled
 
 ROWS: list[dict[str, Any]] = [

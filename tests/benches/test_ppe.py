@@ -15,16 +15,13 @@ import pytest
 
 from grmeval.benches import load
 from grmeval.errors import ConfigError, DataError
-from grmeval.runs import configure as chosen
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import prepare
-from grmeval.runs.sample import extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Engines, configure, extend, prepare
+from grmeval.runs import configuration as chosen
 from grmeval.score import Accuracy, Row, score
+from grmeval.store import RunFolder
 from tests.helpers import ENVIRONMENT, Quiet, command
 from tests.hub import COMMIT, Hub, serve
-from tests.score.test_accuracy import Script, Scripted
+from tests.score.table.test_accuracy import Script, Scripted
 
 Rows = Sequence[dict[str, Any]]
 

@@ -10,13 +10,10 @@ import pytest
 from grmeval import resources
 from grmeval.benches import load, read_spec
 from grmeval.errors import DataError
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import prepare
-from grmeval.runs.sample import extend
+from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Accuracy, score
 from tests.helpers import SHARED, Quiet, on_official_rows
-from tests.score.test_accuracy import Scripted
+from tests.score.table.test_accuracy import Scripted
 
 SPEC = read_spec(resources.tasks() / "rewardbench.toml")
 PART = SHARED / "reward-bench-part"

@@ -11,14 +11,11 @@ import pytest
 
 from grmeval.benches import load
 from grmeval.errors import DataError
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import prepare
-from grmeval.runs.sample import extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Accuracy, Row, scale, score
+from grmeval.store import RunFolder
 from tests.helpers import SHARED, Quiet, on_official_rows, sampled
-from tests.score.test_accuracy import Script, Scripted
+from tests.score.table.test_accuracy import Script, Scripted
 
 REAL = SHARED / "RM-Bench.tar.xz"
 DOMAINS = {

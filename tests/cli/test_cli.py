@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grmeval.runs.find import latest
+from grmeval.store import latest
 from tests.helpers import ENVIRONMENT, command, grmeval, left_early
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)

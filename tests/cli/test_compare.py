@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder
 from tests.helpers import ENVIRONMENT, command, grmeval, sampled
 
 Runs = tuple[RunFolder, RunFolder, RunFolder]

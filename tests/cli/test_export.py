@@ -18,11 +18,8 @@ from grmeval.errors import StoreError
 from grmeval.items import Key, Sample
 from grmeval.report.export import export as write
 from grmeval.report.tables import write_accuracy
-from grmeval.runs.find import all_runs
-from grmeval.runs.journal import JournalWriter
-from grmeval.runs.read import sample_batches
-from grmeval.runs.store import RunFolder
 from grmeval.score import score
+from grmeval.store import JournalWriter, RunFolder, all_runs, sample_batches
 from tests.helpers import ENVIRONMENT, command, left_early, sampled
 
 COMMANDS = (export,)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from grmeval.cli import app, baseline, trend
 from grmeval.cli import gate as _gate
-from grmeval.runs.find import all_runs
+from grmeval.store import all_runs
 from tests.helpers import ENVIRONMENT, command, grmeval
 
 COMMANDS = (baseline, _gate, trend)  # each adds its command

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from grmeval.cli import app, export, importing, merge, runs, scale_curve, score, show
-from grmeval.runs.find import all_runs
+from grmeval.store import all_runs
 from tests.helpers import grmeval, sampled
 
 COMMANDS = (export, importing, merge, runs, scale_curve, score, show)  # each adds its command

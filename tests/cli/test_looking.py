@@ -13,16 +13,23 @@ from grmeval.benches import load
 from grmeval.cli import app, prompt, runs, show  # the modules add their commands
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Sample
-from grmeval.report.lines import prompt_text
+from grmeval.report.printable import printable
+from grmeval.report.story_lines import prompt_text
 from grmeval.report.tables import write_accuracy
-from grmeval.report.text import printable
-from grmeval.runs.find import all_runs, find_item, find_run, latest
-from grmeval.runs.journal import JournalWriter
-from grmeval.runs.orders import limit_ranks, response_order
-from grmeval.runs.preview import Preview
-from grmeval.runs.read import item_samples, sample_batches
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Preview
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.orders import response_order
 from grmeval.score import score
+from grmeval.store import (
+    JournalWriter,
+    RunFolder,
+    all_runs,
+    find_item,
+    find_run,
+    item_samples,
+    latest,
+    sample_batches,
+)
 from tests.helpers import ENVIRONMENT, command, grmeval, left_early, sampled
 
 COMMANDS = (prompt, runs, show)

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from grmeval.runs.find import latest
-from grmeval.runs.rewards import RewardFile
+from grmeval.store import RewardFile, latest
 from tests.helpers import ENVIRONMENT, command, grmeval, sampled
-from tests.runs.test_meta import scored
+from tests.runs.meta.test_score import scored
 
 FAKE = ("--engine", "fake")
 RUN = ("run", *FAKE, "--k", 4, "--meta-model", "judge-of-judges", "--meta-engine-arg", "auc=0.9")

@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from grmeval.runs.configure import configure
-from grmeval.runs.find import latest
-from grmeval.runs.plan import prepare
+from grmeval.runs import configure, prepare
+from grmeval.store import latest
 from tests.helpers import ENVIRONMENT, command, grmeval, rows
 
 FAKE = ("run", "--engine", "fake", "--k", 2)

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from grmeval.runs.find import all_runs
-from grmeval.runs.fold import SampleKey, read_rows, sample_schema, write_samples
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder, SampleKey, all_runs, sample_schema
+from grmeval.store.samples import read_rows, write_samples
 from tests.helpers import ENVIRONMENT, command, grmeval, rows, sampled
 
 

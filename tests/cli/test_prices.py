@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from grmeval.runs.find import latest
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder, latest
 from tests.helpers import grmeval, sampled
 
 GOOD = """

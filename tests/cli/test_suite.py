@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder
 from tests.benches.test_rewardbench import rows
 from tests.helpers import ENVIRONMENT, command, grmeval
-from tests.runs.test_suite import SUITE, own
+from tests.runs.suite.test_planner import SUITE, own
 
 GROUP = SUITE.replace('["rewardbench"]', '["grm-overall"]').replace('table = "8"', 'table = "6"')
 GROUP = GROUP.replace("27B Greedy", "27B Voting@1").replace("Judge Greedy", "Judge Voting@1")

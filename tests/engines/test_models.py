@@ -8,9 +8,8 @@ import pytest
 
 from grmeval.engines.models import fingerprint, presets, read_preset, resolve
 from grmeval.errors import ConfigError, InfrastructureError
-from grmeval.runs.configure import configure
-from grmeval.runs.meta_plan import configure_meta, prepare_meta
-from grmeval.runs.plan import prepare
+from grmeval.runs import configure, prepare
+from grmeval.runs.meta import configure_meta, prepare_meta
 
 COMMITS = ("1" * 40, "2" * 40)
 
@@ -171,10 +170,10 @@ def test_which_model_when_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert configure({"bench": "rmb", "model": "org/x"}).model == "org/x"
     monkeypatch.delenv("GRMEVAL_MODEL")
     gpu = {True: "/usr/bin/nvidia-smi", False: None}
-    monkeypatch.setattr("grmeval.runs.configure.shutil.which", lambda name: gpu[True])
+    monkeypatch.setattr("grmeval.runs.configuration.shutil.which", lambda name: gpu[True])
     assert configure({"bench": "rmb"}).model == "deepseek-grm-16b"
-    monkeypatch.setattr("grmeval.runs.configure.shutil.which", lambda name: gpu[False])
-    monkeypatch.setattr("grmeval.runs.configure.Path.exists", lambda path: False)
+    monkeypatch.setattr("grmeval.runs.configuration.shutil.which", lambda name: gpu[False])
+    monkeypatch.setattr("grmeval.runs.configuration.Path.exists", lambda path: False)
     assert configure({"bench": "sample"}).model == "demo"
     with pytest.raises(ConfigError, match="which model"):
         configure({"bench": "rmb"})

@@ -18,9 +18,7 @@ from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
 from grmeval.engines.vllm import VllmEngine, available
 from grmeval.items import Completion, Key, Message, Request
-from grmeval.runs.find import latest
-from grmeval.runs.fold import SampleKey
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder, SampleKey, latest
 from tests.helpers import ENVIRONMENT, command, grmeval, rows
 
 pytestmark = [

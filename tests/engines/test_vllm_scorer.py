@@ -19,8 +19,8 @@ from grmeval.engines.vllm import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Request
-from grmeval.runs.plan import again
-from grmeval.runs.store import RunFolder
+from grmeval.runs import again
+from grmeval.store import RunFolder
 from tests.heads import random_head
 from tests.helpers import grmeval, rows, sampled
 

@@ -13,8 +13,7 @@ from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Message, Request
 from grmeval.judges import JUDGES, ScalarJudge, ScalarPairJudge
-from grmeval.runs.configure import configure
-from grmeval.runs.plan import prepare
+from grmeval.runs import configure, prepare
 from grmeval.score import score
 from tests.helpers import SHARED, command, grmeval, on_official_rows, rows, sampled
 

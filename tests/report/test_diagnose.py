@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
-from grmeval.score.diagnose import Diagnosis
-from grmeval.score.findings import Finding, Part
+from grmeval.score.diagnosis import Diagnosis, Finding, Part
 
 
 def row(part: str, kind: str, name: str, measure: str, unit: str, *values: float) -> Finding:

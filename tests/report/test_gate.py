@@ -8,7 +8,7 @@ from junitparser import Error, Failure, JUnitXml
 
 from grmeval.report.gate import annotations, gate_tables, junit_text, summary_text, write_junit
 from grmeval.report.grid import json_object, json_text
-from grmeval.report.text import printable
+from grmeval.report.printable import printable
 from grmeval.score import Check, Gated
 
 NAN = float("nan")

@@ -13,15 +13,11 @@ from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.judges import JUDGES
 from grmeval.measure import totals
 from grmeval.measure.votes import Extra
-from grmeval.runs.configure import configure
-from grmeval.runs.plan import again, prepare
-from grmeval.runs.principles import extract_principles
-from grmeval.runs.read import item_samples
-from grmeval.runs.reparse import rewrite
-from grmeval.runs.sample import extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import again, configure, extend, prepare
+from grmeval.runs.derived import extract_principles
 from grmeval.score import scale, score
 from grmeval.score.arrays import read_run
+from grmeval.store import RunFolder, item_samples, reparse
 from tests.helpers import WRITING, Quiet, grmeval, rows, sampled
 
 FAILURES = {"no_score": 0.1, "wrong_count": 0.1, "out_of_range": 0.1, "truncated": 0.1}
@@ -138,7 +134,7 @@ def test_the_same_parser_reads_the_same(
     assert (
         "texts read again by this parser: 0 readings differ" in score(folder, reparse=True).footer
     )
-    assert rewrite(folder) == 0
+    assert reparse(folder) == 0
     assert rows(folder.path) == before
 
 
@@ -154,7 +150,7 @@ def test_a_weight_is_of_the_pick_that_was_read(
     pq.write_table(
         type(table).from_pylist(found, schema=table.schema), folder.path / "samples.parquet"
     )
-    assert rewrite(folder) == 1
+    assert reparse(folder) == 1
     after = rows(folder.path)
     assert after[0]["weight"] is None
     assert [row["weight"] for row in after[1:]] == [row["weight"] for row in found[1:]]

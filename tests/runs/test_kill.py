@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grmeval.runs.store import RunFolder
+from grmeval.store import RunFolder
 from tests.helpers import ENVIRONMENT, command, grmeval, rows
 
 KILLS = 50

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from grmeval.items import Item, Key, Message
-from grmeval.runs.configure import configure
-from grmeval.runs.orders import distinct_orders, limit_ranks, response_order
-from grmeval.runs.plan import Plan, prepare
+from grmeval.runs import Plan, configure, prepare
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.orders import distinct_orders, response_order
 
 KEY = Key("colours", "1")
 POLICIES = ("balanced", "random")

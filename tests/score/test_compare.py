@@ -12,18 +12,15 @@ import numpy as np
 import pytest
 
 from grmeval.errors import ConfigError, DataError, Incomplete
-from grmeval.runs.configure import configure
-from grmeval.runs.engines import Engines
-from grmeval.runs.plan import prepare
-from grmeval.runs.sample import extend
-from grmeval.runs.store import RunFolder
+from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Comparison, Gap, compare, score
+from grmeval.store import RunFolder
 from tests.benches.test_rewardbench_2 import files as two_files
 from tests.benches.test_rewardbench_2 import row as two_row
 from tests.helpers import Quiet, sampled
-from tests.score.test_accuracy import SCRIPT, Script, Scripted
-from tests.score.test_accuracy import run as rmb_run
-from tests.score.test_detection import CELLS, SCORES, copy
+from tests.score.table.test_accuracy import SCRIPT, Script, Scripted
+from tests.score.table.test_accuracy import run as rmb_run
+from tests.score.table.test_benchmark_figures import CELLS, SCORES, copy
 
 WON, LOST, TIE, SILENT = [9, 2], [2, 9], [5, 5], "length"
 Said = list[int] | str

@@ -1,0 +1,48 @@
+"""Ctrl-C (and SIGTERM, as schedulers send it): one line and exit code 130, at any moment of a command's life.
+
+While a command works, an interrupt is a KeyboardInterrupt that closes what is open; before and after, where
+nothing is, the process ends at once. Imported before anything that takes time.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["INTERRUPTED", "SAID", "at_once", "in_turn"]
+
+INTERRUPTED = 130
+SAID = "interrupted: what is finished is kept; the same command goes on"
+
+
+def at_once() -> None:
+    """From here on an interrupt ends the process; one that whoever started it has ignored stays ignored."""
+    _answer(_leave)
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Inside, an interrupt is a KeyboardInterrupt; afterwards it is again what it was.
+
+    Only where `at_once` has been said: a program that calls this package answers for itself.
+    """
+    if signal.getsignal(signal.SIGTERM) is not _leave:
+        yield
+        return
+    try:
+        _answer(signal.default_int_handler)
+        yield
+    finally:
+        _answer(_leave)
+
+
+def _answer(how: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, how)  # type: ignore[arg-type]
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, f"{SAID}\n".encode())
+    os._exit(INTERRUPTED)

@@ -1,0 +1,224 @@
+"""The runs below a results folder, one line each."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grmeval.errors import ConfigError, GrmevalError
+from grmeval.files import read_parquet
+from grmeval.report.printable import printable
+from grmeval.store import SAMPLES, RunFolder, all_runs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Overview", "RunLine", "overview", "overview_json", "overview_table", "run_line"]
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run. `k` and `limit` are what was last asked; `items` lie inside the limit.
+
+    `samples` counts folded and journaled ones; `accuracy` [0, 1] is the overall of the tables saved
+    last (by the benchmark's `metric`), under `vote` at `accuracy_k`. None: not known.
+    """
+
+    run: str
+    path: str
+    bench: str
+    model: str
+    k: int | None
+    limit: int | None
+    samples: int | None
+    items: int | None
+    accuracy: float | None
+    metric: str | None
+    vote: str | None
+    accuracy_k: int | None
+    accuracy_limit: int | None
+    settings: Mapping[str, str]
+    written: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All runs, the one asked for last first, and why a folder could not be read."""
+
+    runs: tuple[RunLine, ...]
+    unreadable: tuple[str, ...]
+
+
+def overview(results: Path) -> Overview:
+    """Look at every run below `results`; ConfigError if there is none."""
+    folders = all_runs(results)
+    if not folders:
+        raise ConfigError(
+            f"--results {results}: no runs in it; `grmeval run` makes one "
+            "(`grmeval run --engine fake` in a second)"
+        )
+    lines, unreadable = [], []
+    for path in folders:
+        try:
+            lines.append(run_line(RunFolder(path)))
+        except GrmevalError as error:
+            unreadable.append(str(error))
+        except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+            unreadable.append(f"{path / 'run.json'}: cannot be read: {error!r}")
+    return Overview(tuple(lines), tuple(unreadable))
+
+
+def run_line(folder: RunFolder) -> RunLine:
+    """What one run came to, from its records alone: no lock is taken and no text is read."""
+    record, path = folder.record, folder.path
+    asked = record["asked"]
+    accuracy = _overall(path / "accuracy.json")
+    return RunLine(
+        run=path.name,
+        path=str(path),
+        bench=str(record["identity"]["bench"]),
+        model=str(record["config"]["label"]),
+        k=asked["k"],
+        limit=asked["limit"],
+        samples=_samples(path),
+        items=_items(path / "items.parquet", asked["limit"]),
+        accuracy=accuracy.get("value"),
+        metric=accuracy.get("metric"),
+        vote=accuracy.get("vote"),
+        accuracy_k=accuracy.get("k"),
+        accuracy_limit=accuracy.get("limit"),
+        settings=_settings(record["identity"]),
+        written=_written(path),
+    )
+
+
+def overview_json(found: Overview) -> str:
+    """The same as JSON, plain ASCII."""
+    return json.dumps(asdict(found), indent=1, allow_nan=False) + "\n"
+
+
+def overview_table(found: Overview) -> tuple["Table", list[str]]:
+    """Table and notes for 80 columns; long names are folded, never cut."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for title in ("run", "bench", "model"):
+        table.add_column(title, no_wrap=title == "run", overflow="fold")
+    for title in ("k", "limit", "samples", "items", "acc %", "written"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line in found.runs:
+        cells = (
+            line.run,
+            line.bench,
+            line.model,
+            _count(line.k),
+            _count(line.limit),
+            _progress(line),
+            _count(line.items),
+            _percent(line),
+            _short(line.written),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    notes = [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+    notes += [f"not readable: {printable(why)}" for why in found.unreadable]
+    return table, notes
+
+
+def _progress(line: RunLine) -> str:
+    """Samples, and of how many if not all are there."""
+    wanted = (line.k or 0) * (line.items or 0)
+    few = line.samples is not None and line.samples < wanted
+    return f"{_count(line.samples)}/{wanted:,}" if few else _count(line.samples)
+
+
+def _percent(line: RunLine) -> str:
+    """The accuracy that was saved last; of another k than was asked since, with that k."""
+    if line.accuracy is None or not line.samples or line.accuracy_limit != line.limit:
+        return "-"
+    return f"{100 * line.accuracy:.1f}" + (
+        "" if line.accuracy_k == line.k else f" @{line.accuracy_k}"
+    )
+
+
+def _unlike(runs: Sequence[RunLine]) -> dict[str, str]:
+    """What tells runs of one benchmark and model apart: settings in which they differ."""
+    found: dict[str, str] = {}
+    together: dict[tuple[str, str], list[RunLine]] = {}
+    for line in runs:
+        together.setdefault((line.bench, line.model), []).append(line)
+    for lines in together.values():
+        names = sorted({name for line in lines for name in line.settings})
+        told = [n for n in names if len({line.settings.get(n) for line in lines}) > 1]
+        for line in lines if told else ():
+            found[line.run] = ", ".join(f"{n}={line.settings.get(n, '-')}" for n in told)
+    return found
+
+
+def _settings(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Identity fields, flat; long hashes short."""
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= _settings(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(value).removeprefix("sha256:")[:24]
+    return flat
+
+
+def _samples(path: Path) -> int | None:
+    """Folded rows by the file's footer, others by their journals' lines: right even after a kill."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = path / SAMPLES
+        count = pq.read_metadata(stored).num_rows if stored.exists() else 0
+        for journal in (path / "journal").glob("*.jsonl"):
+            with journal.open("rb") as file:
+                count += sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except (pa.ArrowException, OSError):
+        return None
+    return int(count)
+
+
+def _items(path: Path, limit: int | None) -> int | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        rank = read_parquet(path, ["rank"])["rank"]
+        return len(rank) if limit is None else int(pc.sum(pc.less(rank, limit)).as_py() or 0)
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _overall(path: Path) -> dict[str, Any]:
+    """The first overall row of accuracy.json; empty where there is none to be read."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = next(row for row in saved["rows"] if row["level"] == "overall")
+        found["limit"] = saved["about"]["limit"]
+        float(found["value"])
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        return {}
+    return found
+
+
+def _written(path: Path) -> str:
+    files = [path / "run.json", path / SAMPLES, *(path / "journal").glob("*.jsonl")]
+    newest = max(file.stat().st_mtime for file in files if file.exists())
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(newest))
+
+
+def _short(written: str) -> str:
+    """Month, day and time; of another year the date."""
+    day, _, clock = written.partition("T")
+    return f"{day[5:]} {clock[:5]}" if day[:4] == time.strftime("%Y") else day
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"

@@ -1,0 +1,85 @@
+"""From what a user said to the whole configuration of a run: the model chosen, its preset applied."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grmeval.benches import at_hand, find_spec
+from grmeval.config import RunConfig, build
+from grmeval.engines.models import Kind, check_kind, presets, read_preset
+from grmeval.errors import ConfigError
+from grmeval.judges import JUDGES
+from grmeval.runs.derived import with_critiques
+
+__all__ = ["configure", "kind_of"]
+
+UNFELT = ("temperature", "top_p", "max_tokens", "structured")
+"""Settings of a model that writes: a head gives the same numbers whatever they are."""
+
+
+def configure(settings: Mapping[str, Any]) -> RunConfig:
+    """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
+    values = {name: value for name, value in settings.items() if value is not None}
+    if values.get("engine") == "fake":
+        for name in ("model", "revision", "lora"):
+            if given := values.get(name):
+                raise ConfigError(
+                    f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
+                )
+    else:
+        bench = values.get("bench", "sample")
+        kind, judge = kind_of(values.get("judge")), values.get("judge")
+        if kind == "scalar" and not values.get("model"):
+            raise ConfigError(
+                f"--judge {judge}: which reward model? --model FOLDER, a hub id, or a preset: "
+                f"{', '.join(presets(kind))}"
+            )
+        values["model"] = values.get("model") or _default_model(bench, values.get("data"))
+        check_kind(values["model"], kind, f"--judge {judge} --model" if kind == "scalar" else None)
+        if preset := read_preset(values["model"]):
+            both = preset.defaults.keys() & values.keys()
+            merged = {
+                n: preset.defaults[n] | values[n] for n in both if isinstance(values[n], dict)
+            }
+            values = dict(preset.defaults) | values | merged
+    known = JUDGES.get(values.get("judge", ""))
+    if values.get("temperature") == 0 or (known and known.most):
+        values.setdefault("k", (known and known.most) or 1)
+    if known and known.head:
+        build(values)  # what is left out is checked all the same
+        values = {name: value for name, value in values.items() if name not in UNFELT}
+    return build(with_critiques(values, Path(values.get("results", "results"))))
+
+
+def kind_of(judge: str | None) -> Kind:
+    """What a judge's model is."""
+    found = JUDGES.get(judge or "")
+    return "scalar" if found and found.head else "generator"
+
+
+def _default_model(bench: str, data: Any) -> str:
+    if chosen := os.environ.get("GRMEVAL_MODEL"):
+        return chosen
+    if shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists():
+        return "deepseek-grm-16b"
+    if bench == "sample":
+        return "demo"
+    raise ConfigError(
+        f"--bench {bench}: which model? There is no NVIDIA GPU here, so nothing is assumed. "
+        f"--model NAME takes a preset ({', '.join(presets('generator'))}), a folder, or a hub id; "
+        "--model demo is a small packaged model for a CPU, --engine fake a simulated judge"
+        + _and_rows(bench, data)
+    )
+
+
+def _and_rows(bench: str, data: Any) -> str:
+    """What the user will be told next, told now: the rows are not here either."""
+    spec, beside = find_spec(bench)
+    if data is not None or at_hand(spec, beside):
+        return ""
+    hubs = [table.hub or spec.source.hub for table in spec.tables]
+    if found := ", ".join(dict.fromkeys(hub for hub in hubs if hub)):
+        return f". Its rows come from the hub ({found}) or a local copy: --data PATH"
+    return f". It also needs a copy of its rows: --data PATH. {spec.get}"

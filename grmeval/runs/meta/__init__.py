@@ -1,0 +1,13 @@
+"""Asking a meta RM: its rewards of a run's judgements. Open score.py first: the loop."""
+
+from grmeval.runs.meta.plan import MetaPlan, configure_meta, meta_of, prepare_meta
+from grmeval.runs.meta.score import Scored, meta_score
+
+__all__ = [
+    "MetaPlan",
+    "Scored",
+    "configure_meta",
+    "meta_of",
+    "meta_score",
+    "prepare_meta",
+]

@@ -1,0 +1,128 @@
+"""Which meta RM is asked, and how: settings -> its model, its prompt, its identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grmeval.config import RunConfig
+from grmeval.engines.arguments import SPEED_ONLY, check_arguments
+from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
+from grmeval.engines.scorer import Scorer
+from grmeval.errors import ConfigError, nearest
+from grmeval.items import Key
+from grmeval.judges import MetaPrompt
+from grmeval.runs.load_scorer import load_scorer
+
+__all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
+
+
+class MetaConfig(BaseModel):
+    """A meta RM and how it is asked. All but `name` and `tensor_parallel` changes what a reward means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model: str | None = None
+    name: str | None = None
+    template: Path | None = None
+    engine: Literal["vllm", "fake"] = "vllm"
+    engine_args: dict[str, Any] = {}
+    revision: str | None = None
+    trust_remote_code: bool = False
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = "auto"
+    max_model_len: int | None = Field(None, ge=16)
+    chat_template_kwargs: dict[str, Any] = {}
+    seed: int = Field(0, ge=0)
+    tensor_parallel: int = Field(1, ge=1)
+
+
+@dataclass(frozen=True)
+class MetaPlan:
+    """Everything a launch needs, before anything is loaded; `name`: that of the rewards' files."""
+
+    config: MetaConfig
+    name: str
+    model: ModelRef
+    prompt: MetaPrompt
+    identity: Mapping[str, Any]
+
+    def scorer(self, right: Mapping[tuple[Key, int], bool]) -> Scorer:
+        """Load the model; `right` is the fake's: which judgements rank a best response strictly first."""
+        config = self.config
+        if config.engine == "fake":
+            from grmeval.engines.fake_meta import FakeScorer
+
+            return FakeScorer(right, config.seed, config.engine_args)
+        return load_scorer(self.model, config)
+
+
+def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
+    """Settings that the user gave -> the whole configuration, the preset's defaults below them."""
+    values = {name: value for name, value in settings.items() if value is not None}
+    if values.get("engine") == "fake":
+        for name in ("revision", "dtype", "max_model_len", "chat_template_kwargs"):
+            if name in values:
+                raise ConfigError(f"--engine fake simulates a meta RM: it has no {name}")
+    elif not values.get("model"):
+        raise ConfigError(
+            "--meta-model: which meta RM? A preset (deepseek-grm-27b-meta), a folder, or a hub id"
+        )
+    else:
+        check_kind(values["model"], "scalar")
+        preset = read_preset(values["model"])
+        defaults = preset.defaults if preset else {}
+        tables = [n for n, value in values.items() if isinstance(value, dict) and n in defaults]
+        values = defaults | values | {name: defaults[name] | values[name] for name in tables}
+    try:
+        return MetaConfig(**values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name, given = str(problem["loc"][0]), problem["input"]
+        if problem["type"] == "literal_error":
+            words = [str(word) for word in problem["ctx"]["expected"].replace("'", "").split(", ")]
+            raise ConfigError(f"--{name} {given!r}: {nearest(str(given), words)}") from None
+        flag = name.replace("_", "-")
+        raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {given!r})") from None
+
+
+def meta_of(config: RunConfig) -> MetaPlan | None:
+    """The meta RM that a run asks for, if it does; of a fake run a fake one."""
+    if config.meta_model is None:
+        for name in ("template", "engine_args"):
+            if given := getattr(config, f"meta_{name}"):
+                flag = f"--meta-{name.replace('_', '-').removesuffix('s')}"
+                raise ConfigError(f"{flag} {given}: of which meta RM? Add --meta-model")
+        return None
+    engine = "fake" if config.engine == "fake" else None
+    settings = {"model": config.meta_model, "template": config.meta_template, "engine": engine}
+    return prepare_meta(configure_meta(settings | {"engine_args": config.meta_engine_args}))
+
+
+def prepare_meta(config: MetaConfig) -> MetaPlan:
+    """Resolve the model and read the template; nothing is written and no model is loaded."""
+    prompt = MetaPrompt(config.template)
+    if config.engine == "fake":
+        from grmeval.engines.fake_meta import SPEED_ONLY as speed_only
+        from grmeval.engines.fake_meta import read_meta_settings
+
+        arguments = read_meta_settings(config.engine_args).model_dump(exclude_defaults=True)
+        label = slug(config.model or "fake")
+        model = ModelRef("fake", None, label, "fake")
+    else:
+        speed_only, arguments = SPEED_ONLY, config.engine_args
+        check_arguments(arguments)
+        model = resolve(config.model or "", config.revision, kind="scalar")
+    identity = {
+        "model": model.identity,
+        "template": prompt.identity,
+        "engine": config.engine,
+        "engine_args": {n: v for n, v in arguments.items() if n not in speed_only},
+        "dtype": config.dtype if config.engine == "vllm" else None,
+        "max_model_len": config.max_model_len,
+        "chat_template_kwargs": config.chat_template_kwargs,
+        "trust_remote_code": config.trust_remote_code,
+        "seed": config.seed if config.engine == "fake" else None,
+    }
+    known = {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
+    return MetaPlan(config, slug(config.name or model.label), model, prompt, known)

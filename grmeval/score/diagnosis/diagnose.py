@@ -1,0 +1,102 @@
+"""What is wrong with a judge: biases, disagreement, calibration and cost, from its stored samples."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from grmeval.errors import ConfigError, Incomplete
+from grmeval.measure import VOTE_TABLE
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.diagnosis.agreement import agreement, calibration, scores, split, votes
+from grmeval.score.diagnosis.findings import Part
+from grmeval.score.diagnosis.meta_rewards import meta
+from grmeval.score.diagnosis.observed import observe
+from grmeval.score.diagnosis.output import output, regret
+from grmeval.score.diagnosis.position_and_length import length, position, reversal
+from grmeval.score.table import provenance
+from grmeval.score.verdicts import check_scale, check_votes, usual_vote
+from grmeval.store import RunFolder, origin
+
+__all__ = ["Diagnosis", "diagnose"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that a report of a diagnosis prints."""
+
+    title: str
+    parts: tuple[Part, ...]
+    footer: tuple[str, ...]
+    about: dict[str, Any]
+    """What every number has in common: run-id, limit, vote, k."""
+    run: dict[str, Any]
+    """Identity and launches."""
+
+
+def diagnose(
+    folder: RunFolder, *, k: int | None = None, limit: int | None = None, vote: str | None = None
+) -> Diagnosis:
+    """Look for what is wrong with a run's judge; no model is needed.
+
+    Figures of single judgements are of every stored one; figures of a vote are of `k` samples (default:
+    what was last asked). All are plain means over items, and a tie is paid the share of its winners that
+    are best: the benchmark's weights and rules are those of `score`. ConfigError: a vote that there is
+    not, or more samples than an item has. Incomplete: no sample yet.
+    """
+    asked = folder.record["asked"]
+    identity = folder.record["identity"]
+    (vote,) = check_votes([vote or usual_vote(identity)])
+    check_scale(identity, vote)
+    if VOTE_TABLE[vote.partition(":")[0]].needs:
+        raise ConfigError(
+            f"--vote {vote}: a diagnosis is of the scores; take sum or another of them"
+        )
+    limit = limit or asked["limit"]
+    run = read_run(folder, None, limit)
+    most = int(run.depth.max(initial=0))
+    if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):
+        raise ConfigError(f"--vote {vote}: it compares responses, and some items have one")
+    if most == 0:
+        raise Incomplete(f"{folder.path}: no sample yet; {origin(identity).grows}")
+    if k is not None and k > most:
+        raise ConfigError(f"--k {k}: this run has up to {most} samples an item")
+    k = min(k or asked["k"], most)
+    seen = observe(folder, run, limit)
+    voted = votes(seen, vote, k)
+    parts = (
+        position(seen),
+        reversal(seen),
+        length(seen),
+        agreement(seen),
+        scores(seen, voted, k),
+        calibration(seen, vote, k),
+        split(seen, vote, k, voted),
+        regret(seen, voted, k),
+        output(seen),
+        *meta(seen, k),
+    )
+    title = f"{folder.record['spec']['title']} · {folder.record['config']['label']} · diagnosis"
+    return Diagnosis(
+        title=title,
+        parts=parts,
+        footer=tuple(_footer(run, vote, k, most, limit)),
+        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k},
+        run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
+    )
+
+
+def _footer(run: RunArrays, vote: str, k: int, most: int, limit: int | None) -> Iterator[str]:
+    yield (
+        f"single judgements: all {int(run.samples.sum()):,} stored, up to {most} an item; "
+        f"votes: {vote} of {k}; 95 % by prompt"
+    )
+    yield "plain means over items, ties shared; the benchmark's own number: `grmeval score`"
+    if run.spec.overall == "roc-auc":
+        yield f"right is decided at the threshold {run.spec.threshold:g}, as ROC-AUC is of no one item"
+    if run.spec.games:
+        yield "votes are over all samples: the benchmark's two games, one an order, are not played"
+    if without := int((~run.labelled).sum()):
+        yield f"rows without a label: {without:,} of {len(run.n):,}: in no figure that needs the truth"
+    if run.limited:
+        yield f"--limit {limit}: a stratified part of the items"
+    yield f"run {run.path.name}: {provenance(run.record, run.launches)}"

@@ -1,0 +1,19 @@
+"""Nights against a baseline: the gate, the baseline's file, the trend. Open gate.py first."""
+
+from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline, write_baseline
+from grmeval.score.nightly.gate import Absolute, Check, Gated, gate
+from grmeval.score.nightly.trend import Night, Trend, trend
+
+__all__ = [
+    "Absolute",
+    "Baseline",
+    "Check",
+    "Gated",
+    "Night",
+    "Trend",
+    "baseline_of",
+    "gate",
+    "read_baseline",
+    "trend",
+    "write_baseline",
+]

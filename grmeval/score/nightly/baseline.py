@@ -1,0 +1,258 @@
+"""Baselines: what a run earned, item by item, in a small sorted text file that a gate can pair with."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grmeval.errors import ConfigError, Incomplete, nearest
+from grmeval.files import write_text
+from grmeval.measure import ON_INVALID, TIES, VOTES
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.verdicts import (
+    Column,
+    Frame,
+    Rules,
+    UnitKey,
+    Verdicts,
+    check_votes,
+    column,
+    contents,
+    digests,
+    judge_run,
+    unit_keys,
+    usual_vote,
+)
+from grmeval.store import RunFolder, origin
+
+__all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
+
+FORMAT = 1
+_DIGITS = 9
+
+
+class _Strict(BaseModel):
+    """A NaN or an infinity is no number here."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class About(_Strict):
+    """Which run a baseline is of, and how it was scored."""
+
+    bench: str
+    title: str
+    layout: str
+    run_id: str
+    model: str
+    written: str
+    grmeval: str
+    k: int = Field(ge=1)
+    samples: int = Field(ge=1)
+    limit: int | None
+    vote: str
+    k_meta: int | None = None
+    ties: str
+    on_invalid: str
+    judgements: int = Field(ge=0)
+    invalid: int = Field(ge=0)
+    truncated: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+
+
+class Figure(_Strict):
+    """A number of the run's table: accuracies in [0, 1] with their 95 % limits."""
+
+    level: str
+    name: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    items: int
+
+
+Weight = Annotated[float, Field(ge=0, le=1)]
+
+
+class _File(_Strict):
+    grmeval_baseline: int
+    about: About
+    figures: list[Figure]
+    rows: dict[str, tuple[int, str]]
+    credits: list[tuple[str, str, str, float | None, Weight]]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A run as a gate compares with it: `units` [U] and what each earned; `rows` are `digests`."""
+
+    source: str
+    about: About
+    figures: tuple[Figure, ...]
+    rows: dict[str, list[Any]]
+    units: tuple[UnitKey, ...]
+    column: Column = field(repr=False)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that its credits follow."""
+        return Rules(self.about.ties, self.about.on_invalid, "the baseline's")
+
+
+def baseline_of(
+    folder: RunFolder,
+    *,
+    k: int | None = None,
+    limit: int | None = None,
+    vote: str | None = None,
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
+    k_meta: int | None = None,
+) -> Baseline:
+    """A finished run at k samples an item (default: what was last asked). Incomplete: samples are missing."""
+    asked = folder.record["asked"]
+    k, limit = k or asked["k"], limit or asked["limit"]
+    rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
+    vote = vote or usual_vote(folder.record["identity"])
+    check_votes([vote], k_meta)
+    run = read_run(folder, k, limit, k_meta=k_meta)
+    refuse_unfinished(run, k)
+    (vote,) = check_votes([vote])
+    verdicts = judge_run(run, vote, [k], rules)
+    credit, weight = column(run, verdicts, 0)
+    return Baseline(
+        source=str(folder.path),
+        about=_about(folder, run, vote, rules, k, limit),
+        figures=tuple(_figures(run, verdicts)),
+        rows=digests(contents(folder, limit)),
+        units=tuple(unit_keys(run, verdicts)),
+        column=Column(credit, np.nan_to_num(weight)),
+    )
+
+
+def refuse_unfinished(run: RunArrays, k: int) -> None:
+    """Incomplete unless every item has k samples: a part of a run is no baseline, and passes no gate."""
+    if not len(run.n) or not run.labelled.any():
+        raise Incomplete(f"{run.path}: it has no items with labels")
+    if short := int((run.depth < k).sum()):
+        raise Incomplete(
+            f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "
+            f"{origin(run.record['identity']).grows}"
+        )
+
+
+def _figures(run: RunArrays, verdicts: Verdicts) -> Iterator[Figure]:
+    for level, name, units in Frame(run, verdicts).parts():
+        found = verdicts.estimate(run, 0, units, level)
+        value, low, high = map(_known, (found.value, found.low, found.high))
+        metric = verdicts.metric(run, units)
+        yield Figure(
+            level=level,
+            name=name,
+            metric=metric,
+            value=value,
+            low=low,
+            high=high,
+            items=found.items,
+        )
+
+
+def _about(
+    folder: RunFolder,
+    run: RunArrays,
+    vote: str,
+    rules: Rules,
+    k: int,
+    limit: int | None,
+) -> About:
+    record = folder.record
+    launches = record["launches"]
+    return About(
+        bench=record["identity"]["bench"],
+        title=record["spec"]["title"],
+        layout=record["identity"].get("layout", "list"),
+        run_id=folder.path.name,
+        model=str(record["config"]["label"]),
+        written=max(
+            (str(launch.get("ended") or launch["started"]) for launch in launches), default=""
+        ),
+        grmeval=str(launches[-1]["grmeval"]) if launches else "",
+        k=k,
+        samples=int(run.depth.min()),
+        limit=limit,
+        vote=vote,
+        k_meta=run.k_meta,
+        ties=rules.ties,
+        on_invalid=rules.on_invalid,
+        judgements=int(run.samples.sum()),
+        invalid=int(run.invalid.sum()),
+        truncated=int(sum(run.reasons.get("truncated", np.zeros(1)))),
+        tokens=int(run.tokens.sum()),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, _DIGITS)
+
+
+def write_baseline(baseline: Baseline, path: Path) -> None:
+    """One unit a line, sorted, without dates of its own: the same run gives the same bytes."""
+    credit, weight = baseline.column
+    if credit.ndim == 2 and len(credit) > 1:
+        about = baseline.about
+        raise ConfigError(
+            f"{baseline.source}: a baseline of ROC-AUC keeps the vote over all samples: --k {about.samples}"
+        )
+    credit = np.atleast_2d(credit)[0]
+    columns = credit.tolist(), weight.tolist()
+    units = sorted(
+        [*key, _known(c), _known(w)] for key, c, w in zip(baseline.units, *columns, strict=True)
+    )
+    head = {
+        "grmeval_baseline": FORMAT,
+        "about": baseline.about.model_dump(),
+        "figures": [figure.model_dump() for figure in baseline.figures],
+        "rows": baseline.rows,
+    }
+    lines = ",\n  ".join(json.dumps(unit) for unit in units)
+    text = json.dumps(head, indent=1)[:-2] + f',\n "credits": [\n  {lines}\n ]\n}}\n'
+    write_text(path, text)
+
+
+def read_baseline(path: Path) -> Baseline:
+    """ConfigError names the file and the field that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        known = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: no baseline: it cannot be read: {error}") from None
+    version = known.get("grmeval_baseline") if isinstance(known, dict) else None
+    if version != FORMAT:
+        raise ConfigError(
+            f"{path}: no baseline of this grmeval (grmeval_baseline: {version!r}, expected "
+            f"{FORMAT}); `grmeval baseline RUN --to FILE` writes one"
+        )
+    try:
+        found = _File.model_validate(known)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise ConfigError(f"{path}: damaged: {where}: {error.errors()[0]['msg']}") from None
+    for name, allowed in (("vote", VOTES), ("ties", TIES), ("on_invalid", ON_INVALID)):
+        given = getattr(found.about, name)
+        if given.partition(":")[0] not in allowed:  # a vote may name its meta model
+            raise ConfigError(f"{path}: damaged: about.{name} {given!r}: {nearest(given, allowed)}")
+    units = tuple((subset, name, term) for subset, name, term, _, _ in found.credits)
+    if len(set(units)) < len(units) or not units:
+        raise ConfigError(f"{path}: damaged: credits: no unit, or one unit twice")
+    credit = np.array([np.nan if c is None else c for *_, c, _ in found.credits])
+    weight = np.array([w for *_, w in found.credits])
+    rows = {subset: list(row) for subset, row in found.rows.items()}
+    return Baseline(
+        str(path), found.about, tuple(found.figures), rows, units, Column(credit, weight)
+    )

@@ -1,0 +1,47 @@
+"""How a report speaks of several runs: what each is called, what they have in common."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grmeval.store import RunFolder
+
+__all__ = ["labels", "records", "said_once", "title"]
+
+
+def labels(folders: Sequence[RunFolder]) -> list[str]:
+    """Each run's model, and where models are called alike as much of its run-id or path as tells it apart."""
+    models = [str(folder.record["config"]["label"]) for folder in folders]
+    paths = [folder.path for folder in folders]
+    found: list[str] = []
+    for apart in ([path.name[:4] for path in paths], [path.name for path in paths], paths):
+        found = [
+            f"{model} {more}" if models.count(model) > 1 else model
+            for model, more in zip(models, apart, strict=True)
+        ]
+        if len(set(found)) == len(found):
+            break
+    return found
+
+
+def title(folders: Sequence[RunFolder]) -> str:
+    """The benchmark and the models."""
+    return f"{folders[0].record['spec']['title']} · {', '.join(labels(folders))}"
+
+
+def said_once(footers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Lines by label: what all have in common once, the others with whose they are."""
+    for line in dict.fromkeys(line for lines in footers.values() for line in lines):
+        whose = [label for label, lines in footers.items() if line in lines]
+        yield line if len(whose) == len(footers) else f"{', '.join(whose)}: {line}"
+
+
+def records(folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """Identity and launches; of several runs by run-id, or by path where one run has several folders."""
+    names = [folder.path.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder.path) for folder in folders]
+    found = {
+        name: {key: folder.record[key] for key in ("identity", "launches")}
+        for name, folder in zip(names, folders, strict=True)
+    }
+    return next(iter(found.values())) if len(found) == 1 else found

@@ -1,0 +1,68 @@
+"""What each item earned: votes, tie rules, outcomes, and columns of them to be paired.
+
+Open verdicts.py first.
+"""
+
+from grmeval.score.verdicts.paired import (
+    NAN,
+    Column,
+    Contrasts,
+    Frame,
+    Part,
+    UnitKey,
+    column,
+    unit_keys,
+)
+from grmeval.score.verdicts.roc_auc import DRAWS, common_subsets
+from grmeval.score.verdicts.rules import Rules
+from grmeval.score.verdicts.same_rows import (
+    check_same,
+    common_limit,
+    contents,
+    deepest,
+    digests,
+    unlike_subsets,
+)
+from grmeval.score.verdicts.totals import ranking
+from grmeval.score.verdicts.verdicts import Verdicts, judge_run
+from grmeval.score.verdicts.votes import (
+    alike_scales,
+    ballot,
+    check_countable,
+    check_panel_votes,
+    check_scale,
+    check_votes,
+    own_votes,
+    usual_vote,
+)
+
+__all__ = [
+    "DRAWS",
+    "NAN",
+    "Column",
+    "Contrasts",
+    "Frame",
+    "Part",
+    "Rules",
+    "UnitKey",
+    "Verdicts",
+    "alike_scales",
+    "ballot",
+    "check_countable",
+    "check_panel_votes",
+    "check_same",
+    "check_scale",
+    "check_votes",
+    "column",
+    "common_limit",
+    "common_subsets",
+    "contents",
+    "deepest",
+    "digests",
+    "judge_run",
+    "own_votes",
+    "ranking",
+    "unit_keys",
+    "unlike_subsets",
+    "usual_vote",
+]

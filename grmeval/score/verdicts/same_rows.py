@@ -1,0 +1,125 @@
+"""Several runs of one benchmark: whether they judged the same rows.
+
+Rows are the same by key and content hash, never by count alone.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grmeval.errors import ConfigError, DataError, Incomplete
+from grmeval.score.arrays import RunArrays
+from grmeval.store import RunFolder, origin
+
+__all__ = [
+    "Contents",
+    "check_same",
+    "common_limit",
+    "contents",
+    "deepest",
+    "digests",
+    "unlike",
+    "unlike_subsets",
+]
+
+Contents = dict[tuple[str, str], str]
+"""(subset, id) -> hash of everything that can change a judgement or its verdict."""
+
+_SHOWN = 3
+_FORMED = ("overall", "sections", "threshold", "games")
+"""What of a benchmark makes a number of verdicts: two that differ in it have no common metric."""
+
+
+def contents(folder: RunFolder, limit: int | None) -> Contents:
+    """The rows of a run inside --limit."""
+    items = folder.items()
+    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash", "rank"))
+    return {(s, i): h for s, i, h, r in zip(*columns, strict=True) if limit is None or r < limit}
+
+
+def common_limit(folders: Sequence[RunFolder]) -> int | None:
+    """The smallest --limit of the runs: of one seed and data, its items are in all of them."""
+    asked = [folder.record["asked"]["limit"] for folder in folders]
+    return min((limit for limit in asked if limit is not None), default=None)
+
+
+def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
+    """ConfigError says what differs between the first run's rows and another's."""
+    mine = contents(folders[0], limit) if len(folders) > 1 else {}
+    for other in folders[1:]:
+        if differences := [
+            *_unlike_metric(folders[0], other),
+            *unlike(mine, contents(other, limit)),
+        ]:
+            raise ConfigError(
+                f"{folders[0].path} and {other.path} did not judge the same rows: "
+                + "; ".join(differences)
+            )
+
+
+def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
+    """How the numbers of two runs are formed from other things, or in another way."""
+    for what, default in (("bench", None), ("layout", "list")):
+        mine, theirs = (f.record["identity"].get(what, default) for f in (one, other))
+        if mine != theirs:
+            yield f"{what} {mine} and {what} {theirs}"
+    specs = one.spec(), other.spec()
+    if specs[0].id != specs[1].id:
+        return
+    if changed := [name for name in _FORMED if len({repr(getattr(s, name)) for s in specs}) > 1]:
+        yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def deepest(run: RunArrays) -> int:
+    """The largest k that every item of a run has.
+
+    Incomplete: an item without a sample. DataError: no row with a label.
+    """
+    most = int(run.depth.min()) if len(run.n) else 0
+    if most == 0:
+        raise Incomplete(
+            f"{run.path}: some items have no sample yet: --limit N takes the first N of its order; "
+            f"{origin(run.record['identity']).grows}"
+        )
+    if not run.labelled.any():
+        raise DataError(f"{run.path}: its rows have no labels, so there is no accuracy to compare")
+    return most
+
+
+def digests(rows: Contents) -> dict[str, list[Any]]:
+    """subset -> [number of rows, hash of their keys and contents], sorted."""
+    by_subset: dict[str, list[str]] = {}
+    for (subset, name), content in sorted(rows.items()):
+        by_subset.setdefault(subset, []).append(f"{name}\t{content}")
+    return {
+        subset: [len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]]
+        for subset, lines in by_subset.items()
+    }
+
+
+def unlike(mine: Contents, theirs: Contents) -> list[str]:
+    """What differs, in words; nothing where the rows are the same."""
+    both = mine.keys() & theirs.keys()
+    found = {
+        "only in the first": mine.keys() - both,
+        "only in the second": theirs.keys() - both,
+        "with another prompt, response or label": {key for key in both if mine[key] != theirs[key]},
+    }
+    return [f"{len(keys):,} rows {how} ({_names(keys)})" for how, keys in found.items() if keys]
+
+
+def unlike_subsets(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The same for two `digests`: which subsets differ."""
+    found = []
+    for subset in sorted(mine.keys() | theirs.keys()):
+        here, there = (list(each.get(subset, [0, ""])) for each in (mine, theirs))
+        if here[0] != there[0]:
+            found.append(f"{subset}: {here[0]:,} rows here, {there[0]:,} in the baseline")
+        elif here != there:
+            found.append(f"{subset}: {here[0]:,} rows, not all the same ids, texts and labels")
+    return found
+
+
+def _names(keys: Any) -> str:
+    names = ["/".join(key) for key in sorted(keys)[:_SHOWN]]
+    return ", ".join(names) + (" …" if len(keys) > _SHOWN else "")

@@ -1,0 +1,293 @@
+"""Arrays of a run -> the outcome of every item and group at each k, under one vote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grmeval.measure import (
+    TIES_WEIGHTS,
+    Outcomes,
+    best_of_first,
+    credit,
+    estimate,
+    term_curve,
+    vote_curve,
+)
+from grmeval.measure.intervals import Estimate
+from grmeval.score.arrays import Block, RunArrays
+from grmeval.score.verdicts.roc_auc import Ranked, few_subsets, rank_singles
+from grmeval.score.verdicts.rules import Rules
+from grmeval.score.verdicts.ties_subset import TERMS, ties_units
+from grmeval.score.verdicts.votes import ballot, check_scale
+
+__all__ = ["Verdicts", "judge_run"]
+
+_WHOLE = ("overall", "view")
+"""Levels that the benchmark's own rule forms from sections or items."""
+
+
+_METRICS = {"accuracy": "accuracy", "ties": "ties-score", "best-of-k": "best-of-k-area"}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Units (items, groups whose every item must be won, terms of Ties) x ks; NaN: k was not reached.
+
+    `first` is a unit's first item, `stands` for how many items it is counted; credit and weight follow
+    the rules; `noise` is the Monte Carlo standard error of a unit's win. `part` numbers what a section is
+    the weighted mean of. `ranked`: scores of one-response items, where their ROC-AUC is the metric.
+    """
+
+    ks: tuple[int, ...]
+    first: NDArray[np.int64]
+    stands: NDArray[np.int64]
+    outcomes: Outcomes
+    credit: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    exact: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    part_section: NDArray[np.int64]
+    part_weight: NDArray[np.float64]
+    ranked: Ranked | None
+
+    def metric(self, run: RunArrays, units: NDArray[Any]) -> str:
+        """What `estimate` gives of these units: of several kinds together it is called an accuracy."""
+        if self.ranked:
+            return "roc-auc"
+        rules = {run.spec.sections[number].rule for number in run.section[self.first[units]]}
+        return _METRICS[rules.pop()] if len(rules) == 1 else "accuracy"
+
+    def terms(self, run: RunArrays) -> list[str | None]:
+        """The name of each unit's term of Ties; None of other units."""
+        number = self.part - len(run.part_weight)
+        return [TERMS[each % len(TERMS)] if each >= 0 else None for each in number.tolist()]
+
+    def sections(self, run: RunArrays, at: int) -> list[int]:
+        """The sections that have a verdict at ks[at]."""
+        return sorted(set(run.section[self.first[~np.isnan(self.credit[:, at])]].tolist()))
+
+    def overall_name(self, run: RunArrays, at: int) -> str:
+        """`overall`, or how much of it there is: a mean of fewer sections is another number."""
+        present, of = len(self.sections(run, at)), len(run.record["spec"]["sections"])
+        if present == of or not run.labelled.any():
+            return "overall"
+        return f"overall ({present} of {of} sections)"
+
+    def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
+        """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact.
+
+        NaN: an AUC over drawn subsets, whose error is not known apart.
+        """
+        if self.ranked:
+            return 0.0 if self.exact[at] else float("nan")
+        units = units[~np.isnan(self.credit[units, at])]
+        units, _, part, weights = self.weighed(run, units, level)
+        count = np.bincount(part, minlength=len(weights))
+        share = np.where(count > 0, weights, 0)
+        each = (share / share.sum())[part] / count[part]
+        return float(np.sqrt((each**2 * self.noise[units, at] ** 2).sum()))
+
+    def estimate(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> Estimate:
+        """The benchmark's metric over some units at ks[at].
+
+        Accuracy: plain in a subset, else the weighted mean of its parts. ROC-AUC: over all of them.
+        """
+        if self.ranked:
+            return self.ranked.estimate(run, at, self.first[units])
+        units = units[~np.isnan(self.credit[units, at])]
+        units, scale, part, weights = self.weighed(run, units, level)
+        weight = self.weight[units, at]
+        cluster = run.cluster[self.first[units]]
+        found = estimate(scale * self.credit[units, at], weight, cluster, part, weights)
+        return found._replace(items=int(self.stands[units][weight > 0].sum()))
+
+    def weighed(
+        self, run: RunArrays, units: NDArray[Any], level: str
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+        """How the metric weighs units at a level: (those that count, what their credit is multiplied
+        by, the part of each, the parts' weights).
+        """
+        units = units[self._counted(run, units, level)]
+        scale = np.ones(len(units))
+        if self._is_micro(run, level):
+            scale[self._is_term(run, units)] = 1 / sum(TIES_WEIGHTS)
+        return units, scale, *self._parts(run, units, level)
+
+    def _is_micro(self, run: RunArrays, level: str) -> bool:
+        return level in _WHOLE and run.spec.overall == "micro"
+
+    def _counted(self, run: RunArrays, units: NDArray[Any], level: str) -> NDArray[np.bool_]:
+        """Units that a level is made of: a micro average has of Ties what says if a prompt is right."""
+        found: NDArray[np.bool_] = (self.stands[units] > 0) | (not self._is_micro(run, level))
+        return found
+
+    def _is_term(self, run: RunArrays, units: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether a unit is a term of Ties."""
+        found: NDArray[np.bool_] = self.part[units] >= len(run.part_weight)
+        return found
+
+    def _parts(
+        self, run: RunArrays, units: NDArray[Any], level: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The part of each unit, and each part's weight at this level.
+
+        Overall, and in a view, the parts that a section has share the section's weight, so that a subset
+        without a verdict makes its section incomplete and no other section heavier.
+        """
+        part, weights = self.part[units], self.part_weight.copy()
+        # Ties is a weighted mean of terms at every level.
+        plain = level == "subset" and not self._is_term(run, units).any()
+        if plain or self._is_micro(run, level):
+            return np.zeros(len(units), dtype=np.int64), np.ones(1)
+        if level in _WHOLE:
+            present = np.isin(np.arange(len(weights)), part)
+            for number, section in enumerate(run.spec.sections):
+                mine = present & (self.part_section == number)
+                if mine.any():
+                    weights[mine] *= section.weight / weights[mine].sum()
+        return part, weights
+
+
+def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Verdicts:
+    """Expected outcome of each unit for a fresh run of k samples, for every k in ks.
+
+    Where a run holds exactly k samples that is the plain vote; where it holds more, the mean over
+    the admissible subsets of size k (statistics: `grmeval.measure.scaling`).
+    """
+    check_scale(run.record["identity"], vote)
+    shape = (len(run.n), len(ks))
+    masses = {name: np.full(shape, np.nan) for name in Outcomes._fields}
+    noise, exact = np.zeros(shape), np.ones(len(ks), dtype=bool)
+    chance = np.zeros(len(run.n))
+    seed = int(run.record["identity"]["seed"])
+    judged = run.labelled & ~run.ruled("ties")
+    areas = run.ruled("best-of-k")
+    for block in run.blocks:
+        rng = np.random.default_rng([seed, block.best.shape[1]])
+        for area in (False, True):
+            known = judged[block.items] & (areas[block.items] == area)
+            if not known.any():
+                continue
+            found, sampled, sure = _outcomes(run, block, known, vote, ks, area, rng)
+            for name, values in zip(Outcomes._fields, found, strict=True):
+                masses[name][block.items[known]] = values
+            noise[block.items[known]] = sampled
+            exact &= sure
+        # A random pick earns the share of best responses; a single is right or wrong by a coin.
+        chance[block.items] = block.best.mean(axis=1) if block.best.shape[1] > 1 else 0.5
+    first, outcomes, noise, chance = _by_unit(run.unit, Outcomes(**masses), noise, chance)
+    uniform = np.random.default_rng([seed, 0]).random(len(first))
+    paid, weight = credit(
+        outcomes, ties=rules.ties, on_invalid=rules.on_invalid, chance=chance, uniform=uniform
+    )
+    extra = ties_units(run, vote, ks, np.random.default_rng([seed, 1]))
+    plain = ~run.ruled("ties")[first]
+    first = first[plain]
+    ranked = rank_singles(run, vote, ks, rules, seed) if run.spec.overall == "roc-auc" else None
+    none = np.full((len(extra.first), len(ks)), np.nan)
+    return Verdicts(
+        ks=tuple(ks),
+        first=np.concatenate([first, extra.first]),
+        stands=np.concatenate([np.ones(len(first), dtype=np.int64), extra.stands]),
+        outcomes=Outcomes(*(np.concatenate([m[plain], none]) for m in outcomes)),
+        credit=np.concatenate([paid[plain], extra.credit]),
+        weight=np.concatenate([weight[plain], np.ones_like(none)]),
+        noise=np.concatenate([noise[plain], extra.noise]),
+        exact=exact & (extra.noise == 0).all(axis=0) & _ranked_by_all(run, ranked, ks),
+        part=np.concatenate([run.part[first], len(run.part_weight) + extra.term]),
+        part_section=np.concatenate([run.part_section, extra.part_section]),
+        part_weight=np.concatenate([run.part_weight, extra.part_weight]),
+        ranked=ranked,
+    )
+
+
+def _ranked_by_all(run: RunArrays, ranked: Ranked | None, ks: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether an AUC at each k is over all subsets of the samples."""
+    depth = run.depth[ranked.items] if ranked else np.zeros(0, np.int64)
+    found = [few_subsets(int(min(depth[depth >= k], default=k)), k, run.judges) for k in ks]
+    return np.array(found, dtype=bool)
+
+
+def _outcomes(
+    run: RunArrays,
+    block: Block,
+    known: NDArray[np.bool_],
+    vote: str,
+    ks: Sequence[int],
+    area: bool,
+    rng: np.random.Generator,
+) -> tuple[Outcomes, NDArray[np.float64], NDArray[np.bool_]]:
+    """(outcomes [I, K], noise [I, K], exact [K]) of a block's items that have a truth.
+
+    `area`: an item's win is the area under its best-of-K curve.
+    """
+    scores, valid = block.scores[known], block.valid[known]
+    drawn, best = block.drawn[known], block.best[known]
+    threshold = run.spec.threshold
+    vote, extra = ballot(run, block, vote)
+    extra = extra.at(known)
+    if area:
+        # Ties share and silence is a random pick inside the curve, so its area is all there is to win.
+        (won,), sampled = term_curve(
+            scores,
+            valid,
+            drawn,
+            ks,
+            vote=vote,
+            terms=1,
+            judge=lambda totals, i: best_of_first(totals, best[i]).mean(axis=-1)[None],
+            judges=run.judges,
+            threshold=threshold,
+            rng=rng,
+            extra=extra,
+        )
+        none = np.where(np.isnan(won), np.nan, 0.0)
+        return Outcomes(won, none, none, none), sampled, (sampled == 0).all(axis=0)
+    curve = vote_curve(
+        scores,
+        valid,
+        drawn,
+        best,
+        ks,
+        vote=vote,
+        balanced=run.balanced and not block.pooled,
+        judges=run.judges,
+        threshold=threshold,
+        games=run.played_in_games and best.shape[1] == 2 and not block.pooled,
+        rng=rng,
+        extra=extra,
+    )
+    return curve.outcomes, curve.noise, curve.exact
+
+
+def _by_unit(
+    unit: NDArray[np.int64],
+    outcomes: Outcomes,
+    noise: NDArray[np.float64],
+    chance: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], Outcomes, NDArray[np.float64], NDArray[np.float64]]:
+    """Join the items of a group: all must be won. Their samples are independent, so masses multiply."""
+    _, first = np.unique(unit, return_index=True)
+    if len(first) == len(unit):
+        return first, Outcomes(*(m[first] for m in outcomes)), noise[first], chance[first]
+
+    def product(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        joined = np.ones((len(first), *values.shape[1:]))
+        np.multiply.at(joined, unit, values)
+        return joined
+
+    win, not_lost = product(outcomes.win), product(outcomes.win + outcomes.tie)
+    joined = Outcomes(
+        win=win,
+        tie=not_lost - win,
+        share=product(outcomes.win + outcomes.share) - win,
+        # A group is void only while none of its items is lost outright.
+        void=product(outcomes.win + outcomes.tie + outcomes.void) - not_lost,
+    )
+    squared = np.zeros((len(first), noise.shape[1]))
+    np.add.at(squared, unit, noise**2)
+    return first, joined, np.sqrt(squared), product(chance)

@@ -1,0 +1,71 @@
+"""The run folder: made once, extended by launches, read by all; nothing here asks a model.
+
+Open folder.py first: what lies in a run folder, and who writes it. find.py is how a command finds one.
+"""
+
+from grmeval.store.environment import commit, memory, now
+from grmeval.store.find import all_runs, find_item, find_run, latest
+from grmeval.store.folder import RunFolder, run_id
+from grmeval.store.item_texts import judged_items, judged_rows
+from grmeval.store.items import items_table, stored_ranks
+from grmeval.store.journal import JournalWriter, LineWriter
+from grmeval.store.origins import IMPORT, PANEL, origin
+from grmeval.store.read_samples import item_samples, sample_batches
+from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
+from grmeval.store.rewards import (
+    REWARDS,
+    RewardFile,
+    RewardRow,
+    is_meta_vote,
+    reward_names,
+    reward_records,
+    reward_rows,
+)
+from grmeval.store.samples import (
+    SAMPLES,
+    SampleKey,
+    journal_batches,
+    named_damage,
+    read_batches,
+    sample_schema,
+)
+
+__all__ = [
+    "IMPORT",
+    "PANEL",
+    "PARSED_COLUMNS",
+    "REWARDS",
+    "SAMPLES",
+    "JournalWriter",
+    "LineWriter",
+    "RewardFile",
+    "RewardRow",
+    "RunFolder",
+    "SampleKey",
+    "all_runs",
+    "commit",
+    "find_item",
+    "find_run",
+    "is_meta_vote",
+    "item_samples",
+    "items_table",
+    "journal_batches",
+    "judged_items",
+    "judged_rows",
+    "latest",
+    "memory",
+    "named_damage",
+    "now",
+    "origin",
+    "read_batches",
+    "reading_judge",
+    "reparse",
+    "reparsed",
+    "reward_names",
+    "reward_records",
+    "reward_rows",
+    "run_id",
+    "sample_batches",
+    "sample_schema",
+    "stored_ranks",
+]

@@ -1,0 +1,99 @@
+"""Stored samples as they lie: of one item, or of a whole run in batches."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from grmeval.files import open_parquet
+from grmeval.items import Key
+from grmeval.store.folder import RunFolder
+from grmeval.store.journal import parse_line, read_journal
+from grmeval.store.samples import LATER, SAMPLES, SampleKey, named_damage, sample_schema, with_later
+
+__all__ = ["item_samples", "sample_batches"]
+
+KEY = list(SampleKey._fields)
+
+
+def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
+    """One item's samples by j, folded or not: rows of `sample_schema`."""
+    with folder.reading() as journals, named_damage(folder.path / SAMPLES):
+        rows = []
+        if (path := folder.path / SAMPLES).exists():
+            rows += _stored(path, key)
+        for journal in journals:
+            rows += [row for _, row in read_journal(journal) if (row["subset"], row["id"]) == key]
+    by_j: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        by_j.setdefault(row["j"], row)
+    return [by_j[j] for j in sorted(by_j)]
+
+
+def _stored(path: Path, key: Key) -> list[dict[str, Any]]:
+    """An item's rows of samples.parquet; texts are read only of the row groups that hold it.
+
+    Not by pyarrow's filters, which leave threads behind: see `grmeval.files.open_parquet`.
+    """
+    import pyarrow.compute as pc
+
+    rows: list[dict[str, Any]] = []
+    with open_parquet(path) as file:
+        for group in range(file.num_row_groups):
+            names = file.read_row_group(group, columns=list(key._fields), use_threads=False)
+            mine = pc.and_(*(pc.equal(names[n], value) for n, value in key._asdict().items()))
+            if pc.any(mine).as_py():
+                found = file.read_row_group(group, use_threads=False).filter(mine)
+                rows += with_later(found, sample_schema().names).to_pylist()
+    return rows
+
+
+def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator[Any]:
+    """All samples as Arrow record batches of at most `size` rows: the folded ones, then the others.
+
+    The files are opened under the folder's lock and read after it: a slow reader stops no writer,
+    and a fold meanwhile takes nothing away from what is read here.
+    """
+    import pyarrow as pa
+
+    with contextlib.ExitStack() as opened, named_damage(folder.path / SAMPLES):
+        with folder.reading() as paths:
+            stored = None
+            if (path := folder.path / SAMPLES).exists():
+                stored = opened.enter_context(open_parquet(path))
+            journals = [(p, opened.enter_context(p.open("rb"))) for p in paths if p.stat().st_size]
+        fresh = _index(journals)
+        if stored:
+            read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
+            absent = LATER - set(stored.schema_arrow.names)
+            there = [name for name in read if name not in absent]
+            for batch in stored.iter_batches(size, columns=there, use_threads=False):
+                if fresh:
+                    for row in zip(*(batch.column(n).to_pylist() for n in KEY), strict=True):
+                        fresh.pop(SampleKey(*row), None)
+                yield with_later(batch, columns)
+        schema = pa.schema([sample_schema().field(name) for name in columns])
+        left = sorted(fresh.items())
+        for start in range(0, len(left), size):
+            rows = [_row(journals[n], offset) for _, (n, offset) in left[start : start + size]]
+            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+
+
+def _index(journals: Sequence[tuple[Path, BinaryIO]]) -> dict[SampleKey, tuple[int, int]]:
+    """Where the first row of each key is: (journal, offset). A torn last line is none."""
+    found: dict[SampleKey, tuple[int, int]] = {}
+    for at, (path, file) in enumerate(journals):
+        offset = 0
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            row = parse_line(line, path, number)
+            found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
+            offset += len(line)
+    return found
+
+
+def _row(journal: tuple[Path, BinaryIO], offset: int) -> dict[str, Any]:
+    path, file = journal
+    file.seek(offset)
+    return parse_line(file.readline(), path, 0)

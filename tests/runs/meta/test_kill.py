@@ -1,0 +1,64 @@
+"""`meta-score` that is killed, again and again, at any moment, ends as if nothing had happened."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from grmeval.store import RewardFile
+from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+
+KILLS = 10
+
+
+def arguments(results: Path) -> list[object]:
+    settings = [
+        word for s in ("latency=0.001", "prompt_too_long=0.05") for word in ("--engine-arg", s)
+    ]
+    return ["meta-score", "latest", "--results", results, "--engine", "fake", *settings]
+
+
+def rewards(run: Path) -> int:
+    return len(RewardFile(run, "fake").done())
+
+
+def kill_once(run: Path, results: Path, wait: float) -> bool:
+    """Start it, let it write for `wait` seconds, and kill it; whether it was still running."""
+    seen = rewards(run)
+    process = subprocess.Popen(
+        command(*arguments(results)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    )
+    while process.poll() is None and rewards(run) <= seen:
+        time.sleep(0.005)
+    time.sleep(wait)
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
+
+
+def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    torn, whole = (sampled(tmp_path / name, k=32).path for name in ("torn", "whole"))
+    record = (torn / "run.json").read_bytes()
+    kills, seen = 0, 0
+    for _ in range(KILLS):
+        kills += kill_once(torn, tmp_path / "torn", random.uniform(0, 0.2))
+        done = rewards(torn)
+        assert done > seen or done == 75 * 32
+        seen = done
+    assert kills >= 3
+    for path in (torn, whole):
+        finished = grmeval(*arguments(path.parents[2]))
+        assert finished.returncode == 0, finished.stderr
+    ours, theirs = (pq.read_table(path / "rewards" / "fake.parquet") for path in (torn, whole))
+    assert ours.equals(theirs)
+    assert len(ours) == 75 * 32
+    assert not list((torn / "rewards").glob("*.jsonl"))
+    assert (torn / "run.json").read_bytes() == record
+    print(f"{kills} kills; {seen} rewards before the last command")

@@ -1,0 +1,474 @@
+"""The gate: arithmetic by hand, absolute limits at their edge, and never a pass on another run."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from grmeval.errors import ConfigError, Incomplete
+from grmeval.measure import Contrast, advice, decide, decide_sections
+from grmeval.measure.paired import panel
+from grmeval.runs import again, extend
+from grmeval.score import Absolute, Check, Gated, baseline_of, gate, read_baseline, write_baseline
+from grmeval.score.arrays import read_run
+from grmeval.score.nightly.gate import _sample_noise
+from grmeval.store import RunFolder
+from tests.helpers import Quiet, rows, sampled
+from tests.score.nightly.test_baseline import detection, rmb_rows, some_without_labels
+from tests.score.table.test_accuracy import SCRIPT, rmb
+from tests.score.table.test_accuracy import run as scripted
+
+
+def found(result: Gated, kind: str, name: str | None = None) -> Check:
+    return next(c for c in result.checks if c.kind == kind and name in (None, c.name))
+
+
+# ------------------------------------------------------------------ by hand
+
+
+PAIRS = {f"Helpfulness/A/x:p{at}": 1 for at in range(6)} | {
+    f"Harmlessness/S1:s{at}": 1 for at in range(4)
+}
+Said = list[list[int] | str]
+RIGHT: Said = [[9, 2]]
+WRONG: Said = [[2, 9]]
+SILENT: Said = ["error"]
+
+
+def told(*wrong: str) -> dict[str, list[list[int] | str]]:
+    """One sample an item, right but for those named."""
+    names = [name.split(":")[1] for name in PAIRS]
+    return {name: list(WRONG if name in wrong else RIGHT) for name in names}
+
+
+def pairs_run(folder: Path, *wrong: str) -> RunFolder:
+    folder.mkdir()
+    rmb(folder, PAIRS, {})
+    return scripted(folder, told(*wrong), 1)
+
+
+def test_value_baseline_and_difference_are_those_of_a_hand(tmp_path: Path) -> None:
+    old = baseline_of(pairs_run(tmp_path / "old", "p0", "s0"))
+    result = gate(
+        pairs_run(tmp_path / "new", "p0", "p1", "s1"), old, max_drop=0.02, max_drop_section=0.5
+    )
+    overall = found(result, "overall", "overall (2 of 4 sections)")
+    # Two cells of weight one half: 5/6 and 3/4, then 4/6 and 3/4.
+    assert overall.baseline == pytest.approx((5 / 6 + 3 / 4) / 2)
+    assert overall.value == pytest.approx((4 / 6 + 3 / 4) / 2)
+    assert overall.difference == pytest.approx(-1 / 12)
+    assert overall.limit == 0.02
+    assert overall.verdict == result.verdict == "inconclusive"
+    cells = {c.name: (c.baseline, c.value) for c in result.checks if c.kind == "section"}
+    assert cells["Helpfulness pairs"] == pytest.approx((5 / 6, 4 / 6))
+    assert cells["Harmlessness pairs"] == pytest.approx((3 / 4, 3 / 4))
+
+
+def contrast(
+    old: Sequence[float], new: Sequence[float], cells: Sequence[int], alpha: float
+) -> Contrast:
+    """Both columns as `measure` compares them, each item its own prompt."""
+    credit = np.array([old, new])
+    cell = np.array(cells)
+    weights = np.ones(max(cells) + 1)
+    made = panel(credit, np.ones_like(credit), np.arange(len(cells)), cell, weights)
+    return made.contrast((-1, 1), level=1 - 2 * alpha)
+
+
+@pytest.mark.parametrize(("alpha", "looks"), [(0.05, 1), (0.05, 2), (0.2, 1)])
+def test_limits_and_verdicts_are_those_of_measure(tmp_path: Path, alpha: float, looks: int) -> None:
+    old = baseline_of(pairs_run(tmp_path / "old", "p0", "s0"))
+    new = pairs_run(tmp_path / "new", "p0", "p1", "s1")
+    result = gate(new, old, max_drop=0.2, max_drop_section=0.3, alpha=alpha, looks=looks)
+    before = [0, 1, 1, 1, 1, 1, 0, 1, 1, 1]
+    after = [0, 0, 1, 1, 1, 1, 1, 0, 1, 1]
+    expected = contrast(before, after, [0] * 6 + [1] * 4, alpha / looks)
+    overall = found(result, "overall")
+    assert (overall.low, overall.high) == pytest.approx((expected.low, expected.high))
+    assert overall.verdict == decide(expected, 0.2, alpha / looks)
+    helpful = contrast(before[:6], after[:6], [0] * 6, alpha / looks)
+    harmless = contrast(before[6:], after[6:], [0] * 4, alpha / looks)
+    cells = {"Helpfulness pairs": helpful, "Harmlessness pairs": harmless}
+    checks = [c for c in result.checks if c.kind == "section"]
+    for check in checks:
+        assert (check.low, check.high) == pytest.approx(
+            (cells[check.name].low, cells[check.name].high)
+        )
+    ordered = [cells[check.name] for check in checks]
+    verdicts = decide_sections(ordered, [0.3] * 2, alpha / looks).sections
+    assert tuple(check.verdict for check in checks) == verdicts
+    at_each = [line for line in result.footer if "one-sided limits" in line]
+    assert (f"{looks} looks" in at_each[0]) == (looks > 1)
+
+
+def test_sections_are_adjusted_by_holm(tmp_path: Path) -> None:
+    """Two sections of 60: alone each drop would be told at 5 %, one of two only at 2.5 %."""
+    size, fell = 60, 9
+    known = {f"Helpfulness/A/x:p{at}": 1 for at in range(size)}
+    known |= {f"Harmlessness/S1:s{at}": 1 for at in range(size)}
+    made = {}
+    for name, wrong in (("old", 0), ("new", fell)):
+        (tmp_path / name).mkdir()
+        rmb(tmp_path / name, known, {})
+        script = {k.split(":")[1]: RIGHT for k in known} | {f"p{at}": WRONG for at in range(wrong)}
+        made[name] = scripted(tmp_path / name, script, 1)
+    old = baseline_of(made["old"])
+    helpful = contrast([1.0] * size, [0.0] * fell + [1.0] * (size - fell), [0] * size, 0.05)
+    # A margin that lies between the limits at 5 % and at 2.5 %.
+    reach = [helpful.high, helpful.value + 2.001 * helpful.error]
+    margin = -sum(reach) / 2
+    assert decide(helpful, margin) == "regressed"
+    result = gate(made["new"], old, max_drop=0.9, max_drop_section=margin)
+    assert found(result, "section", "Helpfulness pairs").verdict == "inconclusive"
+    assert result.verdict == "inconclusive"
+    lower = gate(made["new"], old, max_drop=0.9, max_drop_section=margin / 2)
+    assert found(lower, "section", "Helpfulness pairs").verdict == "regressed"
+    assert lower.verdict == "regressed"
+
+
+def test_the_worst_check_is_the_verdict(tmp_path: Path) -> None:
+    old = baseline_of(pairs_run(tmp_path / "old"))
+    new = pairs_run(tmp_path / "new")
+    assert gate(new, old, max_drop=0.9).verdict == "passed"
+    over = gate(new, old, max_drop=0.9, absolute=Absolute(tokens=8.9))
+    assert over.verdict == "regressed"
+    assert found(over, "overall").verdict == "passed"
+    unsure = gate(new, old, max_drop=0.0)
+    assert unsure.verdict == "inconclusive"
+    assert gate(new, old, max_drop=0.0, absolute=Absolute(tokens=8.9)).verdict == "regressed"
+
+
+def test_better_is_told_and_passes(tmp_path: Path) -> None:
+    low = baseline_of(pairs_run(tmp_path / "old", *told()))
+    assert gate(pairs_run(tmp_path / "new"), low).verdict == "improved"
+    high = baseline_of(pairs_run(tmp_path / "old2"))
+    assert gate(pairs_run(tmp_path / "new2", *told()), high).verdict == "regressed"
+
+
+# ------------------------------------------------------------------ absolute limits
+
+
+def test_absolute_limits_allow_what_is_equal(tmp_path: Path) -> None:
+    folder = scripted(tmp_path, SCRIPT, 2)
+    base = baseline_of(folder)
+    # 10 judgements, 3 invalid, 2 of them cut, 9 tokens each but for those.
+    at_limit = Absolute(0.3, 0.2, 6.3)
+    result = gate(folder, base, max_drop=0.99, absolute=at_limit)
+    checks = [c for c in result.checks if c.kind == "absolute"]
+    assert [(c.name, c.value, c.verdict) for c in checks] == [
+        ("invalid judgements", 0.3, "passed"),
+        ("truncated judgements", 0.2, "passed"),
+        ("tokens per judgement", 6.3, "passed"),
+    ]
+    assert checks[0].said == "30 %, at most 30 % allowed"
+    for at, under in enumerate((0.299, 0.199, 6.29)):
+        limits = Absolute(*(under if i == at else None for i in range(3)))
+        one = gate(folder, base, max_drop=0.99, absolute=limits)
+        assert one.verdict == "regressed"
+        assert len([c for c in one.checks if c.kind == "absolute"]) == 1
+
+
+@pytest.mark.parametrize("tenth", [1, 3, 7, 9, 11, 13, 29, 57])
+def test_a_limit_in_percent_is_met_exactly(tmp_path: Path, tenth: int) -> None:
+    """tenth in 1,000 judgements against tenth / 10 %: 0.1 is no binary fraction."""
+    rows_ = tmp_path / "rows.jsonl"
+    said = [
+        {"id": f"{at}", "prompt": f"{at}?", "chosen": "a", "rejected": "b"} for at in range(1000)
+    ]
+    rows_.write_text("".join(json.dumps(row) + "\n" for row in said))
+    names = [str(at) for at in range(1000)]
+    script = {name: SILENT if int(name) < tenth else RIGHT for name in names}
+    folder = scripted(tmp_path, script, 1, bench=str(rows_), data=None)
+    limits = Absolute(invalid=(tenth / 10) / 100)
+    result = gate(folder, baseline_of(folder), max_drop=0.99, absolute=limits)
+    assert found(result, "absolute").value == tenth / 1000
+    assert found(result, "absolute").verdict == "passed"
+
+
+def test_a_run_without_token_counts_meets_no_limit_on_them(tmp_path: Path) -> None:
+    folder = scripted(tmp_path, {name: ["error", "error"] for name in SCRIPT}, 2)
+    result = gate(folder, baseline_of(folder), max_drop=0.99, absolute=Absolute(tokens=100))
+    assert result.verdict == found(result, "absolute").verdict == "broken"
+
+
+# ------------------------------------------------------------------ never a pass
+
+
+def refused(result: Gated, said: str) -> None:
+    assert result.verdict == "broken"
+    (check,) = result.checks
+    assert (check.kind, check.verdict) == ("data", "broken")
+    assert said in check.said, check.said
+
+
+def own(folder: Path, change: Callable[[list[dict[str, Any]]], Any], **settings: Any) -> RunFolder:
+    """A run on 20 rows of one's own, after a change."""
+    known = [
+        {"id": f"{at}", "subset": "ab"[at % 2], "prompt": f"{at}?", "chosen": "x", "rejected": "y"}
+        for at in range(20)
+    ]
+    change(known)
+    folder.mkdir()
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in known))
+    return sampled(folder / "r", bench=str(path), **{"k": 2} | settings)
+
+
+def nothing(known: list[dict[str, Any]]) -> None:
+    pass
+
+
+def swapped(known: list[dict[str, Any]]) -> None:
+    known[0]["chosen"], known[0]["rejected"] = known[0]["rejected"], known[0]["chosen"]
+
+
+def moved(known: list[dict[str, Any]]) -> None:
+    known[0]["subset"] = "c"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda known: known[0].update(prompt="another?"), "a: 10 rows, not all the same ids"),
+        (lambda known: known[1].update(rejected="z"), "b: 10 rows, not all the same ids"),
+        (swapped, "a: 10 rows, not all the same ids"),
+        (lambda known: known[0].update(id="new"), "a: 10 rows, not all the same ids"),
+        (lambda known: known.pop(0), "a: 9 rows here, 10 in the baseline"),
+        (lambda known: known.append(known[0] | {"id": "more"}), "a: 11 rows here, 10 in"),
+        (moved, "c: 1 rows here, 0 in the baseline"),
+    ],
+)
+def test_other_rows_are_no_pass(tmp_path: Path, change: Any, said: str) -> None:
+    base = baseline_of(own(tmp_path / "old", nothing))
+    refused(gate(own(tmp_path / "new", change), base, max_drop=0.99), said)
+
+
+def test_another_benchmark_or_layout_is_no_pass(tmp_path: Path) -> None:
+    known = rmb_rows(tmp_path)
+    base = baseline_of(sampled(tmp_path / "r", k=2, **known))
+    refused(
+        gate(sampled(tmp_path / "s", k=2), base, max_drop=0.99), "benchmark sample here, rmb in"
+    )
+    apart = sampled(tmp_path / "p", k=2, layout="pairs", **known)
+    refused(gate(apart, base, max_drop=0.99), "layout pairs here, list in the baseline")
+
+
+def test_a_part_or_fewer_samples_are_no_pass(tmp_path: Path) -> None:
+    whole = own(tmp_path / "old", nothing)
+    base = baseline_of(whole)
+    part = own(tmp_path / "part", nothing, limit=10)
+    refused(gate(part, base, max_drop=0.99), "10 of 20 items have fewer than 2 samples")
+    few = own(tmp_path / "few", nothing, k=1)
+    refused(gate(few, base, max_drop=0.99), "20 of 20 items have fewer than 2 samples")
+    # A baseline of a part, or of fewer samples, is compared with as much.
+    assert gate(whole, baseline_of(part), max_drop=0.99).checks[0].said.startswith("10 items")
+    assert gate(whole, baseline_of(few), max_drop=0.99).verdict == "passed"
+    # Another seed takes another part.
+    other = own(tmp_path / "other", nothing, limit=10, seed=1)
+    refused(gate(other, baseline_of(part), max_drop=0.99), "a: 4 rows here, 3 in the baseline")
+
+
+def test_a_run_that_stopped_or_never_began_is_no_pass(tmp_path: Path) -> None:
+    base = baseline_of(own(tmp_path / "old", nothing))
+    folder = own(tmp_path / "new", nothing)
+    path = folder.path / "samples.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, len(table) - 1), path)
+    refused(gate(RunFolder(folder.path), base, max_drop=0.99), "1 of 20 items have fewer")
+    path.unlink()
+    refused(gate(RunFolder(folder.path), base, max_drop=0.99), "20 of 20 items have fewer")
+
+
+def test_a_run_without_labels_is_no_pass(tmp_path: Path) -> None:
+    def bare(known: list[dict[str, Any]]) -> None:
+        for row in known:
+            row["responses"] = [row.pop("chosen"), row.pop("rejected")]
+
+    folder = own(tmp_path / "bare", bare)
+    with pytest.raises(Incomplete, match="no items with labels"):
+        baseline_of(folder)
+    base = baseline_of(own(tmp_path / "old", nothing))
+    # Even where somebody wrote the digests of its rows into a file.
+    forged = replace(base, rows={k: list(v) for k, v in digests(folder).items()})
+    refused(gate(folder, forged, max_drop=0.99), "no items with labels")
+
+
+def digests(folder: RunFolder) -> dict[str, Any]:
+    from grmeval.score.verdicts import contents, digests
+
+    return digests(contents(folder, None))
+
+
+@pytest.mark.parametrize("kind", ["pairs", "ROC-AUC", "some without labels"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda credits: credits.pop(0), "it lacks 1 verdicts of these rows, and has 0 of others"),
+        (
+            lambda credits: credits.append(["x", "y", "", 1.0, 1.0]),
+            "lacks 0 verdicts of these rows, and has 1",
+        ),
+        (
+            lambda credits: credits[0].__setitem__(1, "?"),
+            "lacks 1 verdicts of these rows, and has 1 of",
+        ),
+    ],
+)
+def test_a_file_with_other_verdicts_is_no_pass(
+    tmp_path: Path, kind: str, spoil: Any, said: str
+) -> None:
+    made = {"pairs": rmb_rows, "ROC-AUC": detection, "some without labels": some_without_labels}
+    folder = sampled(tmp_path / "r", k=2, **made[kind](tmp_path))
+    file = tmp_path / "base.json"
+    write_baseline(baseline_of(folder), file)
+    known = json.loads(file.read_text())
+    spoil(known["credits"])
+    file.write_text(json.dumps(known))
+    refused(gate(folder, read_baseline(file), max_drop=0.99), said)
+
+
+def test_a_file_whose_verdict_was_blanked_is_no_pass(tmp_path: Path) -> None:
+    folder = own(tmp_path / "old", nothing)
+    file = tmp_path / "base.json"
+    write_baseline(baseline_of(folder), file)
+    known = json.loads(file.read_text())
+    known["credits"][0][3] = None
+    file.write_text(json.dumps(known))
+    refused(gate(folder, read_baseline(file), max_drop=0.99), "1 verdicts are there only in")
+
+
+def test_a_section_that_was_dropped_whole_is_no_pass(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    rmb(tmp_path / "old", PAIRS, {})
+    (tmp_path / "new").mkdir()
+    rmb(tmp_path / "new", PAIRS, {})
+    silent = told() | {f"s{at}": ["length"] for at in range(4)}
+    base = baseline_of(scripted(tmp_path / "old", told(), 1), on_invalid="drop")
+    result = gate(scripted(tmp_path / "new", silent, 1), base, max_drop=0.99)
+    refused(result, "nothing to compare, in Pairwise_set/Harmlessness/S1")
+
+
+def test_sections_of_one_class_have_no_area(tmp_path: Path) -> None:
+    """ROC-AUC over all, none in any section: a margin for sections compares nothing."""
+    from tests.score.table import test_benchmark_figures as realmistake
+
+    cells = {
+        (realmistake.MATH, realmistake.GPT): [f"{at}" for at in range(6)],
+        (realmistake.FACTS, realmistake.GPT): [f"{at}:error" for at in range(6)],
+    }
+    data = realmistake.copy(tmp_path, cells)
+    folder = sampled(tmp_path / "r", k=1, bench="realmistake", data=data)
+    result = gate(folder, baseline_of(folder), max_drop=0.99, max_drop_section=0.99)
+    assert found(result, "overall").verdict == "passed"
+    assert found(result, "section").verdict == result.verdict == "broken"
+
+
+def test_one_item_decides_nothing(tmp_path: Path) -> None:
+    folder = own(tmp_path / "one", lambda known: known.__delitem__(slice(1, None)))
+    result = gate(folder, baseline_of(folder), max_drop=0.01)
+    assert result.verdict == "inconclusive"
+
+
+# ------------------------------------------------------------------ more samples
+
+
+def test_more_samples_are_read_by_subsets_of_the_baselines_k(tmp_path: Path) -> None:
+    made = rmb_rows(tmp_path)
+    old = sampled(tmp_path / "old", k=2, **made)
+    base = baseline_of(old)
+    new = sampled(tmp_path / "new", k=2, seed=1, **made)
+    first = gate(new, base, max_drop=0.2)
+    assert first.about["samples"] == first.about["k"] == 2
+    before = {(r["subset"], r["id"], r["j"]): r["text"] for r in rows(new.path)}
+    watcher = Quiet()
+    more = extend(again(new, 6), watcher)
+    assert watcher.samples == 4 * len(before) // 2
+    assert more.path == new.path
+    after = {(r["subset"], r["id"], r["j"]): r["text"] for r in rows(new.path)}
+    assert before.items() <= after.items()
+    assert len(after) == 3 * len(before)
+    second = gate(more, base, max_drop=0.2, looks=2)
+    assert (second.about["k"], second.about["samples"]) == (2, 6)
+    value = found(second, "overall").value
+    assert value == pytest.approx(baseline_of(more, k=2).figures[0].value, abs=1e-8)
+    assert value != found(first, "overall").value
+
+
+def test_a_run_is_not_made_again_where_it_would_be_another(tmp_path: Path) -> None:
+    folder = own(tmp_path / "a", nothing)
+    path = folder.path.parents[3] / "rows.jsonl"
+    text = path.read_text()
+    path.write_text(text.replace("0?", "zero?", 1))
+    with pytest.raises(ConfigError, match="its model, rows or template changed since"):
+        again(RunFolder(folder.path), 8)
+    path.write_text(text)
+    assert again(RunFolder(folder.path), 8).path == folder.path
+    assert not list(folder.path.parents[1].glob("[!f]*"))
+    elsewhere = tmp_path / "elsewhere"
+    folder.path.rename(elsewhere)
+    with pytest.raises(ConfigError, match="it was moved"):
+        again(RunFolder(elsewhere), 8)
+
+
+def test_an_older_record_is_not_made_again(tmp_path: Path) -> None:
+    folder = own(tmp_path / "a", nothing)
+    record = json.loads((folder.path / "run.json").read_text())
+    del record["config"]["engine"]
+    (folder.path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="does not say how it was made"):
+        again(RunFolder(folder.path), 8)
+
+
+def test_advice_is_that_of_measure(tmp_path: Path) -> None:
+    old = baseline_of(pairs_run(tmp_path / "old", "p0", "s0"))
+    result = gate(pairs_run(tmp_path / "new", "p0", "p1", "s1"), old, max_drop=0.2)
+    before = [0, 1, 1, 1, 1, 1, 0, 1, 1, 1]
+    after = [0, 0, 1, 1, 1, 1, 1, 0, 1, 1]
+    made = contrast(before, after, [0] * 6 + [1] * 4, 0.05)
+    times = advice(made.value, made.error, 0.2, 0.05, 0.0, 1).items
+    # One sample an item says nothing of what more of them would do.
+    assert result.advice == (f"about {times:.2g} times as many items would decide, 4 times in 5",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (2, 6, "a baseline of as many samples would be quieter: it has 2 an item, this run 6"),
+        (6, 2, "the baseline has 6 samples an item, this run 2: more would help (--extend)"),
+    ],
+)
+def test_advice_where_one_of_the_two_has_fewer_samples(
+    tmp_path: Path, old: int, new: int, said: str
+) -> None:
+    made = rmb_rows(tmp_path)
+    base = baseline_of(sampled(tmp_path / "old", k=old, **made), k=2)
+    result = gate(sampled(tmp_path / "new", k=new, seed=1, **made), base, max_drop=0.0)
+    assert result.verdict == "inconclusive"
+    assert result.advice[-1] == said
+    assert not any("in both runs" in line or "alone" in line for line in result.advice)
+
+
+@pytest.mark.parametrize(("stored", "share"), [(8, 1.0), (16, 0.5)])
+def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share: float) -> None:
+    """Of items all alike one vote has the variance p (1 - p); twice the samples at least halve it."""
+
+    def more(known: list[dict[str, Any]]) -> None:
+        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(400)]
+
+    noise, accuracy = {}, {}
+    for spread in (0.0, 0.99):
+        args = {"accuracy": 0.6, "spread": spread, "ties": 0}
+        folder = own(tmp_path / f"{spread}", more, k=stored, engine_args=args)
+        noise[spread] = _sample_noise(read_run(folder, 8), "sum", 8)
+        accuracy[spread] = baseline_of(folder, k=8).figures[0].value or 0
+    alike = accuracy[0.0] * (1 - accuracy[0.0]) / 420
+    assert 0.6 * share < noise[0.0] / alike < 1.25 * share
+    assert noise[0.99] < 0.05 * alike
+    one = own(tmp_path / "one", more, k=1)
+    assert isnan(_sample_noise(read_run(one, 1), "sum", 1))

@@ -1,0 +1,52 @@
+"""Memory as the kernel counts it: of a process and its children, and of nobody before them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from grmeval.store import memory
+from tests.helpers import ENVIRONMENT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+
+ASK = "from grmeval.store.environment import memory; print(memory()['peak'], memory()['held'])"
+
+
+def asked(before: str = "") -> tuple[int, int]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{before}\n{ASK}"], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert done.returncode == 0, done.stderr
+    peak, held = map(int, done.stdout.split())
+    return peak, held
+
+
+def test_a_peak_stays_and_what_is_held_does_not() -> None:
+    small = asked()
+    large = asked("x = bytearray(300 << 20)\ndel x")
+    assert 250 < large[0] - small[0] < 350
+    assert abs(large[1] - small[1]) < 50
+
+
+def test_a_child_counts_and_begins_at_nothing() -> None:
+    waiting = "x = bytearray(200 << 20); print(1, flush=True); input()"
+    before = f"""
+import subprocess, sys
+held = bytearray(300 << 20)
+mine = subprocess.run([sys.executable, "-c", {ASK!r}], capture_output=True, text=True).stdout
+assert int(mine.split()[0]) < 150, mine
+del held
+pipes = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}}
+other = subprocess.Popen([sys.executable, "-c", {waiting!r}], **pipes)
+other.stdout.readline()
+"""
+    peak, held = asked(before)
+    assert held > 200
+    assert peak > 500
+
+
+def test_this_process_is_told() -> None:
+    found = memory()
+    assert 0 < found["held"] <= found["peak"]
+    assert "gpu_peak" not in found

@@ -1,0 +1,94 @@
+"""Stored texts read again: nothing changes with the same parser, everything that should with another."""
+
+from pathlib import Path
+
+import pytest
+
+from grmeval.errors import ConfigError
+from grmeval.items import Reading
+from grmeval.judges import PointwiseJudge
+from grmeval.score import Accuracy, score
+from grmeval.store import RunFolder, reading_judge, reparse
+from grmeval.store.reparse import reread
+from tests.helpers import grmeval, rows, sampled
+
+FAILING = {"no_score": 0.1, "wrong_count": 0.1, "out_of_range": 0.1, "truncated": 0.1}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return sampled(tmp_path_factory.mktemp("results"), k=4, engine_args=FAILING)
+
+
+def stricter(
+    self: PointwiseJudge, text: str, n: int, finish: str, thinking: str | None = None
+) -> Reading:
+    """Another parser: it reads nothing but tens, and hates odd numbers of responses."""
+    if r"\boxed{10" in text and finish == "stop":
+        return Reading(tuple(float(10 - i) for i in range(n)), None, "boxed", thinking or "", text)
+    return Reading(None, "no_score", None, thinking or "", text)
+
+
+def numbers(result: Accuracy) -> list[tuple[str, float, int]]:
+    return [(row.name, row.value, row.invalid) for row in result.rows if row.items]
+
+
+def test_the_same_parser_reads_the_same(folder: RunFolder) -> None:
+    again = score(folder, reparse=True)
+    assert numbers(again) == numbers(score(folder))
+    assert "texts read again by this parser: 0 readings differ" in again.footer
+
+
+def test_scores_come_back_in_the_items_order(folder: RunFolder) -> None:
+    judge = reading_judge(folder)
+    seen = 0
+    for row in rows(folder.path):
+        found = reread(judge, row)
+        assert (row["scores"] and tuple(row["scores"]), row["invalid"], row["form"]) == (
+            found.scores,
+            found.invalid,
+            found.form,
+        )
+        seen += row["order"] != sorted(row["order"])
+    assert seen > 50
+
+
+def test_another_parser_changes_the_table_and_only_save_the_run(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (folder.path / "samples.parquet").read_bytes()
+    plain = score(folder)
+    monkeypatch.setattr(PointwiseJudge, "read", stricter)
+    monkeypatch.setattr(PointwiseJudge, "parser", 2)
+    shown = score(folder, reparse=True)
+    assert shown.rows[0].invalid > plain.rows[0].invalid
+    assert (folder.path / "samples.parquet").read_bytes() == before
+    changed = reparse(folder)
+    assert f"texts read again by this parser: {changed:,} readings differ" in shown.footer
+    assert numbers(score(folder)) == numbers(shown)
+    assert {row["parser"] for row in rows(folder.path)} == {2}
+    monkeypatch.undo()
+    assert reparse(folder) == changed
+    assert numbers(score(folder)) == numbers(plain)
+
+
+def test_thinking_is_not_split_twice() -> None:
+    judge = PointwiseJudge()
+    first = judge.read(r"</think><think>aside Scores: \boxed{7, 2}", 2, "stop")
+    assert first.scores == (7, 2)
+    row = {"text": first.text, "thinking": first.thinking, "finish": "stop", "order": [0, 1]}
+    assert reread(judge, row).scores == (7, 2)
+
+
+def test_at_the_command_line(folder: RunFolder) -> None:
+    found = grmeval("score", folder.path, "--reparse", "--save")
+    assert found.returncode == 0, found.stderr
+    assert "0 readings differ" in found.stdout
+
+
+def test_a_judge_that_is_not_known_is_said(tmp_path: Path) -> None:
+    run = sampled(tmp_path, k=1)
+    record = run.path / "run.json"
+    record.write_text(record.read_text("utf-8").replace('"pointwise"', '"oracle"'), "utf-8")
+    with pytest.raises(ConfigError, match="has no judge 'oracle' to read it again"):
+        score(RunFolder(run.path), reparse=True)
