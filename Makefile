@@ -6,6 +6,7 @@ UV     := $(BIN)/uv
 UV_PIN := uv==0.13.9
 LIMIT  ?=
 K      ?= 8
+WORKERS ?= 2
 
 # vLLM's CPU build exists for Linux on x86-64; elsewhere everything but vLLM is installed.
 ifeq ($(shell uname -s)-$(shell uname -m),Linux-x86_64)
@@ -25,7 +26,7 @@ else
 TORCH := --torch-backend cpu
 endif
 
-.PHONY: help install demo test fuzz check gpu-check wheel-check gpu-resolve lock clean
+.PHONY: help install demo test test-long fuzz check perf-small gpu-check wheel-check gpu-resolve lock clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -55,8 +56,14 @@ else
 endif
 	$(BIN)/grmeval scale-curve
 
-test: install  ## All tests.
-	$(BIN)/python -m pytest -q
+test: install  ## All tests but the long ones, on two processes.
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+test-long: install  ## What takes minutes and rarely breaks.
+	$(BIN)/python -m pytest -q -m long
+
+perf-small: install  ## Every benchmark of perf/ in its smallest form: that it runs, not how fast.
+	$(BIN)/python perf/speed.py --small
 
 fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 500).
 	GRMEVAL_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py

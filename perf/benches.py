@@ -1,6 +1,8 @@
 """Every benchmark at hand, with the fake engine: seconds and peak memory of loading, running, scoring.
 
-    python perf/benches.py rmb=../shared/data/RMB.tar.xz realmistake=PATH … [--k 8]
+    python perf/benches.py rmb=RMB.tar.xz realmistake=PATH … [--k 8]
+
+A benchmark without a path is read from where `grmeval run` would find it: packaged, or in the hub's cache.
 
 Each step is a process of its own on one core, its start included: `load` reads the rows into items, `run`
 also samples and scores, `score` reads the run folder again.
@@ -18,7 +20,7 @@ LOAD = """
 import sys
 from pathlib import Path
 from grmeval.benches import load
-load(sys.argv[1], Path(sys.argv[2]))
+load(sys.argv[1], Path(sys.argv[2]) if sys.argv[2:] else None)
 """
 
 
@@ -38,7 +40,7 @@ def measured(words: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("copies", nargs="+", metavar="BENCH=PATH")
+    parser.add_argument("copies", nargs="+", metavar="BENCH[=PATH]")
     parser.add_argument("--k", type=int, default=8)
     given = parser.parse_args()
     print(f"{'bench':<18}{'load':>16}{'run k=' + str(given.k):>20}{'score':>16}")
@@ -46,10 +48,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as results:
             where = ["--results", results]
             grmeval = [sys.executable, "-m", "grmeval"]
-            data = ["--bench", bench, "--data", str(Path(path).absolute())]
+            copy = [str(Path(path).absolute())] if path else []
+            data = ["--bench", bench, *(["--data", *copy] if copy else [])]
             fake = ["--engine", "fake", "--k", str(given.k)]
             steps = (
-                measured([sys.executable, "-c", LOAD, bench, path]),
+                measured([sys.executable, "-c", LOAD, bench, *copy]),
                 measured([*grmeval, "run", *data, *fake, *where]),
                 measured([*grmeval, "score", "latest", *where]),
             )

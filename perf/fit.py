@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from grmeval.engines.chat import ChatEncoder
-from grmeval.engines.vllm import LONGEST_CONTEXT
+from grmeval.engines.vllm_model import LONGEST_CONTEXT
 from grmeval.runs import configure, prepare
 
 

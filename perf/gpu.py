@@ -1,5 +1,7 @@
 """On an NVIDIA GPU: tokens/s of the packaged model through vLLM, and its share of the bandwidth bound.
 
+Without one the same is done on the CPU, to see that it runs.
+
     python perf/gpu.py [--model demo] [--prompts 512] [--tokens 256]
 
 The bound is what reading the weights once a step, and every running sample's KV cache, allows at the
@@ -12,17 +14,19 @@ from typing import Any
 
 
 def bandwidth() -> float:
-    """Bytes/s of a device-to-device copy, reads and writes counted."""
+    """Bytes/s of a copy inside the device's memory, reads and writes counted."""
     import torch
 
-    source = torch.empty(2**28, dtype=torch.float32, device="cuda")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    source = torch.empty(2**28 if device == "cuda" else 2**24, device=device)
     target = torch.empty_like(source)
     target.copy_(source)
-    torch.cuda.synchronize()
+    wait = torch.cuda.synchronize if device == "cuda" else torch.cpu.synchronize
+    wait()
     start = time.perf_counter()
     for _ in range(20):
         target.copy_(source)
-    torch.cuda.synchronize()
+    wait()
     return float(20 * 2 * source.nbytes / (time.perf_counter() - start))
 
 
@@ -35,7 +39,8 @@ def main() -> None:
     import torch
 
     speed = bandwidth()
-    torch.cuda.empty_cache()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     from transformers import AutoConfig
     from vllm import LLM, SamplingParams
 
@@ -66,7 +71,8 @@ def main() -> None:
     running = min(len(prompts), llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
     step = (weights + running * kv * (prompt + arguments.tokens / 2)) / speed
     bound = running / step
-    print(f"{torch.cuda.get_device_name()}: copy {speed / 1e9:,.0f} GB/s")
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, not a GPU"
+    print(f"{name}: copy {speed / 1e9:,.0f} GB/s")
     print(f"{len(prompts)} prompts of {prompt:.0f} tokens, {arguments.tokens} new: {seconds:.2f} s")
     print(
         f"{new / seconds:,.0f} tokens/s; bandwidth bound {bound:,.0f}; share {new / seconds / bound:.1%}"

@@ -33,7 +33,7 @@ WORDS = "a grader reads both answers and says which of them serves the user bett
 GRMEVAL = [sys.executable, "-m", "grmeval"]
 IMPORTS = """
 import pandas, pyarrow.compute, pyarrow.parquet, rich.table, scipy.special
-import grmeval.cli, grmeval.report.tables, grmeval.score
+import grmeval.cli, grmeval.report.accuracy, grmeval.score
 """
 LOOP = """
 import sys
@@ -102,7 +102,7 @@ def make_run(folder: Path, items: int, n: int, chars: int) -> Path:
 
 
 def samples(items: Any, n: int, chars: int) -> Any:
-    """K samples of each item, by item and j: an Arrow table of `sample_schema`."""
+    """K samples of each item, by item and j: an Arrow table of `sample_schema`, null in any other column."""
     rng = np.random.default_rng(0)
     size = len(items) * K
     item, j = np.divmod(np.arange(size), K)
@@ -129,7 +129,9 @@ def samples(items: Any, n: int, chars: int) -> Any:
         "thinking": pa.nulls(size),
         "text": [f"{at}: {WORDS * (chars // len(WORDS) + 1)}"[:chars] for at in range(size)],
     }
-    return pa.table(columns).cast(sample_schema())
+    schema = sample_schema()
+    rest = {name: pa.nulls(size) for name in schema.names if name not in columns}
+    return pa.table({name: (columns | rest)[name] for name in schema.names}).cast(schema)
 
 
 def main() -> None:

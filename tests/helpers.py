@@ -1,10 +1,16 @@
-"""What several test files share: the command line as a real process, and a run made in this one."""
+"""What several test files share: the command line, here or as a process of its own, and runs made here."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +21,7 @@ from grmeval.runs import Estimate, Plan, configure, extend, prepare
 from grmeval.store import RunFolder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+NONE: Mapping[str, str] = {}
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "100", "PYTHONWARNINGS": "default"}
 
 WRITING = {
@@ -57,11 +64,99 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "grmeval", *map(str, arguments)]
 
 
-def grmeval(*arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+def grmeval(
+    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process: all that `process` does, less the start of an interpreter."""
+    from grmeval import cli
+
+    words = [str(each) for each in arguments]
+    with contextlib.ExitStack() as opened:
+        out, err = (
+            opened.enter_context(
+                tempfile.TemporaryFile("w+", encoding="utf-8", newline="", buffering=1)
+            )
+            for _ in range(2)
+        )
+        with (
+            mock.patch.dict(os.environ, ENVIRONMENT | dict(env), clear=True),
+            mock.patch.multiple(sys, argv=["grmeval", *words], stdout=out, stderr=err),
+            contextlib.chdir(cwd or Path.cwd()),
+        ):
+            try:
+                cli.main()
+                code = 0
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(bool(end.code))
+            except Exception:  # what an interpreter says that nobody stops
+                traceback.print_exc()
+                code = 1
+        said = [_all_of(stream) for stream in (out, err)]
+    return subprocess.CompletedProcess(words, code, *said)
+
+
+def _all_of(stream: TextIO) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
+def process(
+    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, where that is the point."""
     return subprocess.run(
-        command(*arguments), capture_output=True, text=True, env=ENVIRONMENT, check=False, **more
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | dict(env),
+        cwd=cwd,
+        check=False,
     )
+
+
+@contextlib.contextmanager
+def running(
+    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
+) -> Iterator[subprocess.Popen[str]]:
+    """The command line at work in a process of its own, which is killed in the end, if it is still there."""
+    with subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT | dict(env),
+        cwd=cwd,
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def until(condition: Callable[[], Any], started: "subprocess.Popen[Any] | None" = None) -> bool:
+    """Look until a condition holds, however long that takes; False: the process ended before it did."""
+    while not condition():
+        if started and started.poll() is not None:
+            return bool(condition())
+        time.sleep(0.002)
+    return True
+
+
+def until_there_are(
+    wanted: int, count: Callable[[], int], started: "subprocess.Popen[Any] | None" = None
+) -> bool:
+    """Look until so many are counted."""
+    return until(lambda: count() >= wanted, started)
+
+
+def journaled(results: Path) -> int:
+    """Whole lines in the journals of all runs below a folder."""
+    lines = 0
+    for path in results.glob("*/*/*/journal/*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):  # folded just now
+            lines += path.read_bytes().count(b"\n")
+    return lines
 
 
 def left_early(*arguments: object) -> int:

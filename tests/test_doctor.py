@@ -6,7 +6,6 @@ import platform
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -514,9 +513,7 @@ def test_a_hub_that_answers(made_up: Machine, status: int, state: str) -> None:
 
 def test_a_hub_whose_answer_does_not_end(made_up: Machine) -> None:
     with endless() as host:
-        start = time.monotonic()
         check = made_up.look(HF_HUB_OFFLINE="0", HF_ENDPOINT=f"http://{host}")["hub"]
-    assert time.monotonic() - start < 25
     assert (check.state, "no answer within 4 s" in check.found) == ("note", True)
     assert "HTTPS_PROXY" in check.advice
 

@@ -28,8 +28,9 @@ from grmeval.store import (
     run_id,
     sample_schema,
 )
+from grmeval.store.fold import fold
 from grmeval.store.journal import read_journal
-from grmeval.store.samples import fold, read_rows, stored_keys, totals
+from grmeval.store.samples import read_rows, stored_keys, totals
 
 EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "500"))
 FUZZ = settings(

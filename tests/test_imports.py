@@ -181,10 +181,10 @@ def test_imports_run_downwards(module: str) -> None:
         ("grmeval.engines.fake", "def f():\n    from grmeval.config import build"),
         ("grmeval.benches.load", "from ..judges import Judge"),
         ("grmeval.measure.votes", "from grmeval.errors import nearest"),
-        ("grmeval.report.tables", "from grmeval.measure import wilson"),
+        ("grmeval.report.accuracy", "from grmeval.measure import wilson"),
         (
             "grmeval.score.verdicts.rules",
-            "if TYPE_CHECKING:\n    from grmeval.report.tables import table",
+            "if TYPE_CHECKING:\n    from grmeval.report.accuracy import table",
         ),
         ("grmeval", "from grmeval.errors import GrmevalError"),
         ("grmeval", "import numpy"),

@@ -83,8 +83,8 @@ def print_accuracy_json(
     results: "Sequence[Accuracy]", beside: "Sequence[str]" = (), several: bool = False
 ) -> None:
     """An accuracy table as an object; a list of them where `several` were asked for."""
+    from grmeval.report.accuracy import accuracy_json
     from grmeval.report.grid import json_text
-    from grmeval.report.tables import accuracy_json
 
     content = [accuracy_json(result, beside) for result in results]
     sys.stdout.write(json_text(content if several else content[0]))
@@ -97,7 +97,7 @@ def show_accuracy(
 
     `beside`: published rows that stand beside it.
     """
-    from grmeval.report.tables import accuracy_tables, write_accuracy
+    from grmeval.report.accuracy import accuracy_tables, write_accuracy
 
     paths = write_accuracy(folder, result) if folder else []
     if not quiet:

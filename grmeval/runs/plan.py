@@ -14,13 +14,13 @@ from grmeval.engines.models import (
     resolve,
     with_adapter,
 )
+from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import StoredCritiques, critiques_of
 from grmeval.runs.limit import limit_ranks
-from grmeval.runs.load_scorer import load_scorer
 from grmeval.runs.orders import distinct_orders, response_order
 from grmeval.store import (
     RunFolder,
@@ -138,27 +138,21 @@ class Plan:
         from grmeval.engines.vllm import VllmEngine
 
         return VllmEngine(
-            self.model.location,
-            self.model.revision,
+            ModelSettings.of(self.model, config),
             Sampling(config.temperature, config.top_p, config.max_tokens),
             seed=seed,
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            tensor_parallel=config.tensor_parallel,
-            chat_template_kwargs=config.chat_template_kwargs,
-            trust_remote_code=config.trust_remote_code,
             lora=config.lora,
-            arguments=config.engine_args,
         )
 
     def _head(self) -> Engine:
         from grmeval.engines.heads import HeadEngine
+        from grmeval.engines.vllm_scorer import VllmScorer
 
         if self.config.lora:
             raise ConfigError(
                 f"--lora {self.config.lora}: judge {self.judge.name} takes whole models"
             )
-        return HeadEngine(load_scorer(self.model, self.config))
+        return HeadEngine(VllmScorer(ModelSettings.of(self.model, self.config)))
 
 
 def prepare(

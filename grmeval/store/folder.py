@@ -25,10 +25,11 @@ from grmeval.errors import ConfigError, StoreError
 from grmeval.files import read_parquet, write_json, write_text
 from grmeval.items import Sample
 from grmeval.store.environment import now
+from grmeval.store.fold import fold
 from grmeval.store.items import write_items
 from grmeval.store.journal import JournalWriter
 from grmeval.store.lock import lock
-from grmeval.store.samples import SampleKey, fold, read_rows, sample_schema, stored_keys, totals
+from grmeval.store.samples import SampleKey, read_rows, sample_schema, stored_keys, totals
 
 __all__ = ["FORMAT", "Launch", "RunFolder", "run_id"]
 

@@ -5,9 +5,10 @@ from typing import Any
 from grmeval.errors import ConfigError
 from grmeval.items import Reading
 from grmeval.judges import JUDGES, Judge
+from grmeval.store.fold import write_samples
 from grmeval.store.folder import RunFolder
 from grmeval.store.origins import origin
-from grmeval.store.samples import SampleKey, read_rows, sample_schema, write_samples
+from grmeval.store.samples import SampleKey, read_rows, sample_schema
 
 __all__ = ["PARSED_COLUMNS", "reading_judge", "reparse", "reparsed", "reread"]
 

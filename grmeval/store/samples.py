@@ -1,25 +1,20 @@
-"""Journals -> samples.parquet: sorted by (item, j), each key once, in bounded memory.
-
-The new file is written beside the old one, synced, renamed over it, and only then are the journals
-deleted: whenever the process dies, the union of what is there holds every sample.
-"""
+"""samples.parquet: its columns, and its rows (or a journal's, in the same columns), in bounded memory."""
 
 import contextlib
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from grmeval.errors import StoreError
-from grmeval.files import open_parquet, sync
-from grmeval.store.journal import LATER, parse_line, read_journal
+from grmeval.files import open_parquet
+from grmeval.store.journal import LATER, read_journal
 
 __all__ = [
     "LATER",
+    "ROW_GROUP",
     "SAMPLES",
     "SampleKey",
-    "fold",
     "journal_batches",
     "named_damage",
     "read_batches",
@@ -28,7 +23,6 @@ __all__ = [
     "stored_keys",
     "totals",
     "with_later",
-    "write_samples",
 ]
 
 SAMPLES = "samples.parquet"
@@ -150,83 +144,3 @@ def journal_batches(journal: Path, columns: list[str]) -> Iterator[Any]:
     with named_damage(journal):
         while some := list(islice(rows, ROW_GROUP)):
             yield pa.RecordBatch.from_pylist(some, schema=schema)
-
-
-def fold(folder: Path, journals: list[Path]) -> None:
-    """Merge journals into samples.parquet; the first row of a key wins, the parquet's before all."""
-    if any(journal.stat().st_size for journal in journals):
-        _merge(folder, journals)
-    for journal in journals:
-        journal.unlink()
-
-
-def _merge(folder: Path, journals: list[Path]) -> None:
-    names = sample_schema().names
-    old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
-    new = _sorted_journals(journals, names)
-    write_samples(folder, heapq.merge(old, new, key=lambda pair: pair[0]))
-
-
-def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]]]) -> None:
-    """Put rows, sorted by key, in place of samples.parquet; the first row of a key wins.
-
-    StoreError leaves what was there.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema, target = sample_schema(), folder / SAMPLES
-    temporary = folder / f"{SAMPLES}.tmp"
-    rows: list[tuple[Any, ...]] = []
-    last = None
-    try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", write_page_checksum=True
-        ) as writer:
-            for key, row in keyed:
-                if key == last:
-                    continue
-                last = key
-                rows.append(row)
-                if len(rows) == ROW_GROUP:
-                    writer.write_table(_table(rows, schema, pa))
-                    rows.clear()
-            writer.write_table(_table(rows, schema, pa))
-        sync(temporary)
-        temporary.replace(target)
-        sync(folder)
-    except (pa.ArrowException, OSError) as error:
-        temporary.unlink(missing_ok=True)
-        why = getattr(error, "strerror", None) or error
-        raise StoreError(
-            f"{target}: cannot be written: {why}; no sample is lost: make room and run "
-            "the same command again"
-        ) from None
-
-
-def _sorted_journals(
-    journals: list[Path], names: list[str]
-) -> Iterator[tuple[SampleKey, tuple[Any, ...]]]:
-    """Rows of all journals by key: an index of offsets is sorted, texts are read as they are wanted."""
-    index = []
-    for number, journal in enumerate(journals):
-        for offset, row in read_journal(journal):
-            index.append((SampleKey(row["subset"], row["id"], row["j"]), number, offset))
-    index.sort()
-    files = [journal.open("rb") for journal in journals]
-    try:
-        for key, number, offset in index:
-            files[number].seek(offset)
-            row = parse_line(files[number].readline(), journals[number], 0)
-            yield key, tuple(row[name] for name in names)
-    finally:
-        for file in files:
-            file.close()
-
-
-def _table(rows: list[tuple[Any, ...]], schema: Any, pa: Any) -> Any:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.names)
-    return pa.Table.from_arrays(
-        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)],
-        schema=schema,
-    )

@@ -1,4 +1,4 @@
-"""The command line as a process: exit code, message, output."""
+"""The command line: exit code, message, output."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grmeval.store import latest
-from tests.helpers import ENVIRONMENT, command, grmeval, left_early
+from tests.helpers import ENVIRONMENT, grmeval, left_early, process
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
 
@@ -75,7 +75,7 @@ def test_mistakes_have_a_message_and_a_code(
 
 
 def test_run_writes_its_tables_and_prints_them(tmp_path: Path) -> None:
-    found = grmeval(*FAKE, "--results", tmp_path, "--vote", "sum", "--vote", "majority")
+    found = process(*FAKE, "--results", tmp_path, "--vote", "sum", "--vote", "majority")
     assert found.returncode == 0, found.stderr
     assert max(map(len, found.stdout.splitlines()[:8])) <= 100
     folder = latest(tmp_path)
@@ -175,10 +175,10 @@ def test_a_bug_is_a_message_and_debug_a_traceback(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
     record = latest(tmp_path) / "run.json"
     record.write_text(record.read_text().replace('"limit"', '"limes"'))
-    found = grmeval("score", latest(tmp_path))
+    found = process("score", latest(tmp_path))
     assert (found.returncode, "bug in grmeval" in found.stderr) == (1, True)
     assert "Traceback" not in found.stderr
-    assert "Traceback" in grmeval("--debug", "score", latest(tmp_path)).stderr
+    assert "Traceback" in process("--debug", "score", latest(tmp_path)).stderr
 
 
 def test_version_and_help() -> None:
@@ -212,8 +212,7 @@ def test_the_shell_completes(typed: str, offered: list[str]) -> None:
 def test_tables_fit_80_columns_without_colour(tmp_path: Path, words: list[str]) -> None:
     grmeval(*FAKE, "--results", tmp_path, "--vote", "sum", "--vote", "majority")
     where = [] if words == ["benches"] else ["--results", str(tmp_path)]
-    environment = ENVIRONMENT | {"COLUMNS": "80"}
-    piped = subprocess.run(command(*words, *where), capture_output=True, text=True, env=environment)
+    piped = grmeval(*words, *where, env={"COLUMNS": "80"})
     assert piped.returncode == 0, piped.stderr
     assert "\x1b" not in piped.stdout
     rules = [at for at, line in enumerate(piped.stdout.splitlines()) if "──────" in line]
@@ -221,6 +220,5 @@ def test_tables_fit_80_columns_without_colour(tmp_path: Path, words: list[str]) 
     lines = piped.stdout.splitlines()
     table = [line for line in lines if "  " in line.strip() and not line.startswith("run ")]
     assert max(len(line.rstrip()) for line in table) <= 80
-    terminal = environment | {"NO_COLOR": "1", "FORCE_COLOR": "1"}
-    shown = subprocess.run(command(*words, *where), capture_output=True, text=True, env=terminal)
+    shown = grmeval(*words, *where, env={"COLUMNS": "80", "NO_COLOR": "1", "FORCE_COLOR": "1"})
     assert re.search("\x1b\\[[\\d;]*[34]\\d", shown.stdout) is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grmeval.store import RunFolder
-from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+from tests.helpers import grmeval, sampled
 
 Runs = tuple[RunFolder, RunFolder, RunFolder]
 
@@ -31,8 +31,7 @@ def files(folder: Path) -> set[Path]:
 
 
 def narrow(*words: object) -> subprocess.CompletedProcess[str]:
-    environment = ENVIRONMENT | {"COLUMNS": "80"}
-    return subprocess.run(command(*words), capture_output=True, text=True, env=environment)
+    return grmeval(*words, env={"COLUMNS": "80"})
 
 
 def test_a_comparison_is_printed_written_and_machine_read(runs: Runs, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import ENVIRONMENT, SHARED, command, on_official_rows
+from tests.helpers import SHARED, on_official_rows, process
 from tests.hub import COMMIT, GitHub, Hub, serve
 from tests.zipcrypto import encrypted_zip
 
@@ -22,16 +22,8 @@ def grmeval(folder: Path, *words: object, **more: str) -> subprocess.CompletedPr
     """The command line in a folder with caches of its own."""
     own = {"GRMEVAL_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hf"), "COLUMNS": "80"}
     own["PYTHONPATH"] = str(Path(__file__).parents[2])
-    environment = ENVIRONMENT | own | {"GRMEVAL_RETRY_SECONDS": "0.1"} | more
     (folder / "here").mkdir(exist_ok=True)
-    done = subprocess.run(
-        command(*words),
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=folder / "here",
-        check=False,
-    )
+    done = process(*words, cwd=folder / "here", env=own | {"GRMEVAL_RETRY_SECONDS": "0.1"} | more)
     assert "Traceback" not in done.stderr
     return done
 

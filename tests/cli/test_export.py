@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from grmeval.cli import app, export  # the module adds its command
 from grmeval.errors import StoreError
 from grmeval.items import Key, Sample
+from grmeval.report.accuracy import write_accuracy
 from grmeval.report.export import export as write
-from grmeval.report.tables import write_accuracy
 from grmeval.score import score
 from grmeval.store import JournalWriter, RunFolder, all_runs, sample_batches
 from tests.helpers import ENVIRONMENT, command, left_early, sampled

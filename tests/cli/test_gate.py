@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from grmeval.cli import app, baseline, trend
 from grmeval.cli import gate as _gate
 from grmeval.store import all_runs
-from tests.helpers import ENVIRONMENT, command, grmeval
+from tests.helpers import ENVIRONMENT, grmeval
 
 COMMANDS = (baseline, _gate, trend)  # each adds its command
 ROOT = Path(__file__).parents[2]
@@ -248,8 +248,7 @@ def test_a_run_that_cannot_be_made_again_is_not_extended(nights: Path, tmp_path:
 
 
 def on_github(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    known = ENVIRONMENT | {"GITHUB_ACTIONS": "true"} | variables
-    return subprocess.run(command(*words), capture_output=True, text=True, env=known, check=False)
+    return grmeval(*words, env={"GITHUB_ACTIONS": "true"} | variables)
 
 
 def acted_on(output: str) -> list[str]:

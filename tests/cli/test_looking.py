@@ -13,9 +13,9 @@ from grmeval.benches import load
 from grmeval.cli import app, prompt, runs, show  # the modules add their commands
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Sample
+from grmeval.report.accuracy import write_accuracy
 from grmeval.report.printable import printable
 from grmeval.report.story_lines import prompt_text
-from grmeval.report.tables import write_accuracy
 from grmeval.runs import Preview
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.orders import response_order
@@ -50,8 +50,7 @@ def ask(*words: object, code: int = 0) -> str:
 
 
 def process(*words: object, columns: int = 80) -> subprocess.CompletedProcess[str]:
-    environment = ENVIRONMENT | {"COLUMNS": str(columns), "NO_COLOR": "1"}
-    return subprocess.run(command(*words), capture_output=True, text=True, env=environment)
+    return grmeval(*words, env={"COLUMNS": str(columns), "NO_COLOR": "1"})
 
 
 def rows_file(path: Path, response: str = HOSTILE) -> Path:

@@ -1,15 +1,15 @@
 """`grmeval meta-score` and `run --meta-model` as processes: what they say, and what they leave."""
 
+import contextlib
 import json
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grmeval.store import RewardFile, latest
-from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+from grmeval.errors import StoreError
+from grmeval.store import RewardFile, RunFolder, latest
+from tests.helpers import grmeval, running, sampled, until
 from tests.runs.meta.test_score import scored
 
 FAKE = ("--engine", "fake")
@@ -69,23 +69,23 @@ def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
 
 def test_a_command_that_is_killed_leaves_no_writer_and_goes_on(tmp_path: Path) -> None:
     slow = (*RUN, "--meta-engine-arg", "latency=0.01", "--results", tmp_path)
-    process = subprocess.Popen(
-        command(*slow), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
-    )
 
     def done() -> int:
         runs = [path.parent for path in tmp_path.glob("*/*/*/run.json")]
         return len(RewardFile(runs[0], "judge-of-judges").done()) if runs else 0
 
-    while process.poll() is None and done() < 20:
-        time.sleep(0.02)
-    process.kill()
-    assert process.wait() == -9
-    end = time.monotonic() + 60
-    last = -1
-    while done() != last and time.monotonic() < end:  # the meta RM's process ends with its parent
-        last = done()
-        time.sleep(1)
+    with running(*slow) as at_work:
+        assert until(lambda: done() >= 20, at_work)
+    assert at_work.returncode == -9
+    run = RunFolder(latest(tmp_path))
+
+    def free() -> bool:
+        with contextlib.suppress(StoreError), RewardFile(run.path, "judge-of-judges").writer():
+            return True
+        return False
+
+    assert until(free)  # the meta RM's process ends with its parent
+    last = done()
     assert 20 <= last < 300
     found = grmeval(*RUN, "--results", tmp_path)
     assert found.returncode == 0, found.stderr

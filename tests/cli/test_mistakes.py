@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from grmeval.runs import configure, prepare
 from grmeval.store import latest
-from tests.helpers import ENVIRONMENT, command, grmeval, rows
+from tests.helpers import ENVIRONMENT, command, grmeval, journaled, rows, running, until
 
 FAKE = ("run", "--engine", "fake", "--k", 2)
 ROW = {"prompt": "2 + 2?", "responses": ["4", "5"], "quality": [1, 0]}
@@ -364,19 +363,12 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, dead: Path)
 
 
 def test_a_second_writer_is_told_who_is_first(tmp_path: Path) -> None:
-    slow = command(*FAKE, "--engine-arg", "latency=0.2", "--results", tmp_path)
-    first = subprocess.Popen(
-        slow, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + 60
-        while not [p for p in tmp_path.glob("*/*/*/journal/*.jsonl") if p.stat().st_size]:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+    slow = (*FAKE, "--engine-arg", "latency=0.2", "--results", tmp_path)
+    with running(*slow) as first:
+        assert until(lambda: journaled(tmp_path), first)
         said = refused(*FAKE, "--results", tmp_path, code=3)
-    finally:
         first.terminate()
-        assert first.wait(30) == 130
+        assert first.wait() == 130
     assert f"being written by process {first.pid} on " in said
     assert "150" not in goes_on(tmp_path).split(" samples of")[0].split("\n")[-1]
 

@@ -2,16 +2,15 @@
 
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grmeval.store import RunFolder, SampleKey, all_runs, sample_schema
-from grmeval.store.samples import read_rows, write_samples
-from tests.helpers import ENVIRONMENT, command, grmeval, rows, sampled
+from grmeval.store.fold import write_samples
+from grmeval.store.samples import read_rows
+from tests.helpers import grmeval, journaled, rows, running, sampled, until_there_are
 
 
 def asked(*words: object, code: int = 0) -> str:
@@ -240,16 +239,9 @@ def test_killed_in_the_middle_the_same_command_completes_it(tmp_path: Path) -> N
     asked(*words("whole"))
     kills = 0
     for wait in (0, 100, 2000, 5000):
-        with subprocess.Popen(
-            command(*words("torn")), env=ENVIRONMENT, stderr=subprocess.PIPE
-        ) as running:
-            while running.poll() is None:
-                journals = list((tmp_path / "torn").glob("*/*/*/journal/*.jsonl"))
-                if journals and max(map(_lines, journals)) >= wait:
-                    running.send_signal(signal.SIGKILL)
-                    break
-                time.sleep(0.002)
-        kills += running.returncode == -signal.SIGKILL
+        with running(*words("torn")) as at_work:
+            until_there_are(max(wait, 1), lambda: journaled(tmp_path / "torn"), at_work)
+        kills += at_work.returncode == -signal.SIGKILL
     assert kills >= 2
     asked(*words("torn"))
     torn, whole = (next((tmp_path / place).glob("*/*/*")) for place in ("torn", "whole"))

@@ -3,8 +3,6 @@
 import csv
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from grmeval.store import RunFolder
 from tests.benches.test_rewardbench import rows
-from tests.helpers import ENVIRONMENT, command, grmeval
+from tests.helpers import grmeval, journaled, running, until
 from tests.runs.suite.test_planner import SUITE, own
 
 GROUP = SUITE.replace('["rewardbench"]', '["grm-overall"]').replace('table = "8"', 'table = "6"')
@@ -143,25 +141,8 @@ def test_a_killed_suite_goes_on_and_leaves_no_writer_behind(folder: Path) -> Non
     slow = SUITE.replace("k = 8, max", "k = 8, engine_args = { latency = 0.05, window = 8 }, max")
     words = ["suite", own(folder, slow), "--data", f"rewardbench={folder / 'rb'}", "--fake"]
     words += ["--results", folder / "results", "--json", "--limit", 10]
-    with subprocess.Popen(
-        command(*words),
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as running:
-        journal = None
-        while running.poll() is None and not journal:
-            journal = next(
-                (
-                    p
-                    for p in folder.glob("results/*/*/*/journal/*.jsonl")
-                    if b"\n" in p.read_bytes()
-                ),
-                None,
-            )
-            time.sleep(0.05)
-        running.send_signal(signal.SIGKILL)
+    with running(*words, cwd=folder) as at_work:
+        assert until(lambda: journaled(folder / "results"), at_work)
     done = grmeval(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "other").mkdir()
@@ -212,17 +193,10 @@ def test_a_suite_that_is_ended_waits_for_its_child(folder: Path) -> None:
         'orders = "random"', 'orders = "random", engine_args = { latency = 0.5, window = 1 }'
     )
     words = ["suite", own(folder, slow), "--data", f"rewardbench={folder / 'rb'}", "--fake"]
-    with subprocess.Popen(
-        command(*words, "--results", folder / "results"),
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as running:
-        while not list(folder.glob("results/*/*/*/journal/*")) and running.poll() is None:
-            time.sleep(0.05)
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 130
+    with running(*words, "--results", folder / "results", cwd=folder) as at_work:
+        assert until(lambda: list(folder.glob("results/*/*/*/journal/*")), at_work)
+        at_work.send_signal(signal.SIGTERM)
+        assert at_work.wait() == 130
     [run] = folder.glob("results/*/*/*/run.json")
     done = grmeval("score", run.parent)  # nobody writes there any more
     assert "held by" not in done.stderr

@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,16 @@ import pytest
 
 from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
-from grmeval.engines.vllm import VllmEngine, available
+from grmeval.engines.settings import ModelSettings
+from grmeval.engines.vllm import VllmEngine
+from grmeval.engines.vllm_model import available
 from grmeval.items import Completion, Key, Message, Request
 from grmeval.store import RunFolder, SampleKey, latest
-from tests.helpers import ENVIRONMENT, command, grmeval, rows
+from tests.helpers import ENVIRONMENT, command, grmeval, rows, until_there_are
 
 pytestmark = [
     pytest.mark.vllm,
+    pytest.mark.xdist_group("vllm"),
     pytest.mark.filterwarnings("default"),
     # Where `make install` can install vLLM, its absence is a failure.
     pytest.mark.skipif(
@@ -39,7 +41,8 @@ SMALL = ("--bench", "sample", "--model", "demo", "--limit", 6, "--max-tokens", 9
 def engine() -> Iterator[VllmEngine]:
     location = resolve("demo", None).location
     sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=24)
-    loaded = VllmEngine(location, None, sampling, seed=1, dtype="bfloat16", max_model_len=512)
+    settings = ModelSettings(location, dtype="bfloat16", max_model_len=512)
+    loaded = VllmEngine(settings, sampling, seed=1)
     yield loaded
     loaded.close()
 
@@ -138,7 +141,8 @@ def test_the_seed_of_a_launch_decides_its_texts() -> None:
     location = resolve("demo", None).location
     texts = []
     for seed in (5, 5, 6):
-        engine = VllmEngine(location, None, Sampling(1.0, 1.0, 16), seed=seed, max_model_len=256)
+        settings = ModelSettings(location, max_model_len=256)
+        engine = VllmEngine(settings, Sampling(1.0, 1.0, 16), seed=seed)
         texts.append(
             [done.text for done in answers(engine, ask("Tell a story.", js=(0, 1))).values()]
         )
@@ -229,18 +233,14 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     kept: dict[SampleKey, Any] = {}
     for _ in range(KILLS):
-        process = subprocess.Popen(
-            command(*arguments),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-        )
-        have = len(kept)
-        while process.poll() is None and _stored(tmp_path) <= have:
-            time.sleep(0.02)
-        time.sleep(random.uniform(0, 1.5))
-        process.kill()
-        process.wait()
+        with (tmp_path / "said").open("w") as said:
+            at_work = subprocess.Popen(
+                command(*arguments), stdout=said, stderr=said, env=ENVIRONMENT
+            )
+        wanted = len(kept) + int(random.integers(1, 20))
+        until_there_are(wanted, lambda: _stored(tmp_path), at_work)
+        at_work.kill()
+        at_work.wait()
         folder = RunFolder(latest(tmp_path))
         assert set(kept) <= folder.done()
         kept = dict.fromkeys(folder.done())

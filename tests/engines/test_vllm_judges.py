@@ -12,7 +12,9 @@ import pytest
 from grmeval.benches import load
 from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
-from grmeval.engines.vllm import VllmEngine, available
+from grmeval.engines.settings import ModelSettings
+from grmeval.engines.vllm import VllmEngine
+from grmeval.engines.vllm_model import available
 from grmeval.items import Completion, Item, Key, Message, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.sample import make_sample
@@ -20,6 +22,7 @@ from tests.helpers import WRITING
 
 pytestmark = [
     pytest.mark.vllm,
+    pytest.mark.xdist_group("vllm"),
     pytest.mark.filterwarnings("default"),
     pytest.mark.skipif(
         not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
@@ -33,7 +36,8 @@ def engine() -> Iterator[VllmEngine]:
     """In float32, drawing with a temperature and a nucleus: neither may touch a probability."""
     location = resolve("demo", None).location
     sampling = Sampling(temperature=0.7, top_p=0.9, max_tokens=96)
-    loaded = VllmEngine(location, None, sampling, seed=1, dtype="float32", max_model_len=2048)
+    settings = ModelSettings(location, dtype="float32", max_model_len=2048)
+    loaded = VllmEngine(settings, sampling, seed=1)
     yield loaded
     loaded.close()
 
@@ -54,17 +58,18 @@ Spied = dict[tuple[str, int], list[int]]
 def spied(engine: VllmEngine, requests: list[Request]) -> tuple[list[Completion], Spied]:
     """Completions, and the ids of the tokens that each was made of."""
     ids: Spied = {}
-    plain = engine._completion
+    plain = engine._read
 
-    def spy(request: Request, j: int, prompt: int, output: Any) -> Completion:
+    def spy(asked: tuple[Request, int], length: int, output: Any) -> Completion:
+        request, j = asked
         ids[request.key.id, j] = list(output.outputs[0].token_ids)
-        return plain(request, j, prompt, output)
+        return plain(asked, length, output)
 
-    engine._completion = spy  # type: ignore[method-assign]
+    engine._read = spy  # type: ignore[method-assign]
     try:
         return list(engine.generate(requests)), ids
     finally:
-        engine._completion = plain  # type: ignore[method-assign]
+        engine._read = plain  # type: ignore[method-assign]
 
 
 def probabilities(model: Any, prompt: list[int], written: list[int]) -> Any:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from grmeval.engines.heads import HeadEngine
 from grmeval.engines.models import resolve
 from grmeval.engines.scorer import Reward, ScoreRequest
-from grmeval.engines.vllm import available
+from grmeval.engines.settings import ModelSettings
+from grmeval.engines.vllm_model import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Request
@@ -26,6 +27,7 @@ from tests.helpers import grmeval, rows, sampled
 
 pytestmark = [
     pytest.mark.vllm,
+    pytest.mark.xdist_group("vllm"),
     pytest.mark.filterwarnings("default"),
     # Where `make install` can install vLLM, its absence is a failure.
     pytest.mark.skipif(
@@ -44,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scorer(folder: Path) -> Iterator[VllmScorer]:
-    loaded = VllmScorer(str(folder), None, dtype="float32", max_model_len=CONTEXT)
+    loaded = VllmScorer(ModelSettings(str(folder), dtype="float32", max_model_len=CONTEXT))
     yield loaded
     loaded.close()
 
@@ -245,4 +247,4 @@ def test_a_model_without_a_head_of_one_number_is_refused(tmp_path: Path, kind: s
     labels = kind == "two labels"
     model = random_head(tmp_path / "two", labels=2) if labels else resolve("demo", None).location
     with pytest.raises(ConfigError, match=r"num_labels 1 is needed"):
-        VllmScorer(str(model), None, max_model_len=256)
+        VllmScorer(ModelSettings(str(model), max_model_len=256))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from filelock import FileLock
 from grmeval.benches.sources import damage
 from grmeval.errors import ConfigError, GrmevalError, InfrastructureError, StoreError
 from grmeval.remote.download import download, plain
-from tests.helpers import ENVIRONMENT, command
+from tests.helpers import ENVIRONMENT, command, until
 from tests.hub import COMMIT, GitHub, Handler, Hub, Trouble, serve, sha256
 
 # ---------------------------------------------------------------------- one archive, of our own
@@ -135,11 +134,12 @@ def test_the_wait_that_a_server_wants_is_kept(
 ) -> None:
     monkeypatch.setenv("GRMEVAL_RETRY_SECONDS", "3")
     troubles = [Trouble("GET", status=429, headers={"Retry-After": "1"})]
+    waits: list[float] = []
+    monkeypatch.setattr("grmeval.remote.download.time.sleep", waits.append)
     with serve(GitHub(files={PATH: BODY}, troubles=troubles)) as site:
-        begun = time.monotonic()
         get(site, tmp_path)
-        assert 1 <= time.monotonic() - begun < 3
         assert len(site.asked) == 2
+    assert waits == [1]
     assert "HTTP 429 from http://127" in (said := capfd.readouterr().err)
     assert "trying again in 1 s" in said
 
@@ -344,10 +344,7 @@ def test_a_killed_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
         words = command("data", "fetch", tmp_path / "mine.toml")
         with subprocess.Popen(words, env=surroundings(environment, tmp_path)) as running:
             part = tmp_path / "cache" / "data" / "o--n" / "v1" / "n.tar.gz.part"
-            until = time.monotonic() + 60
-            while not (part.exists() and part.stat().st_size == len(body) - 1000):
-                assert time.monotonic() < until
-                time.sleep(0.05)
+            assert until(lambda: part.exists() and part.stat().st_size == len(body) - 1000)
             running.send_signal(signal.SIGKILL)
         found = fetch(environment, tmp_path, tmp_path / "mine.toml")
         assert found.returncode == 0, found.stderr
@@ -464,10 +461,8 @@ def test_the_hub_is_left_alone_offline_and_before_and_after(tmp_path: Path, mine
     with serve(Hub(files={REPOSITORY: {"rows.jsonl": ROWS}})) as hub:
         online = hub.environment(tmp_path / "hf")
         offline = online | {"HF_HUB_OFFLINE": "1"}
-        begun = time.monotonic()
         found = fetch(offline, tmp_path, mine)
         assert (found.returncode, "HF_HUB_OFFLINE" in found.stderr) == (3, True), found.stderr
-        assert time.monotonic() - begun < 20
         assert hub.asked == []
         assert fetch(online, tmp_path, mine).returncode == 0
         hub.asked.clear()
@@ -492,7 +487,10 @@ def test_a_file_that_a_crash_spoilt_in_the_hubs_cache_is_got_again(
 
 @pytest.mark.parametrize("at", ["/revision/main", TREE, f"HEAD /datasets/o/n{FILE}"])
 def test_a_hub_that_keeps_silent_is_not_waited_for(at: str, tmp_path: Path, mine: Path) -> None:
-    """huggingface_hub lists files without a timeout, and waits for minutes elsewhere."""
+    """huggingface_hub lists files without a timeout, and waits for minutes elsewhere: ours ends by itself.
+
+    The server keeps silent until it is closed: a command that waits for it ends with the test's limit.
+    """
     site = Hub(files={REPOSITORY: {"rows.jsonl": ROWS}}, troubles=[Trouble(at, stall=600)])
     program = (
         "import sys, grmeval.remote.download, grmeval.remote.hub; from grmeval.cli import main\n"
@@ -501,11 +499,9 @@ def test_a_hub_that_keeps_silent_is_not_waited_for(at: str, tmp_path: Path, mine
     )
     with serve(site) as hub:
         environment = surroundings(hub.environment(tmp_path / "hf"), tmp_path)
-        begun = time.monotonic()
         words = [sys.executable, "-c", program]
         found = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
         assert found.returncode == 0, found.stderr
-        assert time.monotonic() - begun < 15
         assert hub.count(at) == 2
     assert "trying again" in found.stderr
 
@@ -515,7 +511,5 @@ def test_without_a_network_it_ends_at_once(revision: str, tmp_path: Path, mine: 
     mine.write_text(TOML.replace("main", revision))
     with serve(Hub()) as hub:
         environment = hub.environment(tmp_path / "hf")
-    begun = time.monotonic()
     found = fetch(environment, tmp_path, mine)
     assert (found.returncode, "Connection refused" in found.stderr) == (3, True), found.stderr
-    assert time.monotonic() - begun < 15

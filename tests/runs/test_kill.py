@@ -1,15 +1,15 @@
 """A run that is killed, again and again, at any moment, ends as if nothing had happened."""
 
-import subprocess
-import time
+import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from grmeval.store import RunFolder
-from tests.helpers import ENVIRONMENT, command, grmeval, rows
+from tests.helpers import grmeval, journaled, rows, running, until
 
-KILLS = 50
+SAMPLES = 75 * 48
 
 
 def arguments(results: Path, seed: int) -> list[object]:
@@ -18,52 +18,61 @@ def arguments(results: Path, seed: int) -> list[object]:
     return ["run", "--engine", "fake", "--k", 48, "--seed", seed, "--results", results, *options]
 
 
-def kill_once(results: Path, seed: int, wait: float, in_fold: bool) -> tuple[bool, bool]:
-    """Start the run and kill it; (was it still running, was it folding)."""
-    process = subprocess.Popen(
-        command(*arguments(results, seed)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-    )
-    end = time.monotonic() + (10 if in_fold else wait)
-    folding = False
-    while process.poll() is None and time.monotonic() < end and not (in_fold and folding):
-        folding = any(results.glob("*/*/*/samples.parquet.tmp"))
-        time.sleep(0.001)
-    running = process.poll() is None
-    process.kill()
-    process.wait()
-    return running, folding
+def kill_once(results: Path, seed: int, moment: str, lines: int) -> bool:
+    """Start the run and kill it at a moment; whether it was still there."""
+
+    def reached() -> bool:
+        if moment == "writing":
+            return journaled(results) >= lines
+        return any(results.glob(f"*/*/*/{moment}"))
+
+    with running(*arguments(results, seed)) as at_work:
+        until(reached, at_work)
+    return at_work.returncode == -signal.SIGKILL
 
 
-def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+MOMENTS = (
+    "run.json",
+    "writing",
+    "samples.parquet.tmp",
+    "journal",
+    "writing",
+    "samples.parquet.tmp",
+)
+"""A file's being there, or so many lines of the journal."""
+
+
+@pytest.mark.parametrize(
+    ("most", "folds"),
+    [(8, 2), pytest.param(50, 12, marks=pytest.mark.long)],
+    ids=["a few kills", "fifty kills"],
+)
+def test_kills_lose_nothing_and_repeat_nothing(most: int, folds: int, tmp_path: Path) -> None:
     random = np.random.default_rng(7)
-    kills = folds = seed = 0
-    while kills < KILLS:
+    kills = dict.fromkeys(MOMENTS, 0)
+    seed = 0
+    while sum(kills.values()) < most:
         seed += 1
         torn, whole = tmp_path / f"torn{seed}", tmp_path / f"whole{seed}"
         seen: set[object] = set()
-        for attempt in range(12):
-            running, folding = kill_once(
-                torn, seed, random.uniform(0.4, 2.2), in_fold=attempt % 2 == 1
-            )
-            kills, folds = kills + running, folds + folding
+        for moment in MOMENTS:
+            lines = int(random.integers(1, SAMPLES))
+            was_there = kill_once(torn, seed, moment, lines)
+            kills[moment] += was_there
             for record in torn.glob("*/*/*/run.json"):
                 done = set(RunFolder(record.parent).done())
                 assert seen <= done
                 seen = set(done)
-            if not running:
+            if not was_there:
                 break
         for results in (torn, whole):
             finished = grmeval(*arguments(results, seed))
             assert finished.returncode == 0, finished.stderr
         ours, theirs = (next(results.glob("*/*/*")) for results in (torn, whole))
         assert rows(ours) == rows(theirs)
-        assert (
-            len({(r["subset"], r["id"], r["j"]) for r in rows(ours)}) == len(rows(ours)) == 75 * 48
-        )
+        assert len({(r["subset"], r["id"], r["j"]) for r in rows(ours)}) == SAMPLES
+        assert len(rows(ours)) == SAMPLES
         assert (ours / "accuracy.csv").read_bytes() == (theirs / "accuracy.csv").read_bytes()
         assert not list((ours / "journal").iterdir())
-    print(f"{kills} kills, {folds} of them in a fold")
-    assert folds >= 5
+    print(kills)
+    assert kills["samples.parquet.tmp"] >= folds

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,18 @@ from grmeval.config import Shard
 from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.score import score
 from grmeval.store import JournalWriter, RunFolder, latest
-from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
+from tests.helpers import (
+    ENVIRONMENT,
+    Quiet,
+    command,
+    grmeval,
+    journaled,
+    process,
+    rows,
+    running,
+    sampled,
+    until,
+)
 
 
 def test_growing_k_asks_only_for_what_is_missing(tmp_path: Path) -> None:
@@ -130,36 +140,27 @@ def test_one_writer_of_what_may_overlap(
 
 
 def test_two_processes_one_folder(tmp_path: Path) -> None:
-    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
-    first = subprocess.Popen(
-        slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
-    )
-    while not list(tmp_path.glob("*/*/*/journal/*.jsonl")):
-        assert first.poll() is None
-        time.sleep(0.01)
-    second = grmeval("run", "--engine", "fake", "--results", tmp_path)
-    assert second.returncode == 3
-    assert f"being written by process {first.pid}" in second.stderr
-    first.send_signal(signal.SIGINT)
-    assert first.wait(20) == 130
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    with running(*slow) as first:
+        assert until(lambda: list(tmp_path.glob("*/*/*/journal/*.jsonl")), first)
+        second = process("run", "--engine", "fake", "--results", tmp_path)
+        assert second.returncode == 3
+        assert f"being written by process {first.pid}" in second.stderr
+        first.send_signal(signal.SIGINT)
+        assert first.wait() == 130
     third = grmeval("run", "--engine", "fake", "--results", tmp_path)
     assert third.returncode == 0
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_runs_resume(tmp_path: Path, stop: signal.Signals) -> None:
-    slow = command(
-        "run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005"
-    )
-    process = subprocess.Popen(
-        slow, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=ENVIRONMENT
-    )
-    while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/journal/*.jsonl")):
-        time.sleep(0.01)
-    process.send_signal(stop)
-    _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert b"the same command goes on" in stderr
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005")
+    with running(*slow) as at_work:
+        assert until(lambda: journaled(tmp_path), at_work)
+        at_work.send_signal(stop)
+        _, stderr = at_work.communicate()
+    assert at_work.returncode == 130
+    assert "the same command goes on" in stderr
     done = len(RunFolder(latest(tmp_path)).done())
     assert 0 < done < 600
     watcher = Quiet()
@@ -263,14 +264,9 @@ def test_a_failing_fsync_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_provenance_survives_a_kill(tmp_path: Path) -> None:
-    slow = command("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
-    process = subprocess.Popen(
-        slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
-    )
-    while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/journal/*.jsonl")):
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    with running(*slow) as at_work:
+        assert until(lambda: journaled(tmp_path), at_work)
     folder = sampled(tmp_path)
     assert [launch["engine"] for launch in folder.record["launches"]] == [{"engine": "fake"}] * 2
     footer = score(folder).footer[-1]

@@ -11,10 +11,10 @@ from grmeval.config import RunConfig
 from grmeval.engines.arguments import SPEED_ONLY, check_arguments
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
 from grmeval.engines.scorer import Scorer
+from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, nearest
 from grmeval.items import Key
 from grmeval.judges import MetaPrompt
-from grmeval.runs.load_scorer import load_scorer
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
 
@@ -54,7 +54,9 @@ class MetaPlan:
             from grmeval.engines.fake_meta import FakeScorer
 
             return FakeScorer(right, config.seed, config.engine_args)
-        return load_scorer(self.model, config)
+        from grmeval.engines.vllm_scorer import VllmScorer
+
+        return VllmScorer(ModelSettings.of(self.model, config))
 
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:

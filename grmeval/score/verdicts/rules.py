@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grmeval.errors import ConfigError, nearest
-from grmeval.measure import ON_INVALID, TIES
+from grmeval.measure import ON_INVALID, TIES, Outcomes, credit
 
 __all__ = ["PROTOCOLS", "Rules"]
+
+Floats = NDArray[np.float64]
 
 _IN_WORDS = {
     "wrong": "wrong",
@@ -57,6 +62,16 @@ class Rules(NamedTuple):
         paper = protocol == "paper" and chosen == (default, default)
         kind = "official" if chosen == own else "the paper's" if paper else "not the official rule"
         return cls(*chosen, kind=kind)
+
+    def pay(self, outcomes: Outcomes, chance: Floats, uniform: Floats) -> tuple[Floats, Floats]:
+        """(credit, weight) of every outcome; see `grmeval.measure.credit`."""
+        return credit(
+            outcomes,
+            ties=self.ties,
+            on_invalid=self.on_invalid,
+            chance=chance,
+            uniform=uniform,
+        )
 
     def __str__(self) -> str:
         ties, silence = _IN_WORDS[self.ties], _IN_WORDS[self.on_invalid]

@@ -11,7 +11,6 @@ from grmeval.measure import (
     TIES_WEIGHTS,
     Outcomes,
     best_of_first,
-    credit,
     estimate,
     term_curve,
     vote_curve,
@@ -181,9 +180,7 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
         chance[block.items] = block.best.mean(axis=1) if block.best.shape[1] > 1 else 0.5
     first, outcomes, noise, chance = _by_unit(run.unit, Outcomes(**masses), noise, chance)
     uniform = np.random.default_rng([seed, 0]).random(len(first))
-    paid, weight = credit(
-        outcomes, ties=rules.ties, on_invalid=rules.on_invalid, chance=chance, uniform=uniform
-    )
+    paid, weight = rules.pay(outcomes, chance, uniform)
     extra = ties_units(run, vote, ks, np.random.default_rng([seed, 1]))
     plain = ~run.ruled("ties")[first]
     first = first[plain]

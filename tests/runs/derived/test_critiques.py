@@ -1,8 +1,8 @@
 """A run whose head reads another run's judgements: from the command to the table."""
 
 import json
+import signal
 import subprocess
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from grmeval.score.arrays import read_run
 from grmeval.score.diagnosis import diagnose
 from grmeval.store import RunFolder
 from tests.benches.test_restricted import own_archive
-from tests.helpers import ENVIRONMENT, Quiet, command, grmeval, rows, sampled
+from tests.helpers import Quiet, grmeval, rows, running, sampled, until_there_are
 
 EACH = 160
 """Items of two responses, and as many of four."""
@@ -229,19 +229,10 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     words = ["run", "--engine", "fake", "--judge", "critique-scalar", "--k", 16]
     words += ["--critiques", critiques.path, "--engine-arg", "latency=0.001"]
     kills, seen = 0, 0
-    for _ in range(4):
-        process = subprocess.Popen(
-            command(*words, "--results", tmp_path / "torn"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-        )
-        while process.poll() is None and stored(tmp_path / "torn") <= seen:
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.2))
-        kills += process.poll() is None
-        process.kill()
-        process.wait()
+    for more in random.integers(1, 200, size=4):
+        with running(*words, "--results", tmp_path / "torn") as at_work:
+            until_there_are(seen + int(more), lambda: stored(tmp_path / "torn"), at_work)
+        kills += at_work.returncode == -signal.SIGKILL
         done = stored(tmp_path / "torn")
         assert done > seen or done == 75 * 16
         seen = done

@@ -17,7 +17,8 @@ from grmeval.score import baseline_of, compare, scale, score
 from grmeval.score.diagnosis import diagnose
 from grmeval.score.verdicts import check_panel_votes, own_votes, usual_vote
 from grmeval.store import JournalWriter, RunFolder, SampleKey, reading_judge, sample_schema
-from grmeval.store.samples import read_rows, write_samples
+from grmeval.store.fold import write_samples
+from grmeval.store.samples import read_rows
 from tests.helpers import rows, sampled
 
 Scores = Mapping[tuple[str, int], tuple[int, int] | None]

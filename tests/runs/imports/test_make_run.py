@@ -19,7 +19,8 @@ from grmeval.runs.imports.judgement_file import EXPORTED, read_judgements
 from grmeval.runs.imports.make_run import REWARDS, Imported
 from grmeval.score import Accuracy, scale, score
 from grmeval.store import SAMPLES, RunFolder, SampleKey, reading_judge, sample_schema
-from grmeval.store.samples import read_rows, write_samples
+from grmeval.store.fold import write_samples
+from grmeval.store.samples import read_rows
 from tests.helpers import SHARED, on_official_rows, rows
 
 Rows = Sequence[dict[str, Any]]

@@ -1,14 +1,13 @@
 """`meta-score` that is killed, again and again, at any moment, ends as if nothing had happened."""
 
-import subprocess
-import time
+import signal
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from grmeval.store import RewardFile
-from tests.helpers import ENVIRONMENT, command, grmeval, sampled
+from tests.helpers import grmeval, running, sampled, until
 
 KILLS = 10
 
@@ -24,22 +23,12 @@ def rewards(run: Path) -> int:
     return len(RewardFile(run, "fake").done())
 
 
-def kill_once(run: Path, results: Path, wait: float) -> bool:
-    """Start it, let it write for `wait` seconds, and kill it; whether it was still running."""
+def kill_once(run: Path, results: Path, more: int) -> bool:
+    """Start it, let it write so many more, and kill it; whether it was still running."""
     seen = rewards(run)
-    process = subprocess.Popen(
-        command(*arguments(results)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-    )
-    while process.poll() is None and rewards(run) <= seen:
-        time.sleep(0.005)
-    time.sleep(wait)
-    running = process.poll() is None
-    process.kill()
-    process.wait()
-    return running
+    with running(*arguments(results)) as at_work:
+        until(lambda: rewards(run) >= seen + more, at_work)
+    return at_work.returncode == -signal.SIGKILL
 
 
 def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
@@ -48,7 +37,7 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     record = (torn / "run.json").read_bytes()
     kills, seen = 0, 0
     for _ in range(KILLS):
-        kills += kill_once(torn, tmp_path / "torn", random.uniform(0, 0.2))
+        kills += kill_once(torn, tmp_path / "torn", int(random.integers(1, 250)))
         done = rewards(torn)
         assert done > seen or done == 75 * 32
         seen = done

@@ -13,7 +13,7 @@ from grmeval.errors import StoreError
 from grmeval.items import Sample
 from grmeval.score.arrays import Block, RunArrays, read_run
 from grmeval.store import JournalWriter, RunFolder, SampleKey, sample_schema
-from grmeval.store.samples import write_samples
+from grmeval.store.fold import write_samples
 from tests.helpers import sampled
 
 K = 5

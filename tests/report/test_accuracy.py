@@ -13,8 +13,8 @@ from rich.console import Console
 
 from grmeval.errors import StoreError
 from grmeval.files import write_text
+from grmeval.report.accuracy import accuracy_tables, write_accuracy
 from grmeval.report.curve import curve_tables
-from grmeval.report.tables import accuracy_tables, write_accuracy
 from grmeval.score import Accuracy, CurveRow, Row, Scaling
 
 NAN = math.nan

@@ -1,0 +1,116 @@
+"""Ctrl-C at any moment of a command's life: one line and 130; and what a command says before that."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grmeval.interrupts import INTERRUPTED, SAID
+from tests.helpers import ENVIRONMENT, command, grmeval
+from tests.test_imports import HEAVY
+
+WORDS = ("run", "--engine", "fake", "--limit", 4, "--k", 1)
+WHEN = """
+import atexit, os, signal, sys
+
+WHEN, NUMBER = os.environ["WHEN"], int(os.environ["NUMBER"])
+
+class Press:
+    pressed = False
+
+    def find_spec(self, name, path=None, target=None):
+        if name == WHEN and not self.pressed:
+            self.pressed = True
+            os.kill(os.getpid(), NUMBER)
+
+if WHEN == "exit":
+    atexit.register(os.kill, os.getpid(), NUMBER)
+sys.meta_path.insert(0, Press())
+"""
+"""Sends the process a signal as it imports a module, or as the interpreter is about to end."""
+
+
+def pressed(when: str, folder: Path, number: int, ignored: bool = False) -> tuple[int, list[str]]:
+    (folder / "sitecustomize.py").write_text(WHEN)
+    more = {"PYTHONPATH": str(folder), "WHEN": when, "NUMBER": str(number)}
+
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    done = subprocess.run(
+        command(*WORDS, "--results", folder / "results"),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | more,
+        preexec_fn=ignore if ignored else None,
+        check=False,
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "when",
+    [
+        # importing the command line; reading what was typed; at work; printing; the interpreter's end
+        *("grmeval.cli", "typer", "pydantic", "grmeval.cli.trend"),
+        *("grmeval.cli.settings", "grmeval.benches", "grmeval.runs", "pyarrow", "grmeval.score"),
+        *("grmeval.report.accuracy", "exit"),
+    ],
+)
+def test_it_is_one_line_and_130(when: str, number: int, tmp_path: Path) -> None:
+    code, said = pressed(when, tmp_path, number)
+    assert (code, said[-1]) == (INTERRUPTED, SAID)
+    assert said.count(SAID) == 1
+    assert not [line for line in said if "Traceback" in line or "Exception" in line]
+    assert grmeval(*WORDS, "--results", tmp_path / "results").returncode == 0
+
+
+@pytest.mark.parametrize("when", ["typer", "pyarrow", "exit"])
+def test_whoever_ignores_it_goes_on(when: str, tmp_path: Path) -> None:
+    code, said = pressed(when, tmp_path, signal.SIGINT, ignored=True)
+    assert (code, SAID in said) == (0, False), said
+
+
+LOOK = f"""
+import json, sys
+
+class Look:
+    first = None
+
+    def write(self, text):
+        if self.first is None:
+            self.first = text, sorted({HEAVY!r} & {{name.split(".")[0] for name in sys.modules}})
+        return len(text)
+
+    def flush(self):
+        pass
+
+sys.stderr, said = Look(), sys.stderr
+sys.argv = ["grmeval", *sys.argv[1:]]
+from grmeval.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps(sys.stderr.first), file=said)
+"""
+
+
+def test_a_run_speaks_before_it_imports_what_takes_long(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", LOOK, *map(str, WORDS), "--results", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stderr) == ["reading sample …", []]
+
+
+def test_a_run_says_what_it_does(tmp_path: Path) -> None:
+    first = grmeval(*WORDS, "--results", tmp_path).stderr.splitlines()
+    assert [line for line in first if line.endswith(" …")] == [
+        "reading sample …",
+        "loading engine fake: fake …",
+        "scoring sample …",
+    ]
