@@ -7,13 +7,20 @@ nothing is, the process ends at once. Imported before anything that takes time.
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "SAID", "at_once", "in_turn"]
+__all__ = ["CHILD", "INTERRUPTED", "SAID", "at_once", "in_turn", "is_child"]
 
 INTERRUPTED = 130
 SAID = "interrupted: what is finished is kept; the same command goes on"
+CHILD = "GRMEVAL_CHILD"
+"""Set for a command that another one started, which says the line for both."""
+
+
+def is_child() -> bool:
+    """Whether another command started this one."""
+    return CHILD in os.environ
 
 
 def at_once() -> None:
@@ -44,5 +51,7 @@ def _answer(how: object) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, f"{SAID}\n".encode())
+    if not is_child():
+        with suppress(OSError):
+            os.write(2, f"{SAID}\n".encode())
     os._exit(INTERRUPTED)

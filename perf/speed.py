@@ -99,7 +99,7 @@ def main() -> None:
         written[name] = [f"$ python perf/{name}.py {shown}".rstrip(), *lines]
     for name, lines in written.items():
         block = "".join(f"    {line}".rstrip() + "\n" for line in lines)
-        page = marked(name).sub(lambda _, block=block: f"\n{block}\n", page)
+        page = marked(name).sub(f"\n{block}\n".replace("\\", r"\\"), page)
     PAGE.write_text(page, "utf-8")
     print(f"written to {PAGE}")
 

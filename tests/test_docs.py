@@ -17,6 +17,7 @@ from grmeval.benches.load import bench_ids, find_spec
 from grmeval.cli import COMMANDS
 from grmeval.engines.fake import FakeSettings
 from grmeval.score import read_prices
+from perf.speed import SCRIPTS, marked
 from tests.helpers import sampled
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +73,7 @@ def every_command() -> Iterator[Any]:
 
 
 def test_every_option_and_command_that_is_named_exists() -> None:
-    known = {"--help", "--no-deps", "--upgrade", "--install-completion"}
+    known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--copies"}
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():
@@ -93,6 +94,13 @@ def test_the_price_file_of_the_docs_can_be_read(tmp_path: Path) -> None:
 
 def test_every_setting_of_the_fake_engine_is_named() -> None:
     assert [n for n in FakeSettings.model_fields if f"`{n}`" not in DOCS["judging.md"]] == []
+
+
+def test_every_script_of_perf_is_run_and_its_figures_have_their_place() -> None:
+    assert {path.stem for path in ROOT.glob("perf/*.py")} == {*SCRIPTS, "speed"}
+    for name, script in SCRIPTS.items():
+        if script.full is not None:
+            assert marked(name).search(DOCS["speed.md"]), name
 
 
 def test_every_preset_is_in_the_readme() -> None:

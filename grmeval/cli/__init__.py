@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from grmeval.errors import GrmevalError, InfrastructureError
-from grmeval.interrupts import INTERRUPTED, SAID, in_turn
+from grmeval.interrupts import INTERRUPTED, SAID, in_turn, is_child
 
 __all__ = ["app", "main"]
 
@@ -75,7 +75,8 @@ def _left() -> Iterator[None]:
         _drop_output()
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except KeyboardInterrupt:
-        _say(SAID)
+        if not is_child():
+            _say(SAID)
         raise typer.Exit(INTERRUPTED) from None
     except (GrmevalError, OSError) as error:
         if "--debug" in sys.argv:

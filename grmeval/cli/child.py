@@ -7,9 +7,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-__all__ = ["leave_with_parent", "run_child"]
+from grmeval.interrupts import CHILD, is_child
 
-_MARK = "GRMEVAL_CHILD"
+__all__ = ["leave_with_parent", "run_child"]
 
 
 def run_child(words: Sequence[object], quiet: bool = False) -> int:
@@ -18,7 +18,7 @@ def run_child(words: Sequence[object], quiet: bool = False) -> int:
     What it prints goes to standard error, or unheard if `quiet`: standard output is the caller's.
     """
     command = [sys.executable, "-m", "grmeval", *map(str, words)]
-    environment = os.environ | {_MARK: "1"}
+    environment = os.environ | {CHILD: "1"}
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ def leave_with_parent() -> None:
 
     Its standard input is a pipe that nobody writes to; it ends with its other end.
     """
-    if os.environ.pop(_MARK, None) is None:
+    if not is_child():
         return
 
     def wait() -> None:
