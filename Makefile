@@ -8,6 +8,10 @@ LIMIT  ?=
 K      ?= 8
 WORKERS ?= 2
 
+# Where this is set (as in many containers), every start of Python compiles pandas, SciPy and vLLM anew:
+# seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # vLLM's CPU build exists for Linux on x86-64; elsewhere everything but vLLM is installed.
 ifeq ($(shell uname -s)-$(shell uname -m),Linux-x86_64)
 SET := cpu
@@ -57,7 +61,7 @@ endif
 	$(BIN)/grmeval scale-curve
 
 test: install  ## All tests but the long ones, on two processes.
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 test-long: install  ## What takes minutes and rarely breaks.
 	$(BIN)/python -m pytest -q -m long

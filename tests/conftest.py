@@ -1,7 +1,28 @@
 """What holds for every test."""
 
+import os
 import signal
+from typing import Any
+
+import pytest
 
 # Whoever starts the tests in the background of a script has Ctrl-C ignored, and processes that tests start
 # would inherit that: with a handler here they have the usual one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Read as huggingface_hub is imported; the command line runs in this process too.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests go to whichever process is free; those that load vLLM, which takes every core, to one of them.
+
+    (`--dist loadgroup` is for that, but its groups have no effect with pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneForVllm(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "vllm" if "/test_vllm" in nodeid else nodeid
+
+    return OneForVllm(config, log)

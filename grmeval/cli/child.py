@@ -23,6 +23,7 @@ def run_child(words: Sequence[object], quiet: bool = False) -> int:
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL if quiet else _error_stream(),
+        stderr=_error_stream(),
         env=environment,
     ) as child:
         try:

@@ -281,6 +281,7 @@ def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
                     f"items are not at hand ({names})",
                     soft_wrap=True,
                 )
+            signs.so_far(lambda: "looking at what is there …")
             progress = ConsoleProgress(err, signs)
             folder = extend(plan, progress, engines)
             if not progress.loaded:

@@ -101,6 +101,7 @@ def suite(
     """
     from grmeval.cli.settings import price_file
     from grmeval.errors import ConfigError, Incomplete
+    from grmeval.report.signs import Signs
     from grmeval.runs.suite import Planner, read_suite
 
     stem, asked = read_suite(name)
@@ -108,8 +109,10 @@ def suite(
     asked = _only(asked, table or [])
     choices = _choices(asked, model or [], data or [], more, fake, k, limit, results)
     planner = Planner(asked, choices, fetch=not dry_run)
-    for run in asked.runs:  # mistakes are found before a model is loaded
-        planner.plan(run)
+    with Signs() as signs:
+        signs.at(f"planning the {len(asked.runs)} runs of {stem}")
+        for run in asked.runs:  # mistakes are found before a model is loaded
+            planner.plan(run)
     if dry_run:
         _show_dry(planner)
         return

@@ -1,5 +1,6 @@
 """Signs of life: what a command is doing, said as it begins, and every ten seconds until it ends."""
 
+import contextlib
 import sys
 import threading
 import time
@@ -15,8 +16,12 @@ EVERY = 10.0
 
 
 def say(line: str) -> None:
-    """A line on standard error, at once; text of strangers in it makes no terminal act."""
-    print(printable(line), file=sys.stderr, flush=True)
+    """A line on standard error, at once; text of strangers in it makes no terminal act.
+
+    Where nobody can read it (a full disk, a closed pipe) the work goes on.
+    """
+    with contextlib.suppress(OSError):
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 class Signs:

@@ -3,7 +3,6 @@
 import platform
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from grmeval.benches import load
 from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
-from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm import VllmEngine
 from grmeval.engines.vllm_model import available
 from grmeval.items import Completion, Item, Key, Message, Request
@@ -22,7 +20,6 @@ from tests.helpers import WRITING
 
 pytestmark = [
     pytest.mark.vllm,
-    pytest.mark.xdist_group("vllm"),
     pytest.mark.filterwarnings("default"),
     pytest.mark.skipif(
         not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
@@ -31,15 +28,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[VllmEngine]:
-    """In float32, drawing with a temperature and a nucleus: neither may touch a probability."""
-    location = resolve("demo", None).location
-    sampling = Sampling(temperature=0.7, top_p=0.9, max_tokens=96)
-    settings = ModelSettings(location, dtype="float32", max_model_len=2048)
-    loaded = VllmEngine(settings, sampling, seed=1)
-    yield loaded
-    loaded.close()
+@pytest.fixture
+def sampling() -> Sampling:
+    """With a temperature and a nucleus: neither may touch a probability."""
+    return Sampling(temperature=0.7, top_p=0.9, max_tokens=96)
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,13 @@ from grmeval.engines.vllm_model import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Request
-from grmeval.runs import again
+from grmeval.runs import Engines, again, configure, extend, prepare
 from grmeval.store import RunFolder
 from tests.heads import random_head
-from tests.helpers import grmeval, rows, sampled
+from tests.helpers import Quiet, grmeval, rows, sampled
 
 pytestmark = [
     pytest.mark.vllm,
-    pytest.mark.xdist_group("vllm"),
     pytest.mark.filterwarnings("default"),
     # Where `make install` can install vLLM, its absence is a failure.
     pytest.mark.skipif(
@@ -36,7 +35,7 @@ pytestmark = [
     ),
 ]
 CONTEXT = 1024
-TEXTS = 64
+TEXTS = 24
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +100,21 @@ def reference(folder: Path) -> NDArray[np.float64]:
     return np.array(found)
 
 
-@pytest.mark.parametrize("size", [64, 7, 1])
+SIZES = (1, 7, 64)
+
+
+@pytest.fixture(scope="module")
+def by_size(scorer: VllmScorer) -> dict[int, NDArray[np.float64]]:
+    """Rewards of all texts, in batches of each size."""
+    chats = [chat(number) for number in range(TEXTS)]
+    return {size: rewards(scorer, chats, size) for size in SIZES}
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_rewards_are_those_of_transformers(
-    reference: NDArray[np.float64], scorer: VllmScorer, size: int
+    reference: NDArray[np.float64], by_size: dict[int, NDArray[np.float64]], size: int
 ) -> None:
-    found = rewards(scorer, [chat(number) for number in range(TEXTS)], size)
+    found = by_size[size]
     furthest = float(np.abs(found - reference).max())
     print(f"batches of {size}: furthest {furthest:.2e}, rewards' std {reference.std():.3f}")
     assert furthest < 1e-3
@@ -113,9 +122,8 @@ def test_rewards_are_those_of_transformers(
     assert (np.argsort(found) == np.argsort(reference)).all()
 
 
-def test_rewards_do_not_depend_on_the_batch(scorer: VllmScorer) -> None:
-    chats = [chat(number) for number in range(TEXTS)]
-    found = np.array([rewards(scorer, chats, size) for size in (1, 7, 64)])
+def test_rewards_do_not_depend_on_the_batch(by_size: dict[int, NDArray[np.float64]]) -> None:
+    found = np.array(list(by_size.values()))
     furthest = float(np.ptp(found, axis=0).max())
     print(f"batches of 1, 7, 64: furthest {furthest:.2e} from one another")
     assert furthest < 1e-3
@@ -183,6 +191,44 @@ def test_rewards_come_before_the_others_end(scorer: VllmScorer) -> None:
     assert not scorer._engine.has_unfinished_requests()
 
 
+class Kept(HeadEngine):
+    """On the shared model: a run does not close it."""
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_head_reads_the_critiques_of_a_run(
+    folder: Path, scorer: VllmScorer, tmp_path: Path
+) -> None:
+    critiques = sampled(tmp_path, k=2, limit=6, engine_args={"truncated": 0.2})
+    settings = {"bench": "sample", "judge": "critique-scalar", "critiques": critiques.path}
+    settings |= {"model": str(folder), "k": 2, "limit": 6, "results": tmp_path}
+    settings |= {"dtype": "float32", "max_model_len": CONTEXT}
+    path = extend(prepare(configure(settings)), Quiet(), Engines(lambda seed: Kept(scorer))).path
+    found = {(row["subset"], row["id"], row["j"]): row for row in rows(path)}
+    read = {(row["subset"], row["id"], row["j"]): row for row in rows(critiques.path)}
+    assert found.keys() == read.keys()
+    plan = again(RunFolder(path), 2)
+    numbers = set()
+    for request in plan.requests(plan.missing([])):
+        key = (*request.key, request.js[0])
+        row, critique = found[key], read[key]
+        assert (row["invalid"] == "no_critique") == (critique["finish"] == "length")
+        assert row["tokens"] == critique["tokens"]
+        lengths = [len(scorer.encode(chat, finished=True)) for chat in request.prompts]
+        assert row["prompt_tokens"] == critique["prompt_tokens"] + sum(lengths)
+        if row["scores"] is not None:
+            (alone,) = HeadEngine(scorer).generate([request])
+            slots = [row["scores"][index] for index in request.order]
+            assert slots == pytest.approx(json.loads(alone.text), abs=1e-3)
+            numbers |= set(slots)
+    assert len(numbers) > 12  # responses and critiques both change them
+
+
+# From here on models are loaded and closed, which ends what vLLM held before.
+
+
 def test_a_stored_run_is_scored_by_the_command(folder: Path, tmp_path: Path) -> None:
     run = sampled(tmp_path, k=2, limit=6)
     words = (
@@ -211,33 +257,15 @@ def test_a_stored_run_is_scored_by_the_command(folder: Path, tmp_path: Path) -> 
     assert voted.returncode == 0, voted.stderr
 
 
-def test_a_head_reads_the_critiques_of_a_run(
-    folder: Path, scorer: VllmScorer, tmp_path: Path
-) -> None:
+@pytest.mark.long
+def test_a_run_of_a_head_through_the_command_line(folder: Path, tmp_path: Path) -> None:
     critiques = sampled(tmp_path, k=2, limit=6, engine_args={"truncated": 0.2})
     words = ("run", "--bench", "sample", "--judge", "critique-scalar", "--critiques", "latest")
     asked = (*words, "--model", folder, "--k", 2, "--limit", 6, "--results", tmp_path)
     done = grmeval(*asked, "--dtype", "float32", "--max-model-len", CONTEXT)
     assert done.returncode == 0, done.stderr
     (path,) = (p.parent for p in tmp_path.glob("*/*/*/run.json") if p.parent != critiques.path)
-    found = {(row["subset"], row["id"], row["j"]): row for row in rows(path)}
-    read = {(row["subset"], row["id"], row["j"]): row for row in rows(critiques.path)}
-    assert found.keys() == read.keys()
-    plan = again(RunFolder(path), 2)
-    numbers = set()
-    for request in plan.requests(plan.missing([])):
-        key = (*request.key, request.js[0])
-        row, critique = found[key], read[key]
-        assert (row["invalid"] == "no_critique") == (critique["finish"] == "length")
-        assert row["tokens"] == critique["tokens"]
-        lengths = [len(scorer.encode(chat, finished=True)) for chat in request.prompts]
-        assert row["prompt_tokens"] == critique["prompt_tokens"] + sum(lengths)
-        if row["scores"] is not None:
-            (alone,) = HeadEngine(scorer).generate([request])
-            slots = [row["scores"][index] for index in request.order]
-            assert slots == pytest.approx(json.loads(alone.text), abs=1e-3)
-            numbers |= set(slots)
-    assert len(numbers) > 12  # responses and critiques both change them
+    assert len(rows(path)) == 12
     again_asked = grmeval(*asked, "--dtype", "float32", "--max-model-len", CONTEXT)
     assert (again_asked.returncode, "loading" in again_asked.stderr) == (0, False)
 

@@ -7,12 +7,15 @@ from typing import Any
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.measure import VOTE_TABLE
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.diagnosis.agreement import agreement, calibration, scores, split, votes
+from grmeval.score.diagnosis.agreement import agreement
+from grmeval.score.diagnosis.calibration import calibration
 from grmeval.score.diagnosis.findings import Part
 from grmeval.score.diagnosis.meta_rewards import meta
 from grmeval.score.diagnosis.observed import observe
 from grmeval.score.diagnosis.output import output, regret
 from grmeval.score.diagnosis.position_and_length import length, position, reversal
+from grmeval.score.diagnosis.scores import scores
+from grmeval.score.diagnosis.variance import split, votes
 from grmeval.score.table import provenance
 from grmeval.score.verdicts import check_scale, check_votes, usual_vote
 from grmeval.store import RunFolder, origin

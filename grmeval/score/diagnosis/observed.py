@@ -1,6 +1,6 @@
 """What a diagnosis looks at: a run's arrays with orders, lengths and tokens beside them, by kind of item."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from grmeval.measure.agreement import picks
 from grmeval.score.arrays import Block, RunArrays
 from grmeval.store import RunFolder, sample_batches
 
-__all__ = ["KINDS", "Kind", "Observed", "observe"]
+__all__ = ["KINDS", "Kind", "Observed", "joined", "observe", "over_samples"]
 
 KINDS = ("pairs", "best-of-n", "pools", "single responses")
 """Two responses in one prompt; more; responses judged one by one and compared; one, right or wrong."""
@@ -89,6 +89,11 @@ def over_samples(values: NDArray[Any], taken: Bools) -> Floats:
     """Mean [I] over the samples taken, of values [I, N]; 0 where none is."""
     found: Floats = np.where(taken, values, 0.0).sum(axis=1) / np.maximum(taken.sum(axis=1), 1)
     return found
+
+
+def joined(each: Sequence[NDArray[Any]], known: Sequence[NDArray[np.bool_]]) -> NDArray[Any]:
+    """Values of each kind's known items, one after the other."""
+    return np.concatenate([values[there] for values, there in zip(each, known, strict=True)])
 
 
 class Observed(NamedTuple):
