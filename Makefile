@@ -64,13 +64,14 @@ test: install  ## All tests but the long ones, on two processes.
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 test-long: install  ## What takes minutes and rarely breaks.
-	$(BIN)/python -m pytest -q -m long
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m long
+	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py
 
 perf-small: install  ## Every benchmark of perf/ in its smallest form: that it runs, not how fast.
 	$(BIN)/python perf/speed.py --small
 
-fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 500).
-	GRMEVAL_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 100).
+	GRMEVAL_FUZZ=10000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py
 
 check: install  ## Formatting, lint, types.
 	$(BIN)/ruff format --check .

@@ -32,7 +32,7 @@ from grmeval.store.fold import fold
 from grmeval.store.journal import read_journal
 from grmeval.store.samples import read_rows, stored_keys, totals
 
-EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "500"))
+EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "100"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -433,6 +433,7 @@ class Runner:
         return codes
 
 
+@pytest.mark.long
 def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any) -> None:
     bench, base = rows(tmp_path), tmp_path / "base.json"
     more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K)}

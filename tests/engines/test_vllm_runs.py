@@ -97,6 +97,7 @@ def adapter(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_two_benchmarks_share_a_model_and_an_adapter_changes_it(tmp_path: Path) -> None:
     row = {"prompt": "2 + 2?", "responses": ["4", "5"]}
     (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
@@ -118,6 +119,7 @@ def test_two_benchmarks_share_a_model_and_an_adapter_changes_it(tmp_path: Path) 
     assert labels == {"demo", "demo+my-adapter"}
 
 
+@pytest.mark.long
 def test_too_little_memory_says_what_to_lower(tmp_path: Path) -> None:
     greedy = {"VLLM_CPU_KVCACHE_SPACE": "1000000"}  # GiB, for the CPU build
     cache = ("--engine-arg", f"kv_cache_memory_bytes={10**15}")  # for the GPU's

@@ -229,6 +229,7 @@ def test_a_head_reads_the_critiques_of_a_run(
 # From here on models are loaded and closed, which ends what vLLM held before.
 
 
+@pytest.mark.long
 def test_a_stored_run_is_scored_by_the_command(folder: Path, tmp_path: Path) -> None:
     run = sampled(tmp_path, k=2, limit=6)
     words = (
@@ -270,6 +271,7 @@ def test_a_run_of_a_head_through_the_command_line(folder: Path, tmp_path: Path) 
     assert (again_asked.returncode, "loading" in again_asked.stderr) == (0, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["two labels", "a generator"])
 def test_a_model_without_a_head_of_one_number_is_refused(tmp_path: Path, kind: str) -> None:
     labels = kind == "two labels"

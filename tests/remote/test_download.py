@@ -139,7 +139,7 @@ def test_the_wait_that_a_server_wants_is_kept(
     with serve(GitHub(files={PATH: BODY}, troubles=troubles)) as site:
         get(site, tmp_path)
         assert len(site.asked) == 2
-    assert waits == [1]
+    assert [wait for wait in waits if wait] == [1]  # the server of the test waits too, for nothing
     assert "HTTP 429 from http://127" in (said := capfd.readouterr().err)
     assert "trying again in 1 s" in said
 

@@ -229,14 +229,14 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     words = ["run", "--engine", "fake", "--judge", "critique-scalar", "--k", 16]
     words += ["--critiques", critiques.path, "--engine-arg", "latency=0.001"]
     kills, seen = 0, 0
-    for more in random.integers(1, 200, size=4):
+    for more in random.integers(1, 200, size=2):
         with running(*words, "--results", tmp_path / "torn") as at_work:
             until_there_are(seen + int(more), lambda: stored(tmp_path / "torn"), at_work)
         kills += at_work.returncode == -signal.SIGKILL
         done = stored(tmp_path / "torn")
         assert done > seen or done == 75 * 16
         seen = done
-    assert kills >= 3
+    assert kills == 2
     found = []
     for name in ("torn", "whole"):
         finished = grmeval(*words, "--results", tmp_path / name)

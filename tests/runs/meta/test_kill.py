@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from grmeval.store import RewardFile
 from tests.helpers import grmeval, running, sampled, until
 
-KILLS = 10
+KILLS = 4
 
 
 def arguments(results: Path) -> list[object]:
@@ -41,7 +41,7 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
         done = rewards(torn)
         assert done > seen or done == 75 * 32
         seen = done
-    assert kills >= 3
+    assert kills >= 2
     for path in (torn, whole):
         finished = grmeval(*arguments(path.parents[2]))
         assert finished.returncode == 0, finished.stderr

@@ -9,19 +9,20 @@ from grmeval.score import score
 from tests.helpers import sampled
 
 
+@pytest.mark.parametrize("seeds", [40, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("spread", "accuracy"), [(0.0, 0.7), (0.3, 0.6)])
-def test_the_interval_covers_the_truth_in_200_seeds(
-    tmp_path: Path, spread: float, accuracy: float
+def test_the_interval_covers_the_truth(
+    tmp_path: Path, spread: float, accuracy: float, seeds: int
 ) -> None:
     covered = 0
-    for seed in range(200):
+    for seed in range(seeds):
         arguments = {"accuracy": accuracy, "spread": spread}
         folder = sampled(tmp_path / str(seed), k=1, seed=seed, engine_args=arguments)
         overall = score(folder).rows[0]
         covered += overall.low <= accuracy <= overall.high
-    low, high = binom.interval(0.999, 200, 0.95)
+    low, high = binom.interval(0.999, seeds, 0.95)
     print(
-        f"accuracy {accuracy}, spread {spread}: {covered} of 200 cover; allowed {low:.0f}-{high:.0f}"
+        f"accuracy {accuracy}, spread {spread}: {covered} of {seeds} cover; allowed {low:.0f}-{high:.0f}"
     )
     assert low <= covered <= high
 

@@ -428,6 +428,7 @@ def test_journals_are_read_before_they_are_folded(tmp_path: Path) -> None:
     assert diagnosis_json(diagnose(RunFolder(folder.path))) == before
 
 
+@pytest.mark.long
 @on_official_rows(SHARED / "RMB.tar.xz")
 @pytest.mark.parametrize("bias", [0, 2])
 def test_on_official_rows(tmp_path: Path, bias: int) -> None:
