@@ -1,5 +1,6 @@
 """One generating model through vLLM for all tests that can share it: loading it takes longer than they do."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from grmeval.engines.vllm import VllmEngine
 __all__ = ["CONTEXT"]
 
 CONTEXT = 2048
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads that wait for one another while the other cores run other tests wait most of the time.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,9 @@ def test_each_judge_is_answered_in_its_format(engine: VllmEngine, tmp_path: Path
     for name in WRITING:
         given = tmp_path / "p.txt" if WRITING[name].needs.principles else None
         judges[name] = make_judge(name, structured_tokens=96, principles=given)
-    requests = [made(judge, item) for judge in judges.values() for item in chosen]
+    pair, four = chosen
+    requests = [made(judge, pair) for judge in judges.values()]
+    requests += [made(judges[name], four) for name in ("pointwise", "index-prob")]
     seen = set()
     for done in engine.generate(requests):
         judge = judges[done.request.key.subset]
@@ -100,7 +102,7 @@ def test_each_judge_is_answered_in_its_format(engine: VllmEngine, tmp_path: Path
         assert all(score is not None and low <= score <= high for score in sample.scores)
         assert (sample.weight is not None) == (judge.name == "index-prob")
         assert sample.weight is None or 0 < sample.weight <= 1
-    assert seen == {(name, n) for name in WRITING for n in (2, 4)}
+    assert seen == {*((name, 2) for name in WRITING), ("pointwise", 4), ("index-prob", 4)}
 
 
 def third_word(text: str) -> tuple[int, int] | None:
@@ -118,6 +120,7 @@ def two_words(text: str) -> tuple[int, int] | None:
 def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any) -> None:
     import torch
 
+    engine._sampling = engine._sampling._replace(max_tokens=32)
     asked = ["Tell a story.", "Name unusual minerals.", "Schreibe einen Satz.", "List emoji: 🙂🙃"]
     requests = [
         Request(Key("s", f"{text}{at}"), (0,), (0, 1), (Message("user", text),), None, locate)

@@ -37,7 +37,7 @@ pytestmark = [
 KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
 SMALL = (
     *("--bench", "sample", "--model", "demo", "--dtype", "float32"),
-    *("--limit", 3, "--max-tokens", 96),
+    *("--limit", 2, "--max-tokens", 96),
 )
 
 
@@ -58,19 +58,19 @@ def test_the_seed_of_a_launch_decides_its_texts() -> None:
 def test_run_extend_and_rerun_through_the_command_line(tmp_path: Path) -> None:
     first = grmeval("run", *SMALL, "--k", 2, "--results", tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "6 samples of 3 items" in first.stderr
+    assert "4 samples of 2 items" in first.stderr
     before = rows(latest(tmp_path))
     assert all(row["invalid"] in (None, "truncated") for row in before)
     assert any(row["scores"] for row in before)
     second = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
-    assert "6 samples of 3 items (6 are there)" in second.stderr, second.stderr
+    assert "4 samples of 2 items (4 are there)" in second.stderr, second.stderr
     after = rows(latest(tmp_path))
     assert [row for row in after if row["j"] < 2] == before
     third = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
     assert (third.returncode, "loading" in third.stderr) == (0, False)
     assert third.stdout == second.stdout
     launches = RunFolder(latest(tmp_path)).record["launches"]
-    assert [launch["samples"] for launch in launches] == [6, 6]
+    assert [launch["samples"] for launch in launches] == [4, 4]
     assert {launch["engine"]["engine"] for launch in launches} == {"vllm"}
 
 
@@ -139,7 +139,7 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
             at_work = subprocess.Popen(
                 command(*arguments), stdout=said, stderr=said, env=ENVIRONMENT
             )
-        wanted = len(kept) + int(random.integers(1, 9))
+        wanted = len(kept) + int(random.integers(1, 6))
         until_there_are(wanted, lambda: _stored(tmp_path), at_work)
         at_work.kill()
         at_work.wait()
@@ -154,12 +154,12 @@ def test_killed_runs_of_the_real_engine_lose_nothing(tmp_path: Path) -> None:
     assert sorted((r["subset"], r["id"], r["j"]) for r in final) == [
         (r["subset"], r["id"], r["j"]) for r in final
     ]
-    assert len(final) == 12
+    assert len(final) == 8
     by_key = {(r["subset"], r["id"], r["j"]): r["text"] for r in final}
     assert all(by_key[key] == text for key, text in journaled.items())
     fake = grmeval(
         *("run", "--bench", "sample", "--engine", "fake"),
-        *("--limit", 3, "--k", 4, "--results", tmp_path / "f"),
+        *("--limit", 2, "--k", 4, "--results", tmp_path / "f"),
     )
     assert fake.returncode == 0, fake.stderr
     assert [r["order"] for r in rows(latest(tmp_path / "f"))] == [r["order"] for r in final]

@@ -44,7 +44,7 @@ MOMENTS = (
 
 @pytest.mark.parametrize(
     ("most", "folds"),
-    [(8, 2), pytest.param(50, 12, marks=pytest.mark.long)],
+    [(4, 1), pytest.param(50, 12, marks=pytest.mark.long)],
     ids=["a few kills", "fifty kills"],
 )
 def test_kills_lose_nothing_and_repeat_nothing(most: int, folds: int, tmp_path: Path) -> None:
