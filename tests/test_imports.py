@@ -88,7 +88,9 @@ def module_of(name: str) -> str:
     above, _, last = name.rpartition(".")
     if last in handed_on(above):
         return above
-    return name if name in MODULES else module_of(above)
+    while name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
 
 
 @cache
@@ -186,6 +188,16 @@ def test_imports_run_downwards(module: str) -> None:
             "grmeval.score.verdicts.rules",
             "if TYPE_CHECKING:\n    from grmeval.report.accuracy import table",
         ),
+        ("grmeval.report.gate", "from grmeval.score.nightly.gate import Gated"),
+        ("grmeval.runs.plan", "from grmeval.store.reparse import reread"),
+        ("grmeval.cli.compare", "from grmeval.score.compare import Gap"),
+        ("grmeval.cli.run", "from grmeval.score.table.accuracy import score"),
+        ("grmeval.store.folder", "from grmeval.runs import Plan"),
+        ("grmeval.runs.sample", "from grmeval.runs.meta import meta_score"),
+        ("grmeval.runs.plan", "from grmeval.runs import Engines"),
+        ("grmeval.score.cost.cost", "from grmeval.score.verdicts import Rules"),
+        ("grmeval.score.table.footer", "from grmeval.score.curve import scale"),
+        ("grmeval.score.compare", "from grmeval.score.curve import Scaling"),
         ("grmeval", "from grmeval.errors import GrmevalError"),
         ("grmeval", "import numpy"),
     ],
@@ -199,6 +211,10 @@ def test_the_check_can_fail(module: str, source: str) -> None:
     [
         ("grmeval.cli.run", "from grmeval.items import Item\nimport typer"),
         ("grmeval.score.curve.curve", "from grmeval.measure import wilson"),
+        ("grmeval.score.curve.curve", "from grmeval.score.curve.points import Point"),
+        ("grmeval.score.curve.curve", "from grmeval.score.table import footer"),
+        ("grmeval.runs.meta.score", "from grmeval.runs.sample import extend"),
+        ("grmeval.cli.run", "from grmeval.score.verdicts import check_votes"),
         ("grmeval.measure.votes", "from . import subsets"),
         ("grmeval.store.folder", "from grmeval import __version__, resources"),
     ],

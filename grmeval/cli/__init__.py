@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from grmeval.errors import GrmevalError, InfrastructureError
-from grmeval.interrupts import INTERRUPTED, SAID, in_turn, is_child
+from grmeval.interrupts import INTERRUPTED, SAID, leave
 
 __all__ = ["app", "main"]
 
@@ -67,16 +67,15 @@ class _Commands(TyperGroup):
 def _left() -> Iterator[None]:
     """What ends a command becomes a message and an exit code; a bug passes, to be said as one."""
     try:
-        with in_turn():
-            yield
-            sys.stdout.flush()
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe left early (`| head`): nobody is to be told.
         _drop_output()
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except KeyboardInterrupt:
-        if not is_child():
-            _say(SAID)
+        leave()
+        _say(SAID)
         raise typer.Exit(INTERRUPTED) from None
     except (GrmevalError, OSError) as error:
         if "--debug" in sys.argv:

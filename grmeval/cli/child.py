@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from grmeval.interrupts import CHILD, is_child
+from grmeval.interrupts import CHILD, in_turn, is_child
 
 __all__ = ["leave_with_parent", "run_child"]
 
@@ -19,13 +19,16 @@ def run_child(words: Sequence[object], quiet: bool = False) -> int:
     """
     command = [sys.executable, "-m", "grmeval", *map(str, words)]
     environment = os.environ | {CHILD: "1"}
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL if quiet else _error_stream(),
-        stderr=_error_stream(),
-        env=environment,
-    ) as child:
+    with (
+        in_turn(),
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if quiet else _error_stream(),
+            stderr=_error_stream(),
+            env=environment,
+        ) as child,
+    ):
         try:
             code = child.wait()
         except (

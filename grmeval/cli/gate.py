@@ -148,10 +148,11 @@ def _baseline(text: str, results: Path, vote: str | None, night: "RunFolder") ->
 def _extended(folder: "RunFolder", k: int) -> "RunFolder":
     """The run with k samples an item, sampled as it was."""
     from grmeval.cli.output import consoles
+    from grmeval.interrupts import in_turn
     from grmeval.report.progress import ConsoleProgress
     from grmeval.report.signs import Signs
     from grmeval.runs import again, extend
 
-    with Signs() as signs:
+    with in_turn(), Signs() as signs:
         signs.at(f"planning {k} samples an item")
         return extend(again(folder, k), ConsoleProgress(consoles()[1], signs))

@@ -57,6 +57,7 @@ def meta_score(
     """
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
+    from grmeval.interrupts import in_turn
     from grmeval.report.grid import json_object as as_object
     from grmeval.report.grid import json_text
     from grmeval.report.meta import ConsoleMeta, scored_lines
@@ -70,7 +71,7 @@ def meta_score(
     where = results_folder(results)
     paths = dict.fromkeys(find_run(run, where).resolve() for run in runs)
     folders = [RunFolder(path) for path in paths]
-    with Signs() as signs:
+    with in_turn(), Signs() as signs:
         signs.at("looking at the meta RM and the judgements")
         plan = prepare_meta(configure_meta(flags))
         out, err = consoles()

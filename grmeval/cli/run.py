@@ -267,11 +267,12 @@ def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Ac
 def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
     """Each run as soon as it has all its samples; after the last the engine is closed."""
     from grmeval.cli.output import consoles
+    from grmeval.interrupts import in_turn
     from grmeval.report.progress import ConsoleProgress
     from grmeval.runs import Engines, extend
 
     _, err = consoles()
-    with Engines() as engines:
+    with in_turn(), Engines() as engines:
         for plan in plans:
             spec = plan.loaded.spec
             if missing := plan.loaded.missing:

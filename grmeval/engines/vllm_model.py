@@ -72,10 +72,14 @@ class VllmModel(ABC, Generic[Asked, Answer]):
         }
         self._llm = _start(own | more, settings.arguments)
         self._engine = self._llm.llm_engine
+        self._check(settings)
         self.context: int = self._engine.model_config.max_model_len
         self.encode = ChatEncoder(self._llm.get_tokenizer(), settings.chat_template_kwargs)
         # Twice what runs at once: the scheduler never starves, memory stays bounded.
         self._window = 2 * self._engine.vllm_config.scheduler_config.max_num_seqs
+
+    def _check(self, settings: ModelSettings) -> None:
+        """ConfigError: the model that was loaded is none for this."""
 
     def facts(self) -> dict[str, str]:
         """Versions, device, number format and context."""

@@ -18,16 +18,15 @@ class VllmScorer(VllmModel[ScoreRequest, Reward]):
     def __init__(self, settings: ModelSettings) -> None:
         """Load the model; ConfigError: it has no such head, EngineError says what failed and what to try."""
         super().__init__(settings, seed=0, runner="pooling")
-        self._check_head(settings.model)
 
-    def _check_head(self, model: str) -> None:
+    def _check(self, settings: ModelSettings) -> None:
         """A causal model that is pooled gives an embedding, and its config says 2 labels by default."""
         labels = int(getattr(self._engine.model_config.hf_config, "num_labels", 0))
         if "classify" in self._engine.get_supported_tasks() and labels == 1:
             return
         self.close()
         raise ConfigError(
-            f"{model}: it has no head that gives one number: a sequence-classification model "
+            f"{settings.model}: it has no head that gives one number: a sequence-classification model "
             f"(…ForSequenceClassification) with num_labels 1 is needed; its num_labels is {labels}"
         )
 

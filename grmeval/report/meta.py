@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grmeval import interrupts
 from grmeval.engines.scorer import Reward
 from grmeval.report.signs import Signs
 from grmeval.runs.meta import MetaPlan, Scored
@@ -29,6 +30,7 @@ class ConsoleMeta:
 
     def begin(self, run: Path, samples: int, have: int) -> None:
         """Say what is about to be scored."""
+        interrupts.check()
         self._total, self._done = samples, 0
         before = f" ({have:,} are there)" if have else ""
         self._say(f"{run}: meta rewards of {samples:,} judgements{before}")

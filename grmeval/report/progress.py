@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from grmeval import interrupts
 from grmeval.items import Sample
 from grmeval.report.signs import Signs
 from grmeval.runs import Estimate, Plan
@@ -36,6 +37,7 @@ class ConsoleProgress:
 
     def begin(self, estimate: Estimate) -> None:
         """Say what is about to be asked."""
+        interrupts.check()
         self._signs.so_far(None if self._console.is_terminal else self._line)
         self._total = estimate.samples
         have = f" ({estimate.have:,} are there)" if estimate.have else ""
@@ -61,7 +63,8 @@ class ConsoleProgress:
 
     def end(self) -> None:
         """Say what the launch came to."""
-        self._signs.so_far(lambda: "folding the journal into samples.parquet …")
+        folding = "folding the journal into samples.parquet …"
+        self._signs.so_far((lambda: folding) if self._samples else None)
         now = time.perf_counter()
         if self._bar:
             self._draw(self._bar, now)

@@ -49,8 +49,9 @@ class Signs:
             self._turn, self._so_far = self._turn + 1, line
             self._changed.notify()
         if line and self._watcher is None:
-            self._watcher = threading.Thread(target=self._watch, name="signs of life", daemon=True)
-            self._watcher.start()
+            watcher = threading.Thread(target=self._watch, name="signs of life", daemon=True)
+            watcher.start()
+            self._watcher = watcher
 
     def _watch(self) -> None:
         with self._changed:

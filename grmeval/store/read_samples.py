@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from grmeval.errors import StoreError
 from grmeval.files import open_parquet
 from grmeval.items import Key
 from grmeval.store.folder import RunFolder
 from grmeval.store.journal import parse_line, read_journal
-from grmeval.store.samples import LATER, SAMPLES, SampleKey, named_damage, sample_schema, with_later
+from grmeval.store.samples import LATER, SAMPLES, SampleKey, sample_schema, with_later
 
 __all__ = ["item_samples", "sample_batches"]
 
@@ -18,7 +19,7 @@ KEY = list(SampleKey._fields)
 
 def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
     """One item's samples by j, folded or not: rows of `sample_schema`."""
-    with folder.reading() as journals, named_damage(folder.path / SAMPLES):
+    with folder.reading() as journals, _damage(folder.path):
         rows = []
         if (path := folder.path / SAMPLES).exists():
             rows += _stored(path, key)
@@ -56,7 +57,7 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
     """
     import pyarrow as pa
 
-    with contextlib.ExitStack() as opened, named_damage(folder.path / SAMPLES):
+    with contextlib.ExitStack() as opened, _damage(folder.path):
         with folder.reading() as paths:
             stored = None
             if (path := folder.path / SAMPLES).exists():
@@ -97,3 +98,15 @@ def _row(journal: tuple[Path, BinaryIO], offset: int) -> dict[str, Any]:
     path, file = journal
     file.seek(offset)
     return parse_line(file.readline(), path, 0)
+
+
+@contextlib.contextmanager
+def _damage(folder: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{folder / SAMPLES}: damaged: {error}; restore it, or move it away to sample again"
+        ) from None

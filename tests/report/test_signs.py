@@ -1,6 +1,7 @@
 """Signs of life: said as something begins, and again while it lasts; nothing afterwards."""
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,6 +81,8 @@ def test_a_judgement_that_takes_long_is_no_silence() -> None:
         until(lambda: said[-1] == "loading engine fake: fake …, 0 s so far")
         progress.begin(Estimate(75, 150, 600, 0, 50_000, 600_000))
         until(lambda: said[-1].startswith("0/600, 0.0 samples/s, 0 tokens/s, "))
+        done: Any = SimpleNamespace(tokens=3, invalid=None)
+        progress.advance(done)
         progress.end()
         until(lambda: said[-1] == "folding the journal into samples.parquet …")
     assert "600 samples of 75 items: 150 prompts" in shown.file.getvalue()
