@@ -36,7 +36,7 @@ LAYERS = (
 # The rooms of a house; `*`: the files that lie in it beside its rooms.
 ROOMS = {
     "score": (
-        ("curve", "compare", "nightly", "diagnosis"),
+        ("curve", "compare", "nightly", "diagnosis", "suite"),
         ("table",),
         ("verdicts", "cost"),
         ("arrays",),

@@ -248,7 +248,7 @@ def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool)
     from grmeval.cli.output import show_tables, told
     from grmeval.report.grid import json_text
     from grmeval.report.suite import cells_of, suite_json, suite_tables, write_suite
-    from grmeval.score.table import make_row
+    from grmeval.score.suite import make_row
     from grmeval.store import run_id
 
     asked = planner.suite

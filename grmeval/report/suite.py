@@ -14,7 +14,7 @@ from grmeval.report.published_check import base_row, printed_differences
 from grmeval.report.suite_dry_run import lacking_lines
 from grmeval.runs.suite import Job, Suite, SuiteRun
 from grmeval.score import Row
-from grmeval.score.table import Made
+from grmeval.score.suite import Made
 
 if TYPE_CHECKING:
     from rich.table import Table

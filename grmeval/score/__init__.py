@@ -1,7 +1,7 @@
 """Scores: a run folder -> arrays -> verdicts -> one result object that holds all a report prints.
 
 Open table/accuracy.py first: the walk of one run. Rooms import downwards only:
-arrays < verdicts, cost < table < curve, compare, nightly, diagnosis.
+arrays < verdicts, cost < table < curve, compare, nightly, diagnosis, suite.
 """
 
 from grmeval.score.compare import Comparison, Flip, Gap, compare

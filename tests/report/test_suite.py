@@ -7,7 +7,7 @@ import pytest
 from grmeval.report.suite import Cell, cells_of
 from grmeval.runs.suite import Suite, read_suite
 from grmeval.score import Cost, Row, Spent
-from grmeval.score.table import Made
+from grmeval.score.suite import Made
 
 
 def row(value: float, items: int, name: str = "overall") -> Row:

@@ -7,8 +7,7 @@ from grmeval.benches import groups
 from grmeval.errors import GrmevalError
 from grmeval.runs.suite import Job, Suite, SuiteRow
 from grmeval.score.cost import Cost, Prices
-from grmeval.score.table.accuracy import Accuracy, Row, score
-from grmeval.score.table.group_mean import together
+from grmeval.score.table import Accuracy, Row, score, together
 from grmeval.store import RunFolder
 
 __all__ = ["Made", "make_row"]
