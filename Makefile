@@ -60,11 +60,19 @@ else
 endif
 	$(BIN)/grmeval scale-curve
 
+# Where vLLM cannot be installed its tests are left out, and the last line counts them; where it can, its
+# absence is a failure.
+ifeq ($(SET),cpu)
+TESTS :=
+else
+TESTS := and not vllm
+endif
+
 test: install  ## All tests but the long ones, on two processes.
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not long $(TESTS)"
 
 test-long: install  ## What takes minutes and rarely breaks.
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m long
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "long $(TESTS)"
 	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py
 
 perf-small: install  ## Every benchmark of perf/ in its smallest form: that it runs, not how fast.

@@ -25,6 +25,7 @@ from grmeval.measure import (
     credit,
     estimate,
     panel,
+    resampled,
     slope_coefficients,
     vote_curve,
 )
@@ -316,7 +317,7 @@ def covered(number: int, replicates: int, resamples: int) -> tuple[Tally, Tally]
         drawn = CELLS[number].draw(rng)
         truth[at], ours[at] = drawn.truth, (drawn.low, drawn.high)
         if resamples:
-            again = drawn.numbers.resampled(resamples, resampler) @ drawn.coefficients
+            again = resampled(drawn.numbers, resamples, resampler) @ drawn.coefficients
             theirs[at] = np.quantile(again, (0.025, 0.975))
     return tally(truth, *ours.T), tally(truth, *theirs.T)
 
@@ -329,7 +330,7 @@ def bootstrap_seconds() -> float:
         found, np.ones(found.shape), np.arange(16_000), np.zeros(16_000, np.intp), np.ones(1)
     )
     started = time.perf_counter()
-    numbers.resampled(10_000, rng)
+    resampled(numbers, 10_000, rng)
     return time.perf_counter() - started
 
 

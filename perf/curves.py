@@ -3,6 +3,7 @@
     python perf/curves.py [--items 16000] [--loop 100] [--replicates 10000]
 
 Sum, majority and the meta vote under both order policies, one row a curve; bootstrap bands of all of them
+from grmeval.measure import resampled
 from the same resamples; and the total without imports. Beside each curve: how many times longer a loop
 over items takes that does the same counting in plain Python (dictionaries of whole numbers), timed on
 `--loop` items and scaled; its results must agree.
@@ -189,12 +190,12 @@ def bands(credits: Any, replicates: int) -> Any:
     """Percentile limits [2, M] of M columns [M, I], in one section, an item a prompt."""
     import numpy as np
 
-    from grmeval.measure import panel
+    from grmeval.measure import panel, resampled
 
     items = credits.shape[1]
     one = np.zeros(items, dtype=np.intp)
     made = panel(credits, np.ones_like(credits), np.arange(items), one, np.ones(1))
-    drawn = made.resampled(replicates, np.random.default_rng(0))
+    drawn = resampled(made, replicates, np.random.default_rng(0))
     return np.quantile(drawn, [0.025, 0.975], axis=0)
 
 

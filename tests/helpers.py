@@ -33,11 +33,11 @@ WRITING = {
 
 
 def on_official_rows(copy: Path) -> pytest.MarkDecorator:
-    """For a test on third-party rows, which this repository may not hold; else it is skipped.
+    """For a test on third-party rows, which this repository may not hold: without them it is skipped.
 
     Whatever it runs also runs on rows of our own, in tests that are never skipped.
     """
-    why = f"third-party rows, not to be shipped, are not on this machine: {copy}"
+    why = f"needs the authors' own rows, which are not ours to ship: put them at {copy}"
     return pytest.mark.skipif(not copy.exists(), reason=why)
 
 

@@ -1,6 +1,7 @@
 """Measure: pure functions on arrays that turn stored judgements into numbers with error bars."""
 
 from grmeval.measure.arena import RankingFigures, bradley_terry, ranking_figures
+from grmeval.measure.bootstrap import resampled
 from grmeval.measure.gate import Advice, SectionVerdicts, Verdict, advice, decide, decide_sections
 from grmeval.measure.intervals import Estimate, estimate, wilson
 from grmeval.measure.metrics import auc_estimate, roc_auc
@@ -23,6 +24,7 @@ from grmeval.measure.significance import (
     detectable,
     holm,
     mcnemar,
+    sign_flip,
 )
 from grmeval.measure.split import vote_noise
 from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
@@ -68,7 +70,9 @@ __all__ = [
     "oracle_of_first",
     "panel",
     "ranking_figures",
+    "resampled",
     "roc_auc",
+    "sign_flip",
     "slope_coefficients",
     "subset_totals",
     "term_curve",

@@ -5,11 +5,11 @@ other. A panel keeps what every cluster (prompt) adds to each of M numbers, so t
 linear contrast of them sees how they move together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +20,6 @@ from grmeval.measure.votes import Bools, Floats
 
 # Sums of equal credits differ by rounding.
 _SAME = 1e-12
-# Weights of a chunk of replicates: 32 MB as counts, 16 MB as float32.
-_CHUNK = 2**22
 # Pseudo-clusters that differ, one each way (Bonett and Price, 2012).
 _ADDED = 2.0
 
@@ -40,18 +38,6 @@ class Contrast(NamedTuple):
     freedom: float
     items: int
     clusters: int
-
-
-class _Section(NamedTuple):
-    """What a resample needs of a section's pairs: residuals and weights, [P_s, M] and [P_s, M or 1].
-
-    columns: where their clusters' counts stand; None: all of them, in order.
-    """
-
-    share: float
-    columns: NDArray[np.intp] | None
-    residual: NDArray[np.float32]
-    weight: NDArray[np.float32]
 
 
 def slope_coefficients(ks: ArrayLike) -> Floats:
@@ -94,18 +80,19 @@ class Panel:
         return len(self.stratum)
 
     @cached_property
-    def _starts(self) -> NDArray[np.intp]:
+    def starts(self) -> NDArray[np.intp]:
+        """Where the pairs of each section begin, [S]."""
         return np.searchsorted(self.section, np.arange(len(self.share)))
 
     @cached_property
-    def _whole(self) -> Floats:
+    def whole(self) -> Floats:
         """The weight of every section, [M, S]."""
-        return np.add.reduceat(self.weight, self._starts, axis=1)
+        return np.add.reduceat(self.weight, self.starts, axis=1)
 
     @cached_property
-    def _residual(self) -> Floats:
+    def residual(self) -> Floats:
         """What is left of the credits without their section's ratio, [M, P]."""
-        ratio = np.add.reduceat(self.credit, self._starts, axis=1) / self._whole
+        ratio = np.add.reduceat(self.credit, self.starts, axis=1) / self.whole
         residual: Floats = self.credit - ratio[:, self.section] * self.weight
         return residual
 
@@ -120,7 +107,7 @@ class Panel:
         from scipy.special import stdtrit
 
         check_level(level)
-        c = self._coefficients(coefficients)
+        c = self.coefficients(coefficients)
         if not self.clusters:
             nan = float("nan")
             return Contrast(nan, nan, nan, nan, nan, 0, 0)
@@ -131,21 +118,22 @@ class Panel:
         low, high = value - reach, value + reach
         return Contrast(value, low, high, error, freedom, self.items, self.clusters)
 
-    def _coefficients(self, given: ArrayLike) -> Floats:
+    def coefficients(self, given: ArrayLike) -> Floats:
+        """Those of a contrast, checked: ValueError, not M finite ones, or all 0."""
         c = np.asarray(given, dtype=np.float64)
         if c.shape != self.values.shape or not (np.isfinite(c).all() and c.any()):
             raise ValueError(f"a contrast of {len(self.values)} numbers takes as many, not all 0")
         return c
 
-    def _of_clusters(self, c: Floats, parts: Floats) -> tuple[Floats, Floats]:
+    def of_clusters(self, c: Floats, parts: Floats) -> tuple[Floats, Floats]:
         """The contrast of `parts` [M, P] as each pair's, [P], and as each cluster's, [C]."""
-        scale = (self.share / self._whole)[:, self.section]
+        scale = (self.share / self.whole)[:, self.section]
         mine: Floats = c @ (parts * scale)
         return mine, np.bincount(self.cluster, mine, self.clusters).astype(np.float64)
 
     def _variance(self, c: Floats) -> tuple[float, float]:
         """Variance of the contrast and its degrees of freedom, pooled from all its terms."""
-        mine, total = self._of_clusters(c, self._residual)
+        mine, total = self.of_clusters(c, self.residual)
         variances, free = strata_variances(total, self.stratum)
         added, alone, few = self._unseen(c, mine, float(variances.sum()))
         return pooled(np.append(variances + added, alone), np.append(free, few))
@@ -162,7 +150,7 @@ class Panel:
         touches = np.bincount(self.section)
         counts_for = np.bincount(self.cluster, (self.share / touches)[self.section])
         # One weight for all columns, so that units of the same credit cancel where others are dropped.
-        common = (self.share / self._whole[c != 0].mean(axis=0))[self.section]
+        common = (self.share / self.whole[c != 0].mean(axis=0))[self.section]
         differs = np.bincount(self.cluster, (c @ self.credit) * common) / counts_for
         entirely = max(c[c > 0].sum(), -c[c < 0].sum())
         squares = differs[np.abs(differs) > _SAME * entirely] ** 2
@@ -172,98 +160,13 @@ class Panel:
         least = 1.0 if seen <= (_SAME * entirely) ** 2 else 0.0
         each = max(_ADDED * (1 - squares.size / self.clusters), least) / self.clusters
         added = each * square * np.bincount(self.stratum, counts_for**2)
-        most = np.maximum.reduceat(np.abs(mine), self._starts)
+        most = np.maximum.reduceat(np.abs(mine), self.starts)
         lacks = np.where(most <= _SAME * entirely * self.share, 1 - each * touches, 0.0)
         errors = self.share / touches * np.sqrt(np.maximum(lacks, 0.0) * square)
         free = np.ones(self.alike.max() + 1)
         free[self.alike] = np.maximum(touches - 1, 1)
         alone = np.bincount(self.alike, errors) ** 2
         return added.astype(np.float64), alone.astype(np.float64), free
-
-    def resampled(self, replicates: int, rng: np.random.Generator) -> Floats:
-        """The numbers [R, M] of `replicates` paired resamples: one cluster bootstrap for all columns.
-
-        Whole clusters are drawn with replacement inside their stratum (the sections they touch), as
-        many as it has, the same ones for every column; ratios are formed anew. An AUC is resampled
-        through its placements, which stay as they are (the linear part of its bootstrap). Takes
-        replicates x pairs x M multiplications, in chunks, of float32: residuals of the ratios are
-        summed, so that rounding stays far below an error.
-        """
-        order = np.argsort(self.stratum, kind="stable")
-        sizes = np.bincount(self.stratum)
-        size = np.repeat(sizes, sizes).astype(np.uint64)
-        first = np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.uint64)
-        place = np.empty(self.clusters, dtype=np.intp)
-        place[order] = np.arange(self.clusters)
-        found = np.tile(self.values, (replicates, 1))
-        sections = list(self._columns(place))
-        rows = max(1, _CHUNK // max(self.clusters, 1))
-        for at in range(0, replicates, rows):
-            part = found[at : at + rows]
-            drawn = _drawn(len(part), first, size, rng)
-            for share, columns, residual, weight in sections:
-                counts = drawn if columns is None else drawn[:, columns]
-                top, below = counts @ residual, counts @ weight
-                # A resample may hold only units of no weight: the ratio then stays where it is.
-                part += share * np.divide(top, below, out=np.zeros_like(top), where=below > 0)
-        return found
-
-    def _columns(self, place: NDArray[np.intp]) -> Iterator[_Section]:
-        """Each section's pairs; its clusters stand in `place` of the drawn counts."""
-        one = (self.weight == self.weight[0]).all()
-        mass = self.weight[:1] if one else self.weight
-        ends = np.append(self._starts, len(self.section))
-        for share, start, end in zip(self.share, ends[:-1], ends[1:], strict=True):
-            mine = slice(start, end)
-            columns = place[self.cluster[mine]]
-            every = len(columns) == self.clusters and bool((np.diff(columns) == 1).all())
-            yield _Section(
-                float(share),
-                None if every else columns,
-                self._residual[:, mine].T.astype(np.float32, order="C"),
-                mass[:, mine].T.astype(np.float32, order="C"),
-            )
-
-    def sign_flip(
-        self, coefficients: ArrayLike, permutations: int, rng: np.random.Generator
-    ) -> float:
-        """Two-sided p-value of "the contrast is 0": the signs of whole clusters flipped at random.
-
-        Under the hypothesis that the columns could be swapped in any cluster each sign is as likely
-        as the other. p = (1 + b) / (1 + B), b of B flips at least as far from 0 (Phipson and Smyth,
-        2010). For a difference, coefficients (1, -1); of an AUC its placements are swapped. Nothing
-        differs: 1. ValueError: not M finite coefficients.
-        """
-        c = self._coefficients(coefficients)
-        if not self.clusters:
-            return float("nan")
-        total = self._of_clusters(c, self.credit)[1]
-        size = float(np.abs(total).sum())
-        total = total[np.abs(total) > _SAME * size]
-        least = abs(total.sum()) - _SAME * 1e3 * size
-        rows, beyond = max(1, _CHUNK // max(len(total), 1)), 0
-        for at in range(0, permutations, rows):
-            count = min(rows, permutations - at)
-            coins = count * len(total)
-            bits = np.unpackbits(np.frombuffer(rng.bytes(-(-coins // 8)), np.uint8), count=coins)
-            flipped = bits.reshape(count, len(total)) @ total
-            beyond += int((np.abs(total.sum() - 2 * flipped) >= least).sum())
-        return (1 + beyond) / (1 + permutations)
-
-
-def _drawn(
-    replicates: int, first: NDArray[Any], size: NDArray[Any], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """How often each cluster is drawn, [R, C]; cluster c stands in first[c] .. first[c] + size[c] - 1."""
-    clusters = len(first)
-    counts = np.empty((replicates, clusters), dtype=np.float32)
-    for row in counts:  # one at a time stays in a core's cache
-        # 32 random bits scaled to the stratum: the odds of its clusters differ by size / 2^32 at most.
-        picks = rng.integers(0, 2**32, clusters, dtype=np.uint32) * size
-        picks >>= np.uint64(32)
-        picks += first
-        row[:] = np.bincount(picks.view(np.int64), minlength=clusters)
-    return counts
 
 
 def panel(
@@ -285,10 +188,10 @@ def panel(
     present, section = np.unique(section[kept], return_inverse=True)
     share = section_weights[present] / section_weights[present].sum()
     found = _pairs(credit[:, kept], weight[:, kept], cluster[kept], section, share)
-    if not (found._whole > 0).all():
-        lacking = present[(found._whole == 0).any(axis=0)]
+    if not (found.whole > 0).all():
+        lacking = present[(found.whole == 0).any(axis=0)]
         raise ValueError(f"sections {lacking.tolist()} have no verdict in some of the columns")
-    ratio = np.add.reduceat(found.credit, found._starts, axis=1) / found._whole
+    ratio = np.add.reduceat(found.credit, found.starts, axis=1) / found.whole
     found.values[:] = ratio @ share
     return found
 

@@ -1,25 +1,14 @@
 """The real engine: vLLM with the packaged model, on whatever this machine has."""
 
-import platform
-import sys
 from typing import Any
 
 import pytest
 
 from grmeval.engines.vllm import VllmEngine
-from grmeval.engines.vllm_model import available
 from grmeval.items import Completion, Key, Message, Request
 from tests.engines.conftest import CONTEXT
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("default"),
-    # Where `make install` can install vLLM, its absence is a failure.
-    pytest.mark.skipif(
-        not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="vLLM's CPU build exists for Linux on x86-64 only",
-    ),
-]
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 LONG = "[a-z]{300,400}"
 
 

@@ -1,8 +1,6 @@
 """Every judge on the real engine, and the probability of a pick against transformers' own softmax."""
 
-import platform
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +10,12 @@ from grmeval.benches import load
 from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
 from grmeval.engines.vllm import VllmEngine
-from grmeval.engines.vllm_model import available
 from grmeval.items import Completion, Item, Key, Message, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.sample import make_sample
 from tests.helpers import WRITING
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(
-        not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="vLLM's CPU build exists for Linux on x86-64 only",
-    ),
-]
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture

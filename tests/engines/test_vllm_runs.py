@@ -6,9 +6,7 @@ file comes after those that share one.
 
 import json
 import os
-import platform
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,11 @@ from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm import VllmEngine
-from grmeval.engines.vllm_model import available
 from grmeval.store import RunFolder, SampleKey, latest
 from tests.engines.test_vllm import answers, ask
 from tests.helpers import ENVIRONMENT, command, grmeval, rows, until_there_are
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("default"),
-    # Where `make install` can install vLLM, its absence is a failure.
-    pytest.mark.skipif(
-        not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="vLLM's CPU build exists for Linux on x86-64 only",
-    ),
-]
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
 SMALL = (
     *("--bench", "sample", "--model", "demo", "--dtype", "float32"),

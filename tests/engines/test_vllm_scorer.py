@@ -1,8 +1,6 @@
 """Rewards of a real head through vLLM: the same numbers as transformers, in whatever batches."""
 
 import json
-import platform
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from grmeval.engines.heads import HeadEngine
 from grmeval.engines.models import resolve
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.engines.settings import ModelSettings
-from grmeval.engines.vllm_model import available
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Request
@@ -25,15 +22,7 @@ from grmeval.store import RunFolder
 from tests.heads import random_head
 from tests.helpers import Quiet, grmeval, rows, sampled
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("default"),
-    # Where `make install` can install vLLM, its absence is a failure.
-    pytest.mark.skipif(
-        not available() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="vLLM's CPU build exists for Linux on x86-64 only",
-    ),
-]
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 CONTEXT = 1024
 TEXTS = 24
 

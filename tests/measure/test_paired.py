@@ -16,10 +16,12 @@ from grmeval.measure import (
     auc_panel,
     estimate,
     panel,
+    resampled,
     roc_auc,
+    sign_flip,
     slope_coefficients,
 )
-from grmeval.measure.paired import _drawn
+from grmeval.measure.bootstrap import _drawn
 
 ONE = np.ones(1)
 
@@ -236,8 +238,8 @@ def test_nothing_to_compare_is_not_a_number() -> None:
     found = none.contrast((1, -1))
     assert np.isnan(found[:5]).all()
     assert found[5:] == (0, 0)
-    assert np.isnan(none.sign_flip((1, -1), 10, np.random.default_rng(0)))
-    assert np.isnan(none.resampled(3, np.random.default_rng(0))).all()
+    assert np.isnan(sign_flip(none, (1, -1), 10, np.random.default_rng(0)))
+    assert np.isnan(resampled(none, 3, np.random.default_rng(0))).all()
     alone = auc_panel([np.ones(3)], np.ones(3, bool), np.arange(3))
     assert np.isnan(alone.contrast((1,)).value)
 
@@ -271,7 +273,7 @@ def test_a_contrast_needs_as_many_coefficients_as_numbers(c: Any) -> None:
     with pytest.raises(ValueError, match="2 numbers"):
         numbers.contrast(c)
     with pytest.raises(ValueError, match="2 numbers"):
-        numbers.sign_flip(c, 10, np.random.default_rng(0))
+        sign_flip(numbers, c, 10, np.random.default_rng(0))
     with pytest.raises(ValueError, match="level"):
         numbers.contrast((1, -1), level=95)
 
@@ -290,7 +292,7 @@ def test_the_slope_is_that_of_least_squares() -> None:
 def test_a_resample_recomputes_every_number_from_the_drawn_clusters() -> None:
     credit, weight, cluster, section, weights = messy(np.random.default_rng(12))
     numbers = panel(credit, weight, cluster, section, weights)
-    found = numbers.resampled(50, np.random.default_rng(5))
+    found = resampled(numbers, 50, np.random.default_rng(5))
     sizes = np.bincount(numbers.stratum)
     first = np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.uint64)
     drawn = _drawn(50, first, np.repeat(sizes, sizes).astype(np.uint64), np.random.default_rng(5))
@@ -314,7 +316,7 @@ def test_the_error_of_a_contrast_is_the_limit_of_resamples() -> None:
     rng = np.random.default_rng(13)
     numbers = panel(*messy(rng, clusters=600))
     for c in ((1, -1, 0), (0.2, 0.3, -0.5)):
-        spread = (numbers.resampled(4000, rng) @ np.array(c)).std()
+        spread = (resampled(numbers, 4000, rng) @ np.array(c)).std()
         # 4,000 resamples: their own standard error is 1.1 %.
         assert spread == pytest.approx(numbers.contrast(c).error, rel=0.05)
 
@@ -323,8 +325,8 @@ def test_resamples_depend_only_on_the_generator_and_are_paired() -> None:
     rng = np.random.default_rng(14)
     credit = rng.random(30)
     numbers = plain(credit, credit, rng.random(30))
-    found = numbers.resampled(20, np.random.default_rng(1))
-    assert (found == numbers.resampled(20, np.random.default_rng(1))).all()
+    found = resampled(numbers, 20, np.random.default_rng(1))
+    assert (found == resampled(numbers, 20, np.random.default_rng(1))).all()
     assert (found[:, 0] == found[:, 1]).all()
     assert len(np.unique(found[:, 0])) > 10
 
@@ -334,7 +336,7 @@ def test_an_auc_is_resampled_through_its_placements() -> None:
     positive, cluster = rng.random(400) < 0.5, np.arange(400) // 2
     scores = rng.standard_normal((2, 400)) + positive
     numbers = auc_panel(list(scores), positive, cluster)
-    spread = numbers.resampled(4000, rng)
+    spread = resampled(numbers, 4000, rng)
     assert_allclose(spread.mean(axis=0), numbers.values, atol=0.002)
     assert (spread[:, 0] - spread[:, 1]).std() == pytest.approx(
         numbers.contrast((1, -1)).error, rel=0.05
@@ -351,7 +353,7 @@ def test_sign_flips_sample_all_flips() -> None:
     sums = np.bincount(cluster, a - b)
     flips = np.array(list(product([1, -1], repeat=10))) @ sums
     exact = float((np.abs(flips) >= abs(sums.sum()) - 1e-9).mean())
-    found = plain(a, b, cluster=cluster).sign_flip((1, -1), 20_000, rng)
+    found = sign_flip(plain(a, b, cluster=cluster), (1, -1), 20_000, rng)
     least, most = binom.interval(0.999, 20_000, exact)
     assert least <= found * 20_001 - 1 <= most
     assert 0.01 < exact < 0.99
@@ -359,13 +361,13 @@ def test_sign_flips_sample_all_flips() -> None:
 
 def test_a_flip_as_far_out_counts_whatever_rounding_says() -> None:
     """0.1 + 0.2 is not 0.3: three clusters that differ the same way have p = 2 / 8, not less."""
-    found = plain([0.1, 0.2, 0.3], [0, 0, 0]).sign_flip((1, -1), 8000, np.random.default_rng(2))
+    found = sign_flip(plain([0.1, 0.2, 0.3], [0, 0, 0]), (1, -1), 8000, np.random.default_rng(2))
     assert found == pytest.approx(0.25, abs=0.02)
 
 
 def test_no_difference_has_a_p_of_1() -> None:
     same = np.arange(20) % 2
-    assert plain(same, same).sign_flip((1, -1), 100, np.random.default_rng(0)) == 1
+    assert sign_flip(plain(same, same), (1, -1), 100, np.random.default_rng(0)) == 1
 
 
 # --- ROC-AUC ---

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.benches import holds
-from grmeval.measure import Panel, auc_panel, panel
+from grmeval.measure import Panel, auc_panel, panel, resampled
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts.verdicts import Verdicts
 
@@ -152,7 +152,7 @@ class Contrasts:
 
     def __init__(self, made: Panel, bootstrap: int | None, rng: np.random.Generator) -> None:
         self.made = made
-        self.drawn = made.resampled(bootstrap, rng) if bootstrap and made.items else None
+        self.drawn = resampled(made, bootstrap, rng) if bootstrap and made.items else None
 
     def difference(self, plus: int | None, minus: int | None) -> tuple[float, float, float]:
         """(value, low, high) of one column less another; NaN where there is no such column.
