@@ -35,18 +35,19 @@ def at_once() -> None:
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Inside, an interrupt is a KeyboardInterrupt; the next one ends the process after all.
+    """Inside, an interrupt is a KeyboardInterrupt; the next one ends the process after all. May be nested.
 
     Only where `at_once` has been said: a program that calls this package answers for itself.
     """
     if not _ours():
         yield
         return
+    before = signal.getsignal(signal.SIGTERM)
     try:
         _answer(_raise)
         yield
     finally:
-        _answer(_leave)
+        _answer(_leave if _pressed else before)
 
 
 def check() -> None:

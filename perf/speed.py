@@ -83,9 +83,9 @@ def main() -> None:
         return
     page = PAGE.read_text("utf-8")
     wanted = {n: s.full for n, s in SCRIPTS.items() if s.full is not None and n in given.only}
-    if lacking := [name for name in ("machine", *wanted) if not marked(name).search(page)]:
+    if lacking := [name for name in wanted if not marked(name).search(page)]:
         sys.exit(f"{PAGE}: no marks <!-- NAME --> and <!-- /NAME --> for {', '.join(lacking)}")
-    written = {"machine": [machine()]}
+    written = {}
     copies = {bench: path for bench, _, path in (copy.partition("=") for copy in given.copies)}
     for name, arguments in wanted.items():
         shown = arguments
@@ -96,7 +96,8 @@ def main() -> None:
             arguments = shlex.join(["--bench", "rmb", "--data", copies["rmb"]])
             shown = "--bench rmb --data …"
         lines = output(name, arguments).splitlines()
-        written[name] = [f"$ python perf/{name}.py {shown}".rstrip(), *lines]
+        asked = f"$ python perf/{name}.py {shown}".rstrip()
+        written[name] = [asked, *lines, "", f"({machine()})"]
     for name, lines in written.items():
         block = "".join(f"    {line}".rstrip() + "\n" for line in lines)
         page = marked(name).sub(f"\n{block}\n".replace("\\", r"\\"), page)

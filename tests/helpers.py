@@ -101,6 +101,16 @@ def _all_of(stream: TextIO) -> str:
     return stream.read()
 
 
+def ask(*arguments: object, code: int = 0) -> str:
+    """What a command prints in this process, or says on one line where its exit code is to be `code`."""
+    found = grmeval(*arguments)
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    if code == 2:
+        assert not found.stdout
+    return " ".join(found.stderr.split()) if code else found.stdout
+
+
 def process(
     *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
 ) -> subprocess.CompletedProcess[str]:

@@ -153,6 +153,8 @@ def _extended(folder: "RunFolder", k: int) -> "RunFolder":
     from grmeval.report.signs import Signs
     from grmeval.runs import again, extend
 
-    with in_turn(), Signs() as signs:
+    with Signs() as signs:
         signs.at(f"planning {k} samples an item")
-        return extend(again(folder, k), ConsoleProgress(consoles()[1], signs))
+        plan = again(folder, k)
+        with in_turn():
+            return extend(plan, ConsoleProgress(consoles()[1], signs))

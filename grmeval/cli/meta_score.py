@@ -71,12 +71,13 @@ def meta_score(
     where = results_folder(results)
     paths = dict.fromkeys(find_run(run, where).resolve() for run in runs)
     folders = [RunFolder(path) for path in paths]
-    with in_turn(), Signs() as signs:
+    out, err = consoles()
+    with Signs() as signs:
         signs.at("looking at the meta RM and the judgements")
         plan = prepare_meta(configure_meta(flags))
-        out, err = consoles()
-        progress = ConsoleMeta(err, signs)
-        found = score_with_meta(folders, plan, progress, k=k, limit=limit, data=data)
+        with in_turn():
+            progress = ConsoleMeta(err, signs)
+            found = score_with_meta(folders, plan, progress, k=k, limit=limit, data=data)
     if as_json:
         sys.stdout.write(json_text([as_object(each) for each in found]))
         return

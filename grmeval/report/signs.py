@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from grmeval.report.printable import printable
 
@@ -64,12 +63,7 @@ class Signs:
     def __enter__(self) -> "Signs":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         with self._changed:
             self._over = True
             self._changed.notify()

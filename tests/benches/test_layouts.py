@@ -7,21 +7,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from grmeval.benches import load
 from grmeval.benches.layouts import as_singles
-from grmeval.cli import app, export, run, scale_curve, score, show
 from grmeval.errors import DataError
 from grmeval.items import Item
 from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Row, scale
 from grmeval.score import score as score_run
 from grmeval.store import RunFolder
-from tests.helpers import Quiet, rows, sampled
+from tests.helpers import Quiet, ask, rows, sampled
 from tests.score.table.test_accuracy import Script, Scripted
-
-COMMANDS = (export, run, scale_curve, score, show)  # each adds its command
 
 ROWS: list[dict[str, Any]] = [
     {"id": "won", "responses": ["a", "b"], "quality": [1, 0]},
@@ -63,12 +59,6 @@ def judged(folder: Path, script: Script = SAID, k: int = 2, **more: Any) -> RunF
 def credits(folder: RunFolder, **how: Any) -> dict[str, Any]:
     table = score_run(folder, **how).verdicts.to_pylist()
     return {row["id"]: row["credit"] for row in table}
-
-
-def ask(*words: object) -> Any:
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == 0, found.output
-    return found.stdout
 
 
 # ---------------------------------------------------------------------- items
@@ -296,9 +286,7 @@ def test_every_command_reads_such_a_run(tmp_path: Path) -> None:
     assert (story["responses"], story["n"], story["quality"]) == (["c"], 1, [0])
     assert (story["totals"]["mean"], len(story["samples"])) == ([6], 2)
     assert "of three@2" in ask("show", folder.path, "--item", "of three@2")
-    found = CliRunner().invoke(app, ["show", str(folder.path), "--item", "of three"])
-    assert found.exit_code == 2
-    assert "of three@0" in found.stderr
+    assert "of three@0" in ask("show", folder.path, "--item", "of three", code=2)
     ask("scale-curve", folder.path)
 
 

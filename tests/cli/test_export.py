@@ -11,18 +11,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from grmeval.cli import app, export  # the module adds its command
 from grmeval.errors import StoreError
 from grmeval.items import Key, Sample
 from grmeval.report.accuracy import write_accuracy
 from grmeval.report.export import export as write
 from grmeval.score import score
 from grmeval.store import JournalWriter, RunFolder, all_runs, sample_batches
-from tests.helpers import ENVIRONMENT, command, left_early, sampled
+from tests.helpers import ENVIRONMENT, ask, command, grmeval, left_early, sampled
 
-COMMANDS = (export,)
 TEXTS = (
     "=1+1",
     "nul \x00 in it",
@@ -34,15 +31,6 @@ TEXTS = (
     "漢字 é 😀 NA null nan -",
 )
 LABELS = ("section", "n", "quality", "group", "cluster", "flags")
-
-
-def ask(*words: object, code: int = 0) -> str:
-    """What a command writes in this process: standard output, or the message where `code` is not 0."""
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == code, found.output
-    if code:
-        assert not found.stdout
-    return " ".join(found.stderr.split()) if code else found.stdout
 
 
 def judgement(key: Key, j: int, launch: str, text: str, thinking: str) -> Sample:
@@ -210,8 +198,8 @@ def test_no_texts(folder: RunFolder, tmp_path: Path) -> None:
 
 
 def test_the_command_says_how_many(folder: RunFolder, tmp_path: Path) -> None:
-    found = CliRunner().invoke(app, ["export", str(folder.path), "--to", f"{tmp_path}/new/out.csv"])
-    assert (found.exit_code, found.stdout) == (0, "")
+    found = grmeval("export", folder.path, "--to", f"{tmp_path}/new/out.csv")
+    assert (found.returncode, found.stdout) == (0, "")
     assert "36 rows written to" in found.stderr
     assert (tmp_path / "new" / "out.csv").exists()
 

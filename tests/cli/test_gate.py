@@ -12,14 +12,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from junitparser import JUnitXml
-from typer.testing import CliRunner, Result
 
-from grmeval.cli import app, baseline, trend
-from grmeval.cli import gate as _gate
 from grmeval.store import all_runs
 from tests.helpers import ENVIRONMENT, grmeval
 
-COMMANDS = (baseline, _gate, trend)  # each adds its command
 ROOT = Path(__file__).parents[2]
 ITEMS, K, MARGIN = 600, 4, 7.5
 """Two equal nights differ by 2.1 points (one standard error): with 3.5 of them 97 in 100 pass."""
@@ -77,11 +73,6 @@ def gate(folder: Path, night: str, *more: object) -> subprocess.CompletedProcess
     return grmeval(*asked(folder, night, *more))
 
 
-def here(*words: object) -> Result:
-    """A command in this process, which spares its start."""
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
 @pytest.mark.parametrize(
     ("night", "more", "code", "verdict", "counts"),
     [
@@ -105,7 +96,7 @@ def test_every_night_has_its_exit_code_and_junit(
     assert done.stdout.startswith(verdict.upper())
     (suite,) = JUnitXml.fromfile(str(junit))
     assert (suite.tests, suite.failures, suite.errors) == counts
-    told = json.loads(here(*asked(nights, night, *more, "--json")).stdout)
+    told = json.loads(grmeval(*asked(nights, night, *more, "--json")).stdout)
     assert told["verdict"] == verdict
     assert len(told["checks"]) == counts[0]
 
@@ -164,8 +155,8 @@ def test_a_part_of_the_items_is_no_pass(nights: Path, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_no_pass(nights: Path, words: Any, message: str) -> None:
-    done = here(*asked(nights, "equal", *words))
-    assert done.exit_code == 2, done.output
+    done = grmeval(*asked(nights, "equal", *words))
+    assert done.returncode == 2, done.stderr
     assert message in " ".join(done.stderr.split())
 
 
@@ -212,7 +203,7 @@ def test_an_inconclusive_night_is_extended_once(tmp_path: Path) -> None:
     assert [launch["samples"] for launch in record["launches"]] == [300 * 2, 300 * 30]
     # Asked again nothing is sampled, and a smaller number takes nothing away.
     for more in (32, 4):
-        again = here(*words, "--extend", more, "--json")
+        again = grmeval(*words, "--extend", more, "--json")
         assert json.loads(again.stdout)["checks"] == told["checks"]
         after = json.loads((new / "run.json").read_text())
         assert (after["asked"], after["launches"]) == (record["asked"], record["launches"])

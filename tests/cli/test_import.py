@@ -5,20 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from grmeval.cli import app, export, importing, merge, runs, scale_curve, score, show
 from grmeval.store import all_runs
-from tests.helpers import grmeval, sampled
-
-COMMANDS = (export, importing, merge, runs, scale_curve, score, show)  # each adds its command
-
-
-def ask(*words: object, code: int = 0) -> str:
-    """What a command writes in this process: standard output, or the message where `code` is not 0."""
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == code, found.output
-    return " ".join(found.stderr.split()) if code else found.stdout
+from tests.helpers import ask, grmeval, sampled
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from grmeval.benches import load
-from grmeval.cli import app, prompt, runs, show  # the modules add their commands
+from grmeval.cli import prompt, runs, show  # the modules add their commands
 from grmeval.errors import ConfigError
 from grmeval.items import Key, Message, Sample
 from grmeval.report.accuracy import write_accuracy
@@ -30,23 +29,13 @@ from grmeval.store import (
     latest,
     sample_batches,
 )
-from tests.helpers import ENVIRONMENT, command, grmeval, left_early, sampled
+from tests.helpers import ENVIRONMENT, ask, command, grmeval, left_early, sampled
 
 COMMANDS = (prompt, runs, show)
 HOSTILE = (
     '=1+1 \x1b]0;owned\x07\x9b31m "q", \r\nlone\rcr \u202etxet\u2066 \u2028\x85\t[bold]x[/bold]\x00'
 )
 ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def ask(*words: object, code: int = 0) -> str:
-    """What a command writes in this process: standard output, or the message where `code` is not 0."""
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == code, found.output
-    if code:
-        assert not found.stdout
-        assert "Traceback" not in found.stderr
-    return " ".join(found.stderr.split()) if code else found.stdout
 
 
 def process(*words: object, columns: int = 80) -> subprocess.CompletedProcess[str]:

@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from grmeval.benches import load
-from grmeval.cli import app, export, importing, run, runs, scale_curve, score, show
 from grmeval.errors import DataError
 from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import Accuracy, Row, scale
 from grmeval.score import score as score_run
 from grmeval.store import RunFolder
-from tests.helpers import Quiet
+from tests.helpers import Quiet, grmeval
 from tests.score.table.test_accuracy import Script, Scripted
 
-COMMANDS = (export, importing, run, runs, scale_curve, score, show)  # each adds its command
 MATH, FACTS, ANSWERS = (
     "math_word_problem_generation",
     "finegrained_fact_verification",
@@ -302,8 +299,8 @@ def restricted(tmp_path: Path) -> RunFolder:
 
 
 def ask(*words: object, code: int = 0) -> tuple[str, str]:
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == code, found.output
+    found = grmeval(*words)
+    assert found.returncode == code, found.stderr
     return found.stdout, found.stderr
 
 
