@@ -1,6 +1,6 @@
 """What `grmeval run` loses against raw `LLM.generate`: samples/s on the same prompts and parameters.
 
-    python perf/engine.py [--model demo] [--items 8] [--k 8] [--max-tokens 96] [--repeats 5]
+    python perf/engine.py [--model demo] [--items 8] [--k 8] [--max-tokens 96] [--repeats 5] [--dtype D]
 
 One engine is started once and its prefix cache emptied before every timing. Three raw arms: one request
 an order with n samples (balanced orders), one request a sample (balanced), one request a sample
@@ -88,8 +88,10 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=8)
     parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--dtype", default="bfloat16")
     arguments = parser.parse_args()
     settings = {"bench": "sample", "model": arguments.model, "k": arguments.k}
+    settings["dtype"] = arguments.dtype
     settings |= {"structured": False, "max_tokens": arguments.max_tokens}
     balanced = prepare(configure(settings))
     random = prepare(configure(settings | {"orders": "random"}))

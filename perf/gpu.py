@@ -50,8 +50,9 @@ def main() -> None:
     config: Any = AutoConfig.from_pretrained(
         model.location, revision=model.revision
     ).get_text_config()
+    dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     llm = LLM(
-        model=model.location, revision=model.revision, dtype="bfloat16", max_model_len=4096, seed=0
+        model=model.location, revision=model.revision, dtype=dtype, max_model_len=4096, seed=0
     )
     prompts = [
         f"Question {i}: grade the two answers below, step by step. " * 8

@@ -31,7 +31,7 @@ class Script(NamedTuple):
 
 
 SCRIPTS = {
-    "engine": Script("--items 1 --k 2 --max-tokens 4 --repeats 1", ""),
+    "engine": Script("--items 1 --k 2 --max-tokens 4 --repeats 1 --dtype float32", ""),
     "harness": Script("--samples 320", ""),
     "benches": Script("sample --k 2", "sample"),
     "score": Script("--samples 3200", ""),
