@@ -42,18 +42,20 @@ def main() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     from transformers import AutoConfig
-    from vllm import LLM, SamplingParams
+    from vllm import SamplingParams
 
+    from grmeval.engines import Sampling
     from grmeval.engines.models import resolve
+    from grmeval.engines.settings import ModelSettings
+    from grmeval.engines.vllm import VllmEngine
 
     model = resolve(arguments.model, None)
     config: Any = AutoConfig.from_pretrained(
         model.location, revision=model.revision
     ).get_text_config()
     dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    llm = LLM(
-        model=model.location, revision=model.revision, dtype=dtype, max_model_len=4096, seed=0
-    )
+    settings = ModelSettings(model.location, model.revision, dtype=dtype, max_model_len=4096)
+    llm = VllmEngine(settings, Sampling(0.5, 1.0, arguments.tokens), seed=0)._llm
     prompts = [
         f"Question {i}: grade the two answers below, step by step. " * 8
         for i in range(arguments.prompts)

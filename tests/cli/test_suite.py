@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,20 @@ def made_up(folder: Path) -> Path:
     (folder / "rb").mkdir()
     rows(folder / "rb", {"donotanswer": 20, "hep-python": 20})
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def children_here() -> Iterator[None]:
+    """A suite's runs in this process too; those that are killed or ended below are processes of their own."""
+
+    def run_here(words: Sequence[object], quiet: bool = False) -> int:
+        done = grmeval(*words)
+        print(done.stderr, file=sys.stderr, end="")
+        return done.returncode
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grmeval.cli.suite.run_child", run_here)
+        yield
 
 
 @pytest.fixture
