@@ -11,12 +11,12 @@ import argparse
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, norm
+from scipy.stats import betabinom, binom, hypergeom, norm
 
 from grmeval.measure import (
     Panel,
@@ -231,6 +231,148 @@ def areas(rng: np.random.Generator, items: int, size: int, aucs: tuple[float, ..
     return Replicate(aucs[0], ours.low, ours.high, numbers, np.ones(1))
 
 
+# --- more samples stored than asked for ------------------------------------------------------------
+
+ASKED = 8
+ITEMS = (10, 28, 60, 100, 300, 1000)
+SURE, LOST = 0.9, 0.05
+
+
+def beta_odds(rng: np.random.Generator, items: int, a: float, b: float) -> Floats:
+    return rng.beta(a, b, items)
+
+
+def lost_odds(rng: np.random.Generator, items: int, share: float, sure: float = SURE) -> Floats:
+    """Most items are easy; a few are lost."""
+    return np.where(rng.random(items) < share, LOST, sure)
+
+
+class Mix(NamedTuple):
+    """How items differ: draws the odds of one sample; the expected credit of vote@8."""
+
+    odds: Callable[[np.random.Generator, int], Floats]
+    credit: float
+
+
+def voted_right(odds: float) -> float:
+    return float(binom.sf(ASKED // 2, ASKED, odds))
+
+
+def lost_mix(share: float, sure: float = SURE) -> Mix:
+    credit = share * voted_right(LOST) + (1 - share) * voted_right(sure)
+    return Mix(partial(lost_odds, share=share, sure=sure), credit)
+
+
+def beta_mix(a: float, b: float) -> Mix:
+    return Mix(partial(beta_odds, a=a, b=b), float(betabinom.sf(ASKED // 2, ASKED, a, b)))
+
+
+MIXES = {
+    "all at .85": lost_mix(0.0, 0.85),
+    "all at .97": lost_mix(0.0, 0.97),
+    "Beta(12, 1.5)": beta_mix(12, 1.5),
+    "3 % lost": lost_mix(0.03),
+    "5 % lost": lost_mix(0.05),
+    "Beta(.9, .1)": beta_mix(0.9, 0.1),
+}
+
+
+@cache
+def of_stored(stored: int) -> Floats:
+    """vote@8, a tie being wrong, as the mean over subsets of `stored` samples, by how many are right."""
+    return np.array([hypergeom(stored, right, ASKED).sf(ASKED // 2) for right in range(stored + 1)])
+
+
+def judged(rng: np.random.Generator, odds: Floats, stored: int) -> Floats:
+    credits: Floats = of_stored(stored)[rng.binomial(stored, odds)]
+    return credits
+
+
+def of_more(rng: np.random.Generator, items: int, stored: int, mix: str) -> Replicate:
+    found = judged(rng, MIXES[mix].odds(rng, items), stored)
+    return one(found, np.arange(items), np.zeros(items, np.intp), [1], MIXES[mix].credit)
+
+
+def of_both(
+    rng: np.random.Generator, items: int, new: int, old: int, mix: str, lost: float = 0.0
+) -> Replicate:
+    """Two runs that store `new` and `old` samples; the new one loses a share of the items."""
+    odds = MIXES[mix].odds(rng, items)
+    worse = np.where(rng.random(items) < lost, LOST, odds)
+    found = np.array([judged(rng, worse, new), judged(rng, odds, old)])
+    numbers = panel(
+        found, np.ones(found.shape), np.arange(items), np.zeros(items, np.intp), np.ones(1)
+    )
+    return several(numbers, (1, -1), lost * (voted_right(LOST) - MIXES[mix].credit))
+
+
+def dropped(rng: np.random.Generator, items: int, read: float) -> Replicate:
+    """Two equal runs; the new one can be read on a part of the items, the others are dropped."""
+    odds = MIXES["Beta(12, 1.5)"].odds(rng, items)
+    found = np.array([judged(rng, odds, 8), judged(rng, odds, 8)])[:, rng.random(items) < read]
+    size = found.shape[1]
+    if not size:
+        found, size = np.zeros((2, 1)), 1
+    numbers = panel(
+        found, np.ones(found.shape), np.arange(size), np.zeros(size, np.intp), np.ones(1)
+    )
+    return several(numbers, (1, -1), 0.0)
+
+
+def same_prompts(
+    rng: np.random.Generator, clusters: int, size: int, right: float, within: float
+) -> Replicate:
+    """Prompts of `size` items; `within`: the correlation of two items of one prompt."""
+    both = (1 - within) / within
+    odds = rng.beta(right * both, (1 - right) * both, clusters)
+    cluster = np.repeat(np.arange(clusters), size)
+    return one(tossed(rng, odds[cluster]), cluster, np.zeros(len(cluster), np.intp), [1], right)
+
+
+MORE = (
+    *(
+        Cell(
+            f"{mix}, 8 of {stored}, {items:,} items",
+            partial(of_more, items=items, stored=stored, mix=mix),
+            True,
+        )
+        for mix in MIXES
+        for stored in (16, 32)
+        for items in ITEMS
+    ),
+    *(
+        Cell(
+            f"{mix}, 8 less 8 of 32, {items:,} items",
+            partial(of_both, items=items, new=8, old=32, mix=mix),
+            True,
+        )
+        for mix in MIXES
+        for items in ITEMS
+    ),
+    *(
+        Cell(
+            f"a night of which {100 * read:.0f} % is read, {items} items",
+            partial(dropped, items=items, read=read),
+            True,
+        )
+        for read in (0.02, 0.05, 0.2)
+        for items in (60, 200)
+    ),
+    *(
+        Cell(
+            f"{clusters} prompts of {size}, correlation {within}, {100 * right:.0f} %",
+            partial(same_prompts, clusters=clusters, size=size, right=right, within=within),
+            True,
+        )
+        for clusters, size, right, within in (
+            (30, 10, 0.9, 0.5),
+            (50, 4, 0.97, 0.8),
+            (8, 30, 0.9, 0.2),
+            (30, 10, 0.9, 0.05),
+        )
+    ),
+)
+
 EACH = np.eye(len(KS))
 CELLS = (
     Cell("accuracy 80 %, 200 items", partial(independent, items=200, right=0.8)),
@@ -284,6 +426,8 @@ CELLS = (
     Cell("AUC 0.9, 50 prompts of 3", partial(areas, items=150, size=3, aucs=(0.9,))),
     Cell("AUC difference, 150 items", partial(areas, items=150, size=1, aucs=(0.8, 0.85))),
     Cell("AUC difference, 50 prompts of 3", partial(areas, items=150, size=3, aucs=(0.8, 0.85))),
+    Cell("AUC 0.97, 30 items", partial(areas, items=30, size=1, aucs=(0.97,)), True),
+    *MORE,
 )
 
 

@@ -1,22 +1,30 @@
 """The gate on simulated nights: a baseline and a new run of the same items, drawn afresh every night.
 
-    python perf/nights.py [--nights 2000]
+    python perf/nights.py [--nights 2000] [--runs 40]
 
-About 4,000 items of 2,028 prompts in four sections (one of 28 items and a hundredth of the weight), k = 8
-samples an item; every item has its own odds, and a vote is right by the sum of its samples. The new
-model is worse by a fraction of each item's odds; what that does to the vote is a polynomial, so the true
-drop of given items is known to rounding and the fraction that gives a wanted one is found by bisection.
-`same items`: one set for all nights, and its own drop is the truth. `fresh items`: a new set every night,
-and the truth is the mean drop of a million items. Rates must keep inside the 99.9 % binomial band.
+A layout is sections with their prompts and weights; every item has its own odds, and a vote of 8 samples is
+right by their sum. The baseline stores 8 samples an item, or 32, of which its number is the mean over
+subsets of 8. The new model is worse in one of two ways: `weaker`, every item's odds fall by one fraction, or
+`lost`, some items are lost altogether; what that does to the vote is a binomial sum, so the true drop of
+given items is known to rounding, and how much gives a wanted one is found by bisection. `same`: one set of
+items for all nights, and its own drop is the truth. `fresh`: a new set every night, and the truth is the
+mean drop of a million items. Rates must keep inside the 99.9 % binomial band. Then nights as run folders of
+the fake engine that no gate may pass: other settings, silent ones, ones that only some items survive.
 """
 
 import argparse
+import shlex
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import binom, hypergeom
 
 from grmeval.measure import Contrast, panel
 from grmeval.measure.gate import decide
@@ -25,30 +33,51 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
 SAMPLES = 8
-SIZES = (1000, 700, 300, 28)  # prompts of each section
-WEIGHTS = np.array([45.0, 34.0, 20.0, 1.0])
 ALPHA = 0.05
 PROMPT = 0.8  # standard deviations of the logits
 ITEM = 1.2
+LOST = 0.05
+
+
+class Layout(NamedTuple):
+    """Prompts and weight of each section, and how many items a prompt has at most."""
+
+    sizes: tuple[int, ...]
+    weights: tuple[float, ...]
+    most: int = 1
+
+
+LAYOUTS = {
+    "4,000 items": Layout((1000, 700, 300, 28), (45, 34, 20, 1), most=3),
+    # Chat, Chat Hard, Safety, and Reasoning's math and code, half of a quarter each.
+    "RewardBench": Layout((358, 456, 740, 447, 984), (2, 2, 2, 1, 1)),
+    "four sections of 28": Layout((28,) * 4, (1,) * 4),
+    "one section of 28": Layout((28,), (1,)),
+}
 
 
 class Items(NamedTuple):
-    """Odds that one sample is right [I], prompt and section of each item."""
+    """Odds that one sample is right [I], luck [I] that says which are lost first, prompt and section."""
 
     right: Floats
+    luck: Floats
     cluster: Labels
     section: Labels
+    weights: Floats
 
 
-def items(rng: np.random.Generator) -> Items:
-    """One to three items a prompt (one in the smallest section)."""
-    prompts = sum(SIZES)
-    of = np.repeat(np.arange(len(SIZES)), SIZES)
-    sizes = np.where(of < len(SIZES) - 1, rng.integers(1, 4, prompts), 1)
+def items(rng: np.random.Generator, layout: Layout) -> Items:
+    """One to `most` items a prompt (one in a section of 28)."""
+    prompts = sum(layout.sizes)
+    of = np.repeat(np.arange(len(layout.sizes)), layout.sizes)
+    small = np.array(layout.sizes)[of] <= 28
+    sizes = np.where(small, 1, rng.integers(1, layout.most + 1, prompts))
     cluster = np.repeat(np.arange(prompts), sizes)
     logit = 0.9 + PROMPT * rng.standard_normal(prompts)[cluster]
     logit += ITEM * rng.standard_normal(len(cluster))
-    return Items(1 / (1 + np.exp(-logit)), cluster, of[cluster])
+    luck = rng.random(len(cluster))
+    weights = np.array(layout.weights, dtype=np.float64)
+    return Items(1 / (1 + np.exp(-logit)), luck, cluster, of[cluster], weights)
 
 
 def voted(right: Floats) -> Floats:
@@ -57,89 +86,122 @@ def voted(right: Floats) -> Floats:
     return np.asarray(binom.sf(half, SAMPLES, right) + binom.pmf(half, SAMPLES, right) / 2)
 
 
-def worse(right: Floats, loss: float) -> Floats:
-    """Every item's odds move towards 0 by the same fraction."""
-    return right * (1 - loss)
+def worse(given: Items, loss: float, way: str) -> Floats:
+    """Every item's odds move towards 0 by the same fraction, or so large a share of the items is lost."""
+    if way == "weaker":
+        return given.right * (1 - loss)
+    return np.where(given.luck < loss, np.minimum(given.right, LOST), given.right)
 
 
 def accuracy(credit: Floats, given: Items) -> float:
     sums, counts = (np.bincount(given.section, w) for w in (credit, np.ones(len(credit))))
-    return float(WEIGHTS @ (sums / counts) / WEIGHTS.sum())
+    return float(given.weights @ (sums / counts) / given.weights.sum())
 
 
-def loss_of(drop: float, given: Items) -> float:
+def loss_of(drop: float, given: Items, way: str) -> float:
     """The loss that costs these items `drop` of their accuracy."""
     low, high = 0.0, 1.0
     before = accuracy(voted(given.right), given)
     for _ in range(60):
         middle = (low + high) / 2
-        lost = before - accuracy(voted(worse(given.right, middle)), given)
+        lost = before - accuracy(voted(worse(given, middle, way)), given)
         low, high = (low, middle) if lost > drop else (middle, high)
     return (low + high) / 2
 
 
-def run(rng: np.random.Generator, right: Floats) -> Floats:
+@cache
+def of_stored(stored: int) -> Floats:
+    """The vote of 8 as the mean over subsets of `stored` samples, by how many of those are right."""
+    half, right = SAMPLES // 2, np.arange(stored + 1)
+    chosen = hypergeom(stored, right, SAMPLES)
+    return np.asarray(chosen.sf(half) + chosen.pmf(half) / 2)
+
+
+def run(rng: np.random.Generator, right: Floats, stored: int) -> Floats:
     """Credits of one run: the samples are drawn and voted on."""
-    wins = rng.binomial(SAMPLES, right)
-    return (np.sign(2 * wins - SAMPLES) + 1) / 2
+    credits: Floats = of_stored(stored)[rng.binomial(stored, right)]
+    return credits
 
 
-def night(rng: np.random.Generator, given: Items, loss: float) -> Contrast:
-    """New minus baseline, both drawn now."""
-    credit = np.stack([run(rng, worse(given.right, loss)), run(rng, given.right)])
-    both = panel(credit, np.ones(credit.shape), given.cluster, given.section, WEIGHTS)
-    return both.contrast((1, -1))
+class Cell(NamedTuple):
+    """A way to be worse, under one layout, beside a baseline of so many samples an item."""
+
+    layout: str
+    stored: int
+    way: str
+
+    def night(self, rng: np.random.Generator, given: Items, loss: float) -> Contrast:
+        """New minus baseline, both drawn now."""
+        new = run(rng, worse(given, loss, self.way), SAMPLES)
+        credit = np.stack([new, run(rng, given.right, self.stored)])
+        both = panel(credit, np.ones(credit.shape), given.cluster, given.section, given.weights)
+        return both.contrast((1, -1), level=1 - 2 * ALPHA)
+
+    def error(self, rng: np.random.Generator, loss: float) -> float:
+        """The usual error of a night."""
+        layout = LAYOUTS[self.layout]
+        return float(np.mean([self.night(rng, items(rng, layout), loss).error for _ in range(50)]))
+
+    def rates(
+        self,
+        rng: np.random.Generator,
+        tonight: Callable[[], Items],
+        loss: float,
+        margin: float,
+        nights: int,
+    ) -> dict[str, int]:
+        """How many nights get each verdict."""
+        found = [decide(self.night(rng, tonight(), loss), margin, ALPHA) for _ in range(nights)]
+        return {
+            "passed": sum(one in ("passed", "improved") for one in found),
+            "regressed": found.count("regressed"),
+            "improved": found.count("improved"),
+        }
 
 
-def many_items(rng: np.random.Generator, sets: int) -> Items:
+CELLS = [
+    Cell("4,000 items", 8, "weaker"),
+    Cell("4,000 items", 32, "weaker"),
+    Cell("4,000 items", 32, "lost"),
+    Cell("RewardBench", 32, "weaker"),
+    Cell("RewardBench", 32, "lost"),
+    Cell("four sections of 28", 32, "weaker"),
+    Cell("four sections of 28", 32, "lost"),
+    Cell("one section of 28", 32, "weaker"),
+    Cell("one section of 28", 32, "lost"),
+    Cell("one section of 28", 8, "lost"),
+]
+
+
+def many_items(rng: np.random.Generator, layout: Layout, least: int = 300_000) -> Items:
     """Several sets as one; sections keep their weights."""
-    drawn = [items(rng) for _ in range(sets)]
-    return Items(
-        np.concatenate([one.right for one in drawn]),
-        np.concatenate([one.cluster + at * sum(SIZES) for at, one in enumerate(drawn)]),
-        np.concatenate([one.section for one in drawn]),
-    )
+    prompts = sum(layout.sizes)
+    drawn = [items(rng, layout) for _ in range(least // prompts + 1)]
+    shifted = [one.cluster + at * prompts for at, one in enumerate(drawn)]
+    parts = (np.concatenate([getattr(one, n) for one in drawn]) for n in ("right", "luck"))
+    sections = np.concatenate([one.section for one in drawn])
+    return Items(*parts, np.concatenate(shifted), sections, drawn[0].weights)
 
 
-def typical_error(rng: np.random.Generator, loss: float) -> float:
-    return float(np.mean([night(rng, items(rng), loss).error for _ in range(50)]))
-
-
-def rates(
-    rng: np.random.Generator, tonight: Callable[[], Items], loss: float, margin: float, nights: int
-) -> dict[str, int]:
-    found = [decide(night(rng, tonight(), loss), margin, ALPHA) for _ in range(nights)]
-    return {
-        "passed": sum(one in ("passed", "improved") for one in found),
-        "regressed": found.count("regressed"),
-        "improved": found.count("improved"),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nights", type=int, default=2000)
-    nights = parser.parse_args().nights
-    rng = np.random.default_rng(2026)
-    fixed = items(rng)
-    crowd = many_items(rng, 300)
+def simulated(cell: Cell, nights: int) -> bool:
+    """A cell's rows; whether every rate is as wanted."""
+    rng = np.random.default_rng([2026, CELLS.index(cell)])
+    layout = LAYOUTS[cell.layout]
+    crowd, fixed = many_items(rng, layout), items(rng, layout)
     # A worse model's votes are less sure, so the error grows with the drop: 2.5 of the largest.
-    equal = typical_error(rng, 0.0)
-    error = typical_error(rng, loss_of(5 * equal, crowd))
+    error = cell.error(rng, 0.0)
+    for _ in range(4):
+        error = cell.error(rng, loss_of(min(5 * error, 0.5), crowd, cell.way))
     margin = 2.5 * error
-    print(f"{len(fixed.right):,} items, {sum(SIZES):,} prompts, k = {SAMPLES}, alpha = {ALPHA}")
-    print(f"error {100 * equal:.2f} points (equal runs) to {100 * error:.2f} (twice the margin)")
-    print(f"margin 2.5 errors = {100 * margin:.2f} points; {nights:,} nights")
-    print(f"{'items':8}{'true drop':>16}{'passed':>10}{'regressed':>12}{'improved':>11}   wanted")
     most, least = binom.ppf(0.9995, nights, ALPHA), binom.ppf(0.0005, nights, 0.8)
     good = True
-    for name, truth, tonight in (
-        ("same", fixed, lambda: fixed),
-        ("fresh", crowd, lambda: items(rng)),
-    ):
+    sets = [("fresh", crowd, lambda: items(rng, layout))]
+    if len(fixed.right) > 1000:  # of a few items no share that is lost gives just the drop
+        sets.insert(0, ("same", fixed, lambda: fixed))
+    for name, truth, tonight in sets:
         for drop in (0.0, 1.0, 2.0):
-            loss = loss_of(drop * margin, truth) if drop else 0.0
-            found = rates(rng, tonight, loss, margin, nights)
+            loss = loss_of(drop * margin, truth, cell.way) if drop else 0.0
+            found = cell.rates(rng, tonight, loss, margin, nights)
             wanted, kept = {
                 0.0: ("passed >= 80 %", found["passed"] >= least),
                 1.0: ("passed, regressed <= 5 %", max(found["passed"], found["regressed"]) <= most),
@@ -150,10 +212,74 @@ def main() -> None:
                 f"{found[verdict] / nights:>{width}.1%}"
                 for verdict, width in (("passed", 10), ("regressed", 12), ("improved", 11))
             )
-            print(
-                f"{name:8}{f'{drop:.0f} margins':>16}{cells}   {wanted}{'' if kept else ': NO'}",
-                flush=True,
-            )
+            which = f"{cell.layout}, of {cell.stored}, {cell.way}, {name}"
+            told = f"{drop:.0f} x {100 * margin:.2f}"
+            print(f"{which:42}{told:>12}{cells}   {wanted}{'' if kept else ': NO'}", flush=True)
+    return good
+
+
+# --- as run folders ---------------------------------------------------------------------------------
+
+BASE = "--bench sample --engine fake --engine-arg accuracy=0.75"
+BAD = {
+    "temperature 2": f"{BASE} --temperature 2",
+    "random orders": f"{BASE} --orders random",
+    "another judge": f"{BASE} --judge pointwise-plain",
+    "structured": f"{BASE} --structured",
+    "all silent": f"{BASE} --engine-arg no_score=1",
+    "nine of ten silent": f"{BASE} --engine-arg no_score=0.9",
+    "all tied": "--bench sample --engine fake --engine-arg accuracy=0 --engine-arg ties=1",
+    "a third as good": "--bench sample --engine fake --engine-arg accuracy=0.25",
+}
+RULES = ("official", "half", "share", "drop")
+
+
+def folders(runs: int) -> bool:
+    """Nights of the fake engine that must not pass, under every rule; whether none did."""
+    from typer.testing import CliRunner
+
+    from grmeval.cli import app
+
+    good = True
+
+    def said(words: str) -> int:
+        return CliRunner().invoke(app, shlex.split(words)).exit_code
+
+    with TemporaryDirectory() as place:
+        for at in range(runs):
+            said(f"run {BASE} --k 32 --seed {at} --results {place}/base{at}")
+        for name, words in BAD.items():
+            passed = dict.fromkeys(RULES, 0)
+            for at in range(runs):
+                said(f"run {words} --k 8 --seed {1000 + at} --results {place}/{at}")
+                for rule in RULES:
+                    ties = "official" if rule == "drop" else rule
+                    file = f"{place}/{rule}{at}.json"
+                    if not Path(file).exists():
+                        base = f"baseline latest --results {place}/base{at} --k 8"
+                        said(f"{base} --ties {ties} --on-invalid {rule} --to {file}")
+                    asked = f"gate latest --results {place}/{at} --baseline {file} --max-drop 15"
+                    passed[rule] += said(asked) == 0
+                shutil.rmtree(f"{place}/{at}")
+            kept = not any(passed.values())
+            good &= kept
+            cells = "".join(f"{rule}: {count}   " for rule, count in passed.items())
+            print(f"{name:42}passed of {runs}: {cells}{'' if kept else ': NO'}", flush=True)
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nights", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=20, help="nights as run folders")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    print(f"votes of {SAMPLES}, alpha = {ALPHA}, margins of 2.5 errors; {given.nights:,} nights")
+    print(f"{'items':42}{'true drop':>12}{'passed':>10}{'regressed':>12}{'improved':>11}   wanted")
+    with ProcessPoolExecutor(given.processes) as pool:
+        good = all(list(pool.map(partial(simulated, nights=given.nights), CELLS)))
+    if given.runs:
+        good &= folders(given.runs)
     print("every rate is as wanted" if good else "NOT every rate is as wanted")
 
 

@@ -44,7 +44,22 @@ def gate(
     ] = 0.05,
     max_invalid: Annotated[
         float | None,
-        typer.Option("--max-invalid", min=0, max=100, help="Invalid judgements allowed, in %."),
+        typer.Option(
+            "--max-invalid",
+            min=0,
+            max=100,
+            help="Invalid judgements allowed, in %. [default: surely no more than the baseline's and 5]",
+        ),
+    ] = None,
+    max_undecided: Annotated[
+        float | None,
+        typer.Option(
+            "--max-undecided",
+            min=0,
+            max=100,
+            help="Votes allowed that are tied or silent and not paid as wrong, in %. "
+            "[default: surely no more than the baseline's and 5]",
+        ),
     ] = None,
     max_truncated: Annotated[
         float | None,
@@ -54,6 +69,20 @@ def gate(
         float | None,
         typer.Option(
             "--max-tokens", min=0, max=1e9, help="Generated tokens per judgement allowed."
+        ),
+    ] = None,
+    allow_change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-change",
+            help="Setting that may differ from the baseline's (judge, template, temperature …); repeatable.",
+            metavar="NAME",
+        ),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k", min=1, help="Samples an item, of a baseline RUN. [default: as it asked last]"
         ),
     ] = None,
     vote: Annotated[str | None, option("vote", default="the baseline's; of a run sum")] = None,
@@ -89,8 +118,10 @@ def gate(
         raise ConfigError(f"--alpha {alpha:g}: expected a number from {SMALLEST:g} to below 0.5")
     where = results_folder(results)
     folder = RunFolder(find_run(run, where))
-    beside = _baseline(baseline, where, vote, folder)
-    absolute = Absolute(_share(max_invalid), _share(max_truncated), max_tokens)
+    beside = _baseline(baseline, where, k, vote, folder)
+    absolute = Absolute(
+        _share(max_invalid), _share(max_truncated), max_tokens, _share(max_undecided)
+    )
 
     def look(night: RunFolder) -> "Gated":
         return ask(
@@ -101,11 +132,15 @@ def gate(
             absolute=absolute,
             alpha=alpha,
             looks=2 if extend else 1,
+            allow=allow_change or (),
         )
 
     found = look(folder)
     if extend and found.verdict == "inconclusive" and extend > found.about["samples"]:
-        found = look(_extended(folder, extend))
+        if found.more_samples is False:
+            consoles()[1].print("not extended: more samples of this run would not decide")
+        else:
+            found = look(_extended(folder, extend))
     if as_json:
         print_json(found)
     show_gate(found, quiet=as_json)
@@ -124,7 +159,9 @@ def _share(percent: float | None) -> float | None:
     return None if percent is None else percent / 100
 
 
-def _baseline(text: str, results: Path, vote: str | None, night: "RunFolder") -> "Baseline":
+def _baseline(
+    text: str, results: Path, k: int | None, vote: str | None, night: "RunFolder"
+) -> "Baseline":
     """From a file, or made of a run on the spot."""
     from grmeval.errors import ConfigError
     from grmeval.score import baseline_of, read_baseline
@@ -138,10 +175,11 @@ def _baseline(text: str, results: Path, vote: str | None, night: "RunFolder") ->
             )
         before = RunFolder(find_run(text, results))
         both = (folder.record["identity"] for folder in (before, night))
-        return baseline_of(before, vote=vote or usual_vote(*both))
+        return baseline_of(before, k=k, vote=vote or usual_vote(*both))
     found = read_baseline(Path(text))
-    if vote not in (None, found.about.vote):
-        raise ConfigError(f"--vote {vote}: the baseline {text} holds {found.about.vote}")
+    for flag, given, there in (("k", k, found.about.k), ("vote", vote, found.about.vote)):
+        if given not in (None, there):
+            raise ConfigError(f"--{flag} {given}: the baseline {text} holds {there}")
     return found
 
 

@@ -2,7 +2,15 @@
 
 from grmeval.measure.arena import RankingFigures, bradley_terry, ranking_figures
 from grmeval.measure.bootstrap import resampled
-from grmeval.measure.gate import Advice, SectionVerdicts, Verdict, advice, decide, decide_sections
+from grmeval.measure.gate import (
+    Advice,
+    SectionVerdicts,
+    Verdict,
+    advice,
+    decide,
+    decide_sections,
+    smallest_margin,
+)
 from grmeval.measure.intervals import Estimate, estimate, wilson
 from grmeval.measure.metrics import auc_estimate, roc_auc
 from grmeval.measure.outcomes import (
@@ -74,6 +82,7 @@ __all__ = [
     "roc_auc",
     "sign_flip",
     "slope_coefficients",
+    "smallest_margin",
     "subset_totals",
     "term_curve",
     "ties_terms",

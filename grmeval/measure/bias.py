@@ -32,8 +32,9 @@ def contrast(
 
     All [R] but `signs` [P]: rows of weight 0 are left out; rows of one `cluster` are drawn together, so a
     difference inside clusters is paired. Error: linearised, cluster-robust (strata: the parts that a
-    cluster touches), limits by a t quantile. `shares`: credits lie in [0, 1]: a part whose rows all agree
-    still has an error (see `intervals.unseen`), and limits stay where a contrast can lie. `items`: rows.
+    cluster touches), limits by a t quantile. `shares`: credits lie in [0, 1]: a part whose rows hardly
+    differ still has an error (see `intervals.unseen`), and limits stay where a contrast can lie. `items`:
+    rows.
     NaN: a part without rows, or limits of one cluster. ValueError: shapes, NaN.
     """
     check_level(level)
@@ -54,7 +55,8 @@ def contrast(
     stratum, alike = strata(cluster, part)
     variances, free = strata_variances(parts.sum(axis=1), stratum)
     touches = np.bincount(np.unique(part * len(names) + cluster) // len(names)).astype(np.float64)
-    alone = unseen(ratio, np.abs(signs), parts, touches, alike) * shares
+    own = touches * np.bincount(part, weight**2) / np.bincount(part, weight) ** 2
+    alone = unseen(ratio, np.abs(signs), parts, touches, own, alike, level) * shares
     few = np.maximum(touches - 1, 1)
     variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
     from scipy.special import stdtrit

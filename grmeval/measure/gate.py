@@ -102,6 +102,13 @@ def advice(
     )
 
 
+def smallest_margin(error: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The margin at which equal runs pass with probability `power`: (z_{1 - alpha} + z_{power}) errors."""
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - alpha) + ndtri(power)) * error
+
+
 def _passing(low: float, margin: float) -> Verdict:
     if low > 0:
         return "improved"

@@ -134,23 +134,68 @@ def pooled(variances: Floats, free: Floats) -> tuple[float, float]:
     return variance, float(variance**2 / (variances**2 / free).sum())
 
 
-def unseen(ratio: Floats, share: Floats, parts: Floats, touches: Floats, alike: Labels) -> Floats:
-    """Variance, [S], of sections whose items all agree, which their own spread puts at 0.
+def unseen(
+    ratio: Floats,
+    share: Floats,
+    parts: Floats,
+    touches: Floats,
+    own: Floats,
+    alike: Labels,
+    level: float,
+) -> Floats:
+    """Variance, [S], of sections that the spread of their clusters in this sample may not show.
 
-    A small section at 100 % is not known without error. It gets the variance p(1 - p) / C of its C
-    clusters with p = `shrunk`. Sections that are `alike` (one number) have the same clusters: at worst
+    A small section at 100 % is not known without error; nor is one of votes that are means over subsets of
+    many samples, all near 1, in which the rare prompt that is lost may be absent. How much less the
+    clusters differ than if each were all right or all wrong, r = SS / (C p (1 - p)), is taken with
+    pseudo-clusters: z^2 / 2 right and as many wrong (after Agresti and Coull, 1998), as far as clusters go
+    `together` (`own`: see there), which move r up. Where each cluster is one item, right or wrong, r is 1
+    already, and nothing is added. Sections that are `alike` (one number) have the same clusters: at worst
     they err together.
     """
+    whole = bound(ratio, touches)
+    seen = (touches / share) ** 2 * (parts**2).sum(axis=0)
+    more = pseudo(ratio, touches, level)
+    most = together(seen, touches, whole, own)
+    expected = (seen + most * more) / (whole + more) * whole
+    errors = share / touches * np.sqrt(np.maximum(expected - seen, 0.0))
+    found: Floats = np.bincount(alike, errors)[alike] * errors
+    return found
+
+
+def bound(ratio: Floats, touches: Floats) -> Floats:
+    """Sum of squares, [S], of C clusters that are each all right or all wrong."""
     near = shrunk(ratio, touches)
-    agree = np.abs(parts).max(axis=0) <= _NO_SPREAD * share
-    errors = agree * share * np.sqrt(near * (1 - near) / touches)
-    together: Floats = np.bincount(alike, errors)[alike] * errors
-    return together
+    whole: Floats = touches * near * (1 - near)
+    return whole
+
+
+def together(seen: Floats, touches: Floats, whole: Floats, own: Floats) -> Floats:
+    """Share of its largest square that one more of the C = `touches` clusters might have, [S].
+
+    That of items each by itself, `own` (C sum w^2 / (sum w)^2: 1 where a cluster is one item), or of those
+    seen, where items of a cluster go together; two standard errors of a variance above it.
+    """
+    found: Floats = np.maximum(own, seen / whole) * (1 + 2 * np.sqrt(2 / touches))
+    return np.minimum(found, 1.0)
+
+
+def pseudo(ratio: Floats, touches: Floats, level: float) -> Floats:
+    """Sum of squares, [S], that z^2 / 2 pseudo-clusters at 0 and as many at 1 add to a section's."""
+    from scipy.special import ndtri
+
+    half = float(ndtri((1 + level) / 2)) ** 2 / 2
+    inside = np.clip(ratio, 0.0, 1.0)
+    middle = (touches * inside + half) / (touches + 2 * half)
+    added: Floats = touches * (inside - middle) ** 2 + half * (middle**2 + (1 - middle) ** 2)
+    return added
 
 
 def shrunk(ratio: Floats, touches: Floats) -> Floats:
-    """Ratios [S] with half a right and half a wrong cluster added to their own (Jeffreys)."""
-    return (touches * np.clip(ratio, 0.0, 1.0) + 0.5) / (touches + 1)
+    """Ratios [S], at most so near to an end as half a cluster of C + 1 (Jeffreys)."""
+    end = 0.5 / (touches + 1)
+    near: Floats = np.clip(ratio, end, 1 - end)
+    return near
 
 
 def limits(
@@ -245,7 +290,9 @@ def estimate(
     stratum, alike = strata(cluster, section)
     touches = np.bincount(np.unique(section * clusters + cluster) // clusters).astype(np.float64)
     variances, free = strata_variances(parts.sum(axis=1), stratum)
-    alone = unseen(ratio, share, parts, touches, alike)
+    squares, weights = np.bincount(section, weight**2), np.bincount(section, weight)
+    own = touches * squares / weights**2
+    alone = unseen(ratio, share, parts, touches, own, alike, level)
     few = np.maximum(touches - 1, 1)
     variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
     value = float(share @ ratio)
@@ -253,8 +300,7 @@ def estimate(
     value = next((end for end in (0.0, 1.0) if abs(value - end) < _NO_SPREAD), value)
     if 0 < value < 1 and variance > _NO_SPREAD**2:
         through = through_sections(parts, stratum) + alone
-        end = np.abs(ratio - 0.5) > 0.5 - _NO_SPREAD  # or beyond: RewardBench 2's Ties
-        near = np.where(end, shrunk(ratio, touches), ratio)
+        near = shrunk(ratio, touches)
         low, high = score_limits(value, through, freedom, near, share, level)
     else:
         low, high = limits(value, variance, freedom, share, touches, alike, level)

@@ -11,8 +11,8 @@ from grmeval.measure.intervals import (
     contributions,
     limits,
     pooled,
+    shrunk,
     strata_variances,
-    unseen,
 )
 from grmeval.measure.votes import Bools, Floats
 
@@ -38,7 +38,8 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     Error: the placement values of DeLong, DeLong and Clarke-Pearson (1988), averaged over draws,
     in the clustered variance of Obuchowski (1997, Biometrics 53): each class by its own clusters,
     plus twice the covariance of the two inside clusters. One item a cluster gives DeLong's
-    variance exactly. A class whose placements all agree gets its variance from `unseen`. The
+    variance exactly. A class whose placements all agree, or all but reach
+    0 or 1, has at least the variance of a proportion, kept half an item from its end (Jeffreys). The
     degrees of freedom are Satterthwaite's over the classes, at most clusters - 1. The interval is
     that of `limits`: inside [0, 1], never of no width. method: "auc-clustered".
 
@@ -66,9 +67,18 @@ def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float =
     others = max(len(names) - 1, 1)
     variance += 2 * len(names) / others * float(parts[:, 0] @ parts[:, 1])
     apart = np.arange(2)  # the two classes
-    variance = max(variance, 0.0) + float(unseen(ratio, share, parts, touches, apart).sum())
+    variance = max(variance, 0.0) + float(_unseen(ratio, parts, touches).sum())
     low, high = limits(value, variance, min(freedom, others), share, touches, apart, level)
     return Estimate(value, low, high, sqrt(variance), len(positive), len(names), "auc-clustered")
+
+
+def _unseen(ratio: Floats, parts: Floats, touches: Floats) -> Floats:
+    """Variance, [2], that a class lacks whose placements all agree, or all but reach 0 or 1."""
+    near = shrunk(ratio, touches)
+    seen = (parts**2).sum(axis=0)
+    flat = (np.abs(parts).max(axis=0) <= 1e-12) | (near != ratio)
+    lacks: Floats = flat * np.maximum(near * (1 - near) / touches - seen, 0.0)
+    return lacks
 
 
 def placements(score: Floats, positive: Bools) -> Floats:

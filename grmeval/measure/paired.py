@@ -6,7 +6,7 @@ linear contrast of them sees how they move together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
 from typing import NamedTuple
@@ -14,14 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grmeval.measure.intervals import Labels, check_level, pooled, strata, strata_variances
+from grmeval.measure.intervals import (
+    Labels,
+    bound,
+    check_level,
+    pooled,
+    strata,
+    strata_variances,
+    together,
+)
 from grmeval.measure.metrics import placements
 from grmeval.measure.votes import Bools, Floats
-
-# Sums of equal credits differ by rounding.
-_SAME = 1e-12
-# Pseudo-clusters that differ, one each way (Bonett and Price, 2012).
-_ADDED = 2.0
 
 
 class Contrast(NamedTuple):
@@ -61,7 +64,8 @@ class Panel:
     pairs (cluster, section) that have units, ordered by section: `credit` and `weight` [M, P] are
     sums over their units, `section` and `cluster` [P]; `share` [S] is the weight of a section in
     the number, `stratum` [C] which clusters touch the same sections, `alike` [S] which sections have
-    the same clusters.
+    the same clusters; `own` [S] see `intervals.together`; of what errors add to what is seen: `pseudo`
+    clusters, and the `least` squares of a section.
     """
 
     values: Floats
@@ -73,6 +77,9 @@ class Panel:
     share: Floats
     stratum: Labels
     alike: Labels
+    own: Floats
+    pseudo: float = 2.0
+    least: float = 1.0
 
     @property
     def clusters(self) -> int:
@@ -96,12 +103,21 @@ class Panel:
         residual: Floats = self.credit - ratio[:, self.section] * self.weight
         return residual
 
+    @cached_property
+    def cohesion(self) -> Floats:
+        """How far the units of a cluster are right or wrong together, [M, S]; see `intervals.together`."""
+        touches = np.bincount(self.section).astype(np.float64)
+        scaled = self.residual * (touches / self.whole)[:, self.section]
+        seen = np.add.reduceat(scaled**2, self.starts, axis=1)
+        ratio = np.add.reduceat(self.credit, self.starts, axis=1) / self.whole
+        return together(seen, touches, bound(ratio, touches), self.own)
+
     def contrast(self, coefficients: ArrayLike, level: float = 0.95) -> Contrast:
         """sum_m coefficients[m] values[m] with its limits; (1, -1) is the difference of two numbers.
 
         The variance is that of `estimate`, of the contrast of each cluster's linearised
         contributions: the limit of infinitely many paired resamples, without a seed. To it is added
-        what a few differing clusters cannot show (`_unseen`). The limits are value -+ t error and
+        what a few clusters cannot show (`_unseen`). The limits are value -+ t error and
         may pass what a number can reach. ValueError: not M finite coefficients, a level outside (0, 1).
         """
         from scipy.special import stdtrit
@@ -135,34 +151,32 @@ class Panel:
         """Variance of the contrast and its degrees of freedom, pooled from all its terms."""
         mine, total = self.of_clusters(c, self.residual)
         variances, free = strata_variances(total, self.stratum)
-        added, alone, few = self._unseen(c, mine, float(variances.sum()))
+        added, alone, few = self._unseen(c, mine, total)
         return pooled(np.append(variances + added, alone), np.append(free, few))
 
-    def _unseen(self, c: Floats, mine: Floats, seen: float) -> tuple[Floats, Floats, Floats]:
-        """Variance that a few differing clusters do not show: (of strata [H]; of sections, free).
+    def _unseen(self, c: Floats, mine: Floats, total: Floats) -> tuple[Floats, Floats, Floats]:
+        """Variance that a few clusters do not show: (of strata [H]; of sections, their freedom).
 
-        Two pseudo-clusters that differ, one each way (Bonett and Price, 2012, for paired
-        proportions), spread over the strata by their sizes: many small sections do not count them
-        many times. A section whose clusters all agree gets at least one, half a cluster each way.
-        Sections of the same clusters agree or differ together, at worst. How much a cluster
-        differs: the root mean square of those that do; entirely, where none does.
+        Two pseudo-clusters that differ entirely, one each way (Bonett and Price, 2012, for paired
+        proportions; none for AUCs, whose placements all differ), as far as a cluster's units go
+        together, spread over the strata by their sizes: many small sections do not count them
+        many times. All is by value, never by how many clusters differ: votes that are means over
+        subsets of many samples differ everywhere, by next to nothing, and the rare prompt that is lost may
+        be absent. So the two count the less the nearer the clusters' own variance is to the largest
+        there can be, and a section whose squares add up to less than one cluster's (half of one for
+        AUCs) is filled up to it. Sections of the same clusters differ together, at worst.
         """
         touches = np.bincount(self.section)
-        counts_for = np.bincount(self.cluster, (self.share / touches)[self.section])
-        # One weight for all columns, so that units of the same credit cancel where others are dropped.
-        common = (self.share / self.whole[c != 0].mean(axis=0))[self.section]
-        differs = np.bincount(self.cluster, (c @ self.credit) * common) / counts_for
+        most = self.cohesion[c != 0].max(axis=0)
+        counts_for = np.bincount(self.cluster, (self.share / touches * np.sqrt(most))[self.section])
         entirely = max(c[c > 0].sum(), -c[c < 0].sum())
-        squares = differs[np.abs(differs) > _SAME * entirely] ** 2
-        square = float(squares.mean()) if squares.size else entirely**2
-
-        # Where every cluster differs their number is no question; unless all differ alike.
-        least = 1.0 if seen <= (_SAME * entirely) ** 2 else 0.0
-        each = max(_ADDED * (1 - squares.size / self.clusters), least) / self.clusters
-        added = each * square * np.bincount(self.stratum, counts_for**2)
-        most = np.maximum.reduceat(np.abs(mine), self.starts)
-        lacks = np.where(most <= _SAME * entirely * self.share, 1 - each * touches, 0.0)
-        errors = self.share / touches * np.sqrt(np.maximum(lacks, 0.0) * square)
+        known = min(1.0, float(np.mean((total / counts_for / entirely) ** 2)))
+        each = self.pseudo * (1 - known) / self.clusters
+        added = each * entirely**2 * np.bincount(self.stratum, counts_for**2)
+        scale = (touches / (self.share * entirely))[self.section]
+        seen = np.add.reduceat((mine * scale) ** 2, self.starts)
+        lacks = np.maximum((self.least - each * touches) * most - seen, 0.0)
+        errors = self.share / touches * np.sqrt(lacks) * entirely
         free = np.ones(self.alike.max() + 1)
         free[self.alike] = np.maximum(touches - 1, 1)
         alone = np.bincount(self.alike, errors) ** 2
@@ -212,7 +226,7 @@ def auc_panel(scores: Sequence[Floats], positive: Bools, cluster: Labels) -> Pan
     credit = np.array(placed)
     found = _pairs(credit, np.ones_like(credit), cluster, positive.astype(np.intp), np.ones(2))
     found.values[:] = credit[:, positive].mean(axis=1)
-    return found
+    return replace(found, pseudo=0.0, least=0.5)
 
 
 def _pairs(
@@ -224,6 +238,9 @@ def _pairs(
     pair, unit = np.unique(section * clusters + cluster, return_inverse=True)
     of_section, of_cluster = np.divmod(pair, clusters)
     stratum, alike = strata(of_cluster, of_section)
+
+    mean = weight.mean(axis=0)
+    squares = np.bincount(section, mean**2, len(share))
 
     def summed(given: Floats) -> Floats:
         return np.array([np.bincount(unit, one, len(pair)) for one in given])
@@ -238,6 +255,7 @@ def _pairs(
         share=share,
         stratum=stratum,
         alike=alike,
+        own=np.bincount(of_section) * squares / np.bincount(section, mean, len(share)) ** 2,
     )
 
 
@@ -253,6 +271,7 @@ def _empty(columns: int) -> Panel:
         share=np.zeros(0),
         stratum=none,
         alike=none,
+        own=np.zeros(0),
     )
 
 

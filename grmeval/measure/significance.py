@@ -15,7 +15,7 @@ _CHUNK = 2**22
 
 
 class Significance(NamedTuple):
-    """A two-sided p-value and the test it is of: "mcnemar" (exact) or "sign-flip"."""
+    """A two-sided p-value and the test it is of: "mcnemar" (exact), "sign-flip" or "t"."""
 
     p: float
     method: str
@@ -65,21 +65,39 @@ def sign_flip(
 
 
 def compare_columns(
-    panel: Panel, a: int, b: int, permutations: int, rng: np.random.Generator
+    panel: Panel,
+    a: int,
+    b: int,
+    permutations: int,
+    rng: np.random.Generator,
+    alike: bool = True,
 ) -> Significance:
     """Test of "numbers a and b of the panel are equal", exact where it can be.
 
     One section, every cluster one item, credits 0/1 of weight 1: McNemar's, which asks nothing of `rng`.
-    Otherwise `sign_flip`.
+    Otherwise `sign_flip`. Not `alike`: one judge's columns could not be swapped either, since one is a vote
+    and the other a mean over many; then t = value / error of the contrast, which agrees with its limits.
     """
+    difference = np.zeros(len(panel.values))
+    difference[a] += 1
+    difference[b] -= 1
+    if not alike:
+        return Significance(t_test(panel, difference), "t")
     credit, weight = panel.credit[[a, b]], panel.weight[[a, b]]
     apart = len(panel.share) == 1 and panel.items == panel.clusters
     if apart and (weight == 1).all() and np.isin(credit, (0, 1)).all():
         return Significance(mcnemar(credit[0], credit[1]), "mcnemar")
-    difference = np.zeros(len(panel.values))
-    difference[a] += 1
-    difference[b] -= 1
     return Significance(sign_flip(panel, difference, permutations, rng), "sign-flip")
+
+
+def t_test(panel: Panel, coefficients: ArrayLike) -> float:
+    """Two-sided p-value of "the contrast is 0" that agrees with the limits of `Panel.contrast`."""
+    from scipy.special import stdtr
+
+    found = panel.contrast(coefficients)
+    if not found.items:
+        return float("nan")
+    return float(2 * stdtr(found.freedom, -abs(found.value) / found.error))
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:

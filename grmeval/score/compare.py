@@ -41,11 +41,11 @@ FLIPPED = 0.5
 class Gap:
     """One number of a run less that of the first run, in [-1, 1].
 
-    `p`: two-sided, by `test` (mcnemar, exact, where every item is one prompt with 0/1 credits and
-    equal weights; else sign-flip over clusters). `q`: `p` of subsets after Benjamini and Hochberg (1995),
-    over the subsets of this run and vote. `detectable`: the difference that would be found (5 %, two-sided)
-    in four of five such comparisons. `won` and `lost` count flips, in which a verdict changed by more
-    than a half. NaN where there is no such number.
+    `p`: two-sided, by `test`: mcnemar, exact, where every item is one prompt with 0/1 credits and equal
+    weights; else sign-flip over clusters; t where one run stores more samples than the other. `q`: `p` of
+    subsets after Benjamini and Hochberg (1995), over the subsets of this run and vote. `detectable`: the
+    difference that would be found (5 %, two-sided) in four of five such comparisons. `won` and `lost` count
+    flips, in which a verdict changed by more than a half. NaN where there is no such number.
     """
 
     run: str
@@ -206,7 +206,8 @@ class _Pair:
         rng = np.random.default_rng([seed, 6])
         found = made.contrast((-1, 1))
         difference, low, high = Contrasts(made, bootstrap, rng).difference(1, 0)
-        test = compare_columns(made, 1, 0, PERMUTATIONS, rng) if found.items else None
+        alike = np.array_equal(self.run.depth, self.frame.run.depth)
+        test = compare_columns(made, 1, 0, PERMUTATIONS, rng, alike) if found.items else None
         changed = self._changes()[part.units]
         return Gap(
             run=self.label,
@@ -270,7 +271,7 @@ def _notes(
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
     yield (
-        "p: exact McNemar where items are single 0/1 prompts, else sign flips of clusters; q: subsets "
-        "after Benjamini-Hochberg"
+        "p: exact McNemar where items are single 0/1 prompts, else sign flips of clusters, or t where one "
+        "run has more samples; q: subsets after Benjamini-Hochberg"
     )
     yield from said_once(footers)

@@ -82,7 +82,8 @@ def gate(folder: Path, night: str, *more: object) -> subprocess.CompletedProcess
         ("broken", (), 3, "broken", (1, 0, 1)),
         ("equal", ("--max-drop", "0.1"), 4, "inconclusive", (2, 0, 1)),
         ("equal", ("--max-drop-section", "9"), 0, "passed", (3, 0, 0)),
-        ("silent", ("--max-drop", "50", "--max-truncated", "5"), 5, "regressed", (3, 1, 0)),
+        ("silent", ("--max-drop", "50", "--max-truncated", "5"), 5, "regressed", (4, 2, 0)),
+        ("silent", ("--max-drop", "50"), 5, "regressed", (3, 1, 0)),
         ("silent", ("--max-drop", "50", "--max-invalid", "50"), 0, "passed", (3, 0, 0)),
         ("equal", ("--max-tokens", "1"), 5, "regressed", (3, 1, 0)),
     ],
@@ -147,6 +148,11 @@ def test_a_part_of_the_items_is_no_pass(nights: Path, tmp_path: Path) -> None:
         (("--max-tokens", "nan"), "Invalid value for '--max-tokens'"),
         (("--extend", "0"), "Invalid value for '--extend'"),
         (("--vote", "majority"), "holds sum"),
+        (("--k", "2"), "--k 2: the baseline"),
+        (
+            ("--allow-change", "temprature"),
+            "--allow-change 'temprature': did you mean 'temperature'",
+        ),
         (
             ("--baseline", "nowhere.json"),
             "--baseline nowhere.json: no such file; `grmeval baseline",
@@ -229,7 +235,23 @@ def test_a_run_that_cannot_be_made_again_is_not_extended(nights: Path, tmp_path:
     done = grmeval(*words, "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     words = ["gate", "latest", "--results", tmp_path / "r", "--baseline", nights / "base.json"]
+    done = grmeval(*words, "--max-drop", MARGIN)
+    assert done.returncode == 3
+    assert "engine import here, fake in the baseline" in done.stdout
+    for name in re.findall(r"--allow-change (\w+)", done.stdout):
+        words += ["--allow-change", name]
     done = grmeval(*words, "--max-drop", 0.1, "--extend", 8)
+    assert (done.returncode, done.stderr) == (
+        4,
+        "not extended: more samples of this run would not decide\n",
+    )
+    (overall,) = [
+        check
+        for check in json.loads(grmeval(*words, "--max-drop", 99, "--json").stdout)["checks"]
+        if check["kind"] == "overall"
+    ]
+    just_too_small = -99.9 * overall["low"]
+    done = grmeval(*words, "--max-drop", just_too_small, "--extend", 8)
     assert done.returncode == 2
     assert "nothing here can ask its judge: the imported file" in " ".join(done.stderr.split())
     assert grmeval(*words, "--max-drop", MARGIN, "--extend", 8).returncode == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, t
+from scipy.stats import binom, binomtest, hypergeom, norm, t
 
 from grmeval.measure import Estimate, estimate, wilson
 
@@ -61,13 +61,29 @@ def test_anything_else_is_clustered(found: Estimate) -> None:
     assert 0 <= found.low < found.value < found.high <= 1
 
 
-def test_one_section_has_the_textbook_clustered_error() -> None:
+def unseen(ratio: float, squares: float, clusters: int, own: float = 1.0) -> float:
+    """What z^2 / 2 pseudo-clusters at 0 and at 1 add to a variance: `squares` are seen, in clusters.
+
+    `own`: the square of a cluster whose items have nothing in common; more, where those seen have.
+    """
+    half = norm.ppf(0.975) ** 2 / 2
+    middle = (clusters * ratio + half) / (clusters + 2 * half)
+    added = clusters * (ratio - middle) ** 2 + half * ((1 - middle) ** 2 + middle**2)
+    near = min(max(ratio, 0.5 / (clusters + 1)), 1 - 0.5 / (clusters + 1))
+    most = clusters * near * (1 - near)
+    added_of = min(1.0, max(own, squares / most)) * added
+    return float(max(0.0, (squares + added_of) / (most + added) * most - squares) / clusters**2)
+
+
+def test_one_section_has_the_textbook_clustered_error_and_pseudo_clusters() -> None:
     rng = np.random.default_rng(3)
     credit, cluster = rng.random(50), rng.integers(0, 12, 50)
     found = single(credit, cluster)
     sums = [(credit[cluster == c] - credit.mean()).sum() for c in np.unique(cluster)]
-    expected = (len(sums) / (len(sums) - 1) * np.square(sums).sum()) ** 0.5 / 50
-    assert found.error == pytest.approx(expected)
+    seen = len(sums) / (len(sums) - 1) * np.square(sums).sum() / 50**2
+    squares = np.square(np.array(sums) * len(sums) / 50).sum()
+    expected = seen + unseen(credit.mean(), squares, len(sums), len(sums) / 50)
+    assert found.error**2 == pytest.approx(expected)
     assert (found.items, found.clusters) == (50, len(sums))
 
 
@@ -111,10 +127,17 @@ def test_the_clustered_error_follows_its_formula_one_cluster_at_a_time() -> None
     assert sorted(map(len, strata.values()))[0] == 1
     several = [np.array(linear) for linear in strata.values() if len(linear) > 1]
     variance = sum(len(linear) * linear.var(ddof=1) for linear in several)
-    # Section 2 is one cluster: seen as a proportion of one trial, half a trial added each way.
-    alone = np.average(credit[section == 2], weights=weight[section == 2])
-    shrunk = (alone + 0.5) / 2
-    assert found.error**2 == pytest.approx(variance + share[2] ** 2 * shrunk * (1 - shrunk))
+    for number in range(3):
+        whole = weight[section == number].sum()
+        ratio = np.average(credit[section == number], weights=weight[section == number])
+        mine = set(cluster[section == number].tolist())
+        squares = 0.0
+        for name in mine:
+            inside = (section == number) & (cluster == name)
+            squares += ((credit[inside] - ratio) @ weight[inside] / whole * len(mine)) ** 2
+        own = len(mine) * (weight[section == number] ** 2).sum() / whole**2
+        variance += share[number] ** 2 * unseen(ratio, squares, len(mine), own)
+    assert found.error**2 == pytest.approx(variance)
 
 
 def test_dropped_items_leave_the_ratio_and_the_counts() -> None:
@@ -149,10 +172,36 @@ def test_a_small_section_that_is_all_right_is_not_known_exactly() -> None:
     assert found.error > 2 * large.std() / 1000**0.5 / 2
 
 
-def test_equal_fractions_count_as_one_trial_a_cluster() -> None:
+def test_equal_fractions_still_have_a_width() -> None:
     found = single(np.full(20, 0.5))
     assert found.value == 0.5
-    assert found.error == pytest.approx((0.25 / 20) ** 0.5)
+    assert found.error**2 == pytest.approx(unseen(0.5, 0.0, 20))
+    assert 0.1 < found.high - found.low < 0.3
+
+
+@pytest.mark.parametrize("right", [26, 14, 27])
+def test_fractions_next_to_0_and_1_are_as_good_as_those(right: int) -> None:
+    """Means over subsets of many samples hardly ever are 0 or 1: nothing may hang on that."""
+    whole = np.repeat([1.0, 0.0], [right, 28 - right])
+    near = np.clip(whole, 1e-9, 1 - 1e-9)
+    exact, found = single(whole), single(near)
+    assert (exact.method, found.method) == ("wilson", "clustered")
+    # One takes the normal quantile, the other that of 27 degrees of freedom.
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=0.014)
+
+
+@pytest.mark.parametrize("items", [10, 28, 100])
+def test_votes_of_8_from_32_samples_hide_no_lost_item(items: int) -> None:
+    """3 % of the items are lost: the interval used to cover 60 % (10 items), 64 % (28), 92 % (100)."""
+    rng = np.random.default_rng(items)
+    of_8 = np.array([hypergeom(32, right, 8).sf(4) for right in range(33)])
+    truth = 0.03 * binom.sf(4, 8, 0.05) + 0.97 * binom.sf(4, 8, 0.9)
+    covered = 0
+    for _ in range(REPLICATES):
+        odds = np.where(rng.random(items) < 0.03, 0.05, 0.9)
+        found = single(of_8[rng.binomial(32, odds)])
+        covered += found.low <= truth <= found.high
+    assert covered >= binom.interval(0.999, REPLICATES, 0.95)[0]
 
 
 def test_one_cluster_says_next_to_nothing() -> None:
@@ -231,9 +280,14 @@ def test_small_sections_near_the_end_do_not_break_the_interval(right: float) -> 
 
 def test_the_limits_of_one_section_are_wilsons_at_the_effective_size() -> None:
     rng = np.random.default_rng(12)
-    found = single(rng.random(200) ** 0.2, np.arange(200) // 4)
+    credit = rng.random(200) ** 0.2
+    found = single(credit, np.arange(200) // 4)
     size = found.value * (1 - found.value) / found.error**2
-    square = t.ppf(0.975, 49) ** 2
+    # Two parts of the variance, what is seen and what is not, each of 49 degrees of freedom.
+    sums = np.bincount(np.arange(200) // 4, credit - found.value) / 200
+    seen = 50 / 49 * (sums**2).sum()
+    freedom = found.error**4 / ((seen**2 + (found.error**2 - seen) ** 2) / 49)
+    square = t.ppf(0.975, freedom) ** 2
     for limit in (found.low, found.high):
         assert (found.value - limit) ** 2 == pytest.approx(square * limit * (1 - limit) / size)
 

@@ -189,23 +189,27 @@ def test_a_section_that_one_run_could_not_read_is_in_neither_number(tmp_path: Pa
     """b2 is all that Harmlessness best-of-n has; only the second run could read it. p3: only the first."""
     one, other = rmb_run(tmp_path, SCRIPT, 2), rmb_run(tmp_path, OTHER, 2, seed=1)
     result = compare(one, other, on_invalid="drop")
-    overall = row(result)
+    overall = result.rows[0]
     # Helpfulness alone: pairs 1/2 -> 1/2 (p1 lost, p2 won), best-of-n 1 -> 1.
     assert (overall.first, overall.value, overall.items) == (0.75, 0.75, 3)
-    for name in ("Harmlessness best-of-n", "Harmlessness pairs"):
+    names = ("Harmlessness best-of-n", "Harmlessness pairs")
+    for name in names:
         assert (row(result, name).items, math.isnan(row(result, name).value)) == (0, True)
-        told = f"{overall.run} less the first leaves out {name}, which only some could read"
-        assert told in result.footer
+    told = f"leaves out 2 items that only some could read, all of {', '.join(names)} among them"
+    assert f"{overall.run} less the first {told}" in result.footer
     assert (overall.won, overall.lost) == (1, 1)
 
 
-def test_silence_that_is_dropped_weighs_nothing_in_its_own_run(tmp_path: Path) -> None:
+def test_what_one_run_dropped_is_in_no_difference(tmp_path: Path) -> None:
     path = bench(tmp_path, [{"id": name} for name in "abcd"])
     one = judged(path, said("abcd", [WON, SILENT, LOST, LOST]))
     other = judged(path, said("abcd", [WON, WON, SILENT, LOST]), seed=1)
-    gap = row(equal_to_scores(one, other, on_invalid="drop"))
-    assert (gap.first, gap.value) == pytest.approx((1 / 3, 2 / 3))
-    assert (gap.won, gap.lost, gap.items) == (0, 0, 4)
+    result = compare(one, other, on_invalid="drop")
+    gap = row(result)
+    # a and d: b is silent in one, c in the other.
+    assert (gap.first, gap.value) == (0.5, 0.5)
+    assert (gap.won, gap.lost, gap.items) == (0, 0, 2)
+    assert any("leaves out 2 items that only some could read" in line for line in result.footer)
     assert row(compare(one, other)).won == 1  # silence is wrong: b is won
 
 

@@ -31,6 +31,7 @@ COLUMNS = [
     "tokens",
     "prompt_tokens",
     "cached_tokens",
+    "parser",
     "weight",
     "critic_prompt_tokens",
     "critic_cached_tokens",
@@ -104,6 +105,7 @@ class Rows:
     invalid: NDArray[np.int64]
     form: NDArray[np.int64]
     launch: NDArray[np.int64]
+    parser: NDArray[np.int64]
     tokens: NDArray[np.int64]
     prompt_tokens: NDArray[np.int64]
     cached_tokens: NDArray[np.int64]
@@ -172,7 +174,7 @@ class _Reader:
             "values": scores.flatten().to_numpy(zero_copy_only=False),
             "changed": changed,
             "weight": batch.column("weight").to_numpy(zero_copy_only=False),
-            **{name: _integers(batch, name) for name in ("j", *_TOKENS)},
+            **{name: _integers(batch, name) for name in ("j", "parser", *_TOKENS)},
             **{name: _known(batch, name) for name in _CRITIC},
             **{name: self._numbers(batch.column(name)) for name in ("invalid", "form", "launch")},
         }

@@ -59,7 +59,8 @@ class RunArrays:
     `reparsed`: readings that differ from the stored ones, None where those were taken. `part` numbers what a
     section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
     `unit` numbers what gets a verdict: an item, or a group of items.
-    `limited`: --limit left items out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
+    `parsers`: the versions of the parser that read the counted judgements. `limited`: --limit left items
+    out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
     """
 
     path: Path
@@ -88,6 +89,7 @@ class RunArrays:
     reasons: dict[str, NDArray[np.int64]]
     forms: dict[str, int]
     launches: tuple[str, ...]
+    parsers: tuple[int, ...]
     reparsed: int | None
     k_meta: int | None = None
 
@@ -204,6 +206,7 @@ def read_run(
         reasons={name: count(rows.invalid == at) for name, at in rows.used(rows.invalid).items()},
         forms=_tally(rows.form[counted & rows.valid], rows.names),
         launches=tuple(rows.used(rows.launch)),
+        parsers=tuple(np.unique(rows.parser[counted]).tolist()),
         reparsed=int(rows.changed.sum()) if reparse else None,
         k_meta=k_meta,
     )

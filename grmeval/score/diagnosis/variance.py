@@ -6,8 +6,9 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.measure.bias import contrast
 from grmeval.measure.split import VoteNoise, vote_noise
-from grmeval.score.diagnosis.findings import Finding, Part, bare, finding, share_of
+from grmeval.score.diagnosis.findings import Finding, Part, bare, finding
 from grmeval.score.diagnosis.observed import Observed, joined
 
 __all__ = ["split", "votes"]
@@ -88,7 +89,9 @@ def _split(seen: Observed, k: int, voted: Sequence[VoteNoise]) -> Iterator[Findi
     credit = joined([found.credit for found in voted], known)
     noise = float(joined([found.variance for found in voted], known).sum()) / len(credit) ** 2
     cluster = joined([kind.cluster for kind in seen.kinds], known)
-    found = share_of(credit, np.ones(len(credit)), cluster)
+    # As the spread of these items alone tells it: what they may not show is no draw of anything.
+    ones, zeros = np.ones(len(credit)), np.zeros(len(credit), dtype=np.intp)
+    found = contrast(credit, ones, cluster, zeros, np.ones(1), shares=False)
     square = found.error**2
     noise = min(max(noise, 0.0), square)
     by_samples = noise / square if square else 0.0

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.files import write_text
-from grmeval.measure import ON_INVALID, TIES, VOTES
+from grmeval.measure import ON_INVALID, TIES, TIES_WEIGHTS, VOTES
 from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.nightly.noise import sample_noise, undecided
+from grmeval.score.nightly.settings import settings
 from grmeval.score.verdicts import (
+    TERMS,
     Column,
     Frame,
     Rules,
@@ -23,6 +26,7 @@ from grmeval.score.verdicts import (
     column,
     contents,
     digests,
+    formed,
     judge_run,
     unit_keys,
     usual_vote,
@@ -31,8 +35,11 @@ from grmeval.store import RunFolder, origin
 
 __all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
 
-FORMAT = 1
-_DIGITS = 9
+FORMAT = 2
+
+
+_MOST_SAMPLES = 100_000
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
@@ -42,7 +49,11 @@ class _Strict(BaseModel):
 
 
 class About(_Strict):
-    """Which run a baseline is of, and how it was scored."""
+    """Which run a baseline is of, and how it was made and scored.
+
+    `samples` an item are stored, `k` of them vote. `undecided`, `settings`: see the functions. `noise`:
+    variance of the accuracy that a redraw of the samples makes; None: not known. `metric`: see `formed`.
+    """
 
     bench: str
     title: str
@@ -51,17 +62,21 @@ class About(_Strict):
     model: str
     written: str
     grmeval: str
-    k: int = Field(ge=1)
-    samples: int = Field(ge=1)
-    limit: int | None
+    k: int = Field(ge=1, le=_MOST_SAMPLES)
+    samples: int = Field(ge=1, le=_MOST_SAMPLES)
+    limit: int | None = Field(ge=1, lt=2**31)
     vote: str
-    k_meta: int | None = None
+    k_meta: int | None = Field(default=None, ge=1, le=_MOST_SAMPLES)
     ties: str
     on_invalid: str
-    judgements: int = Field(ge=0)
-    invalid: int = Field(ge=0)
-    truncated: int = Field(ge=0)
-    tokens: int = Field(ge=0)
+    judgements: int = Field(ge=1, lt=2**63)
+    invalid: int = Field(ge=0, lt=2**63)
+    truncated: int = Field(ge=0, lt=2**63)
+    tokens: int = Field(ge=0, lt=2**63)
+    undecided: Share
+    noise: float | None = Field(ge=0, le=1)
+    settings: dict[str, Any]
+    metric: dict[str, Any]
 
 
 class Figure(_Strict):
@@ -76,15 +91,18 @@ class Figure(_Strict):
     items: int
 
 
-Weight = Annotated[float, Field(ge=0, le=1)]
-
-
 class _File(_Strict):
     grmeval_baseline: int
     about: About
     figures: list[Figure]
-    rows: dict[str, tuple[int, str]]
-    credits: list[tuple[str, str, str, float | None, Weight]]
+    rows: dict[str, tuple[Annotated[int, Field(ge=1, lt=2**63)], str]]
+    credits: list[tuple[str, str, str, float | None, Share]]
+
+
+_ROUNDING = 1e-9
+_TERMS = sum(TIES_WEIGHTS)
+_REACH = {term: (-_TERMS if term == TERMS[-1] else 0.0, _TERMS) for term in TERMS}
+"""What a term of Ties can earn; anything else from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +146,7 @@ def baseline_of(
     credit, weight = column(run, verdicts, 0)
     return Baseline(
         source=str(folder.path),
-        about=_about(folder, run, vote, rules, k, limit),
+        about=_about(folder, run, verdicts, vote, rules, k, limit),
         figures=tuple(_figures(run, verdicts)),
         rows=digests(contents(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
@@ -166,6 +184,7 @@ def _figures(run: RunArrays, verdicts: Verdicts) -> Iterator[Figure]:
 def _about(
     folder: RunFolder,
     run: RunArrays,
+    verdicts: Verdicts,
     vote: str,
     rules: Rules,
     k: int,
@@ -173,6 +192,7 @@ def _about(
 ) -> About:
     record = folder.record
     launches = record["launches"]
+    noise = sample_noise(run, verdicts, vote, k)
     return About(
         bench=record["identity"]["bench"],
         title=record["spec"]["title"],
@@ -194,11 +214,15 @@ def _about(
         invalid=int(run.invalid.sum()),
         truncated=int(sum(run.reasons.get("truncated", np.zeros(1)))),
         tokens=int(run.tokens.sum()),
+        undecided=float(np.nan_to_num(undecided(run, verdicts, rules).value)),
+        noise=None if np.isnan(noise) else noise,
+        settings=settings(run, vote),
+        metric=formed(folder),
     )
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, _DIGITS)
+    return None if np.isnan(value) else value
 
 
 def write_baseline(baseline: Baseline, path: Path) -> None:
@@ -236,23 +260,40 @@ def read_baseline(path: Path) -> Baseline:
     if version != FORMAT:
         raise ConfigError(
             f"{path}: no baseline of this grmeval (grmeval_baseline: {version!r}, expected "
-            f"{FORMAT}); `grmeval baseline RUN --to FILE` writes one"
+            f"{FORMAT}, which holds how the judge was asked); `grmeval baseline RUN --to FILE` writes one"
         )
     try:
         found = _File.model_validate(known)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise ConfigError(f"{path}: damaged: {where}: {error.errors()[0]['msg']}") from None
-    for name, allowed in (("vote", VOTES), ("ties", TIES), ("on_invalid", ON_INVALID)):
-        given = getattr(found.about, name)
-        if given.partition(":")[0] not in allowed:  # a vote may name its meta model
-            raise ConfigError(f"{path}: damaged: about.{name} {given!r}: {nearest(given, allowed)}")
+    if trouble := _trouble(found):
+        raise ConfigError(f"{path}: damaged: {trouble}")
     units = tuple((subset, name, term) for subset, name, term, _, _ in found.credits)
-    if len(set(units)) < len(units) or not units:
-        raise ConfigError(f"{path}: damaged: credits: no unit, or one unit twice")
     credit = np.array([np.nan if c is None else c for *_, c, _ in found.credits])
     weight = np.array([w for *_, w in found.credits])
     rows = {subset: list(row) for subset, row in found.rows.items()}
     return Baseline(
         str(path), found.about, tuple(found.figures), rows, units, Column(credit, weight)
     )
+
+
+def _trouble(found: _File) -> str:
+    """What in a file cannot be; empty where all of it can."""
+    about = found.about
+    for name, allowed in (("vote", VOTES), ("ties", TIES), ("on_invalid", ON_INVALID)):
+        given = getattr(about, name)
+        if given.partition(":")[0] not in allowed:  # a vote may name its meta model
+            return f"about.{name} {given!r}: {nearest(given, allowed)}"
+    if about.samples < about.k:
+        return f"about.samples {about.samples}: fewer than k = {about.k}"
+    if max(about.invalid, about.truncated) > about.judgements:
+        return "about.invalid, about.truncated: more than about.judgements"
+    if not found.credits or len({tuple(row[:3]) for row in found.credits}) < len(found.credits):
+        return "credits: no unit, or one unit twice"
+    ranked = any(figure.metric == "roc-auc" for figure in found.figures)
+    for subset, name, term, credit, _ in found.credits:
+        low, high = _REACH.get(term, (0.0, 1.0))
+        if credit is not None and not ranked and not low - _ROUNDING <= credit <= high + _ROUNDING:
+            return f"credits: {subset}/{name}: {credit:g} lies outside {low:g} to {high:g}"
+    return ""

@@ -1,26 +1,29 @@
 """The nightly gate: has a run become worse than its baseline by more than a margin?"""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from grmeval.errors import Incomplete
-from grmeval.measure import Contrast, advice, decide, decide_sections, vote_noise
+from grmeval.measure import Contrast, decide, decide_sections, estimate
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.nightly.baseline import Baseline, refuse_unfinished
+from grmeval.score.nightly.noise import advise, sample_noise, undecided
+from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
 from grmeval.score.table import footer
 from grmeval.score.verdicts import (
     NAN,
     Frame,
     Part,
-    ballot,
     column,
     contents,
     digests,
+    formed,
     judge_run,
+    unlike_metrics,
     unlike_subsets,
 )
 from grmeval.store import RunFolder
@@ -32,11 +35,15 @@ WORST = ("broken", "regressed", "inconclusive", "passed", "improved")
 
 
 class Absolute(NamedTuple):
-    """Limits that need no baseline; None: not asked for. Rates in [0, 1] of judgements."""
+    """Limits that need no baseline; None: not asked for. Rates in [0, 1] of judgements, or of votes.
+
+    `undecided` and `invalid` are then held to the baseline's: see `MORE_SILENCE`.
+    """
 
     invalid: float | None = None
     truncated: float | None = None
     tokens: float | None = None
+    undecided: float | None = None
 
 
 NO_LIMITS = Absolute()
@@ -46,8 +53,11 @@ TOKENS = "tokens per judgement"
 _SAME = 1e-12
 """A limit in percent becomes a share by a rounded division."""
 
-MOST_TIMES = 100
-"""Beyond this many times the items or samples, advice is no use."""
+MORE_SILENCE = 0.05
+"""How far above the baseline's the share of unreadable judgements, or of undecided votes, may surely be."""
+
+_FOLLOWS = 1e-6
+"""A figure of a baseline is what its credits give, within rounding."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ class Gated:
     advice: tuple[str, ...]
     footer: tuple[str, ...]
     about: dict[str, Any]
+    more_samples: bool | None = None
+    """Whether more samples of this run could decide what is inconclusive; None: not known, or not asked."""
 
 
 def gate(
@@ -91,13 +103,16 @@ def gate(
     absolute: Absolute = NO_LIMITS,
     alpha: float = 0.05,
     looks: int = 1,
+    allow: Collection[str] = (),
 ) -> Gated:
     """Compare a run with a baseline at the baseline's k, vote, rules and items.
 
     Margins are shares (0.01 = one point). A run with more samples is read by subsets of k. `looks`: how
-    often this may be asked of one night; each look has alpha / looks. Other rows, missing samples or
-    nothing to compare: "broken", never a pass.
+    often this may be asked of one night; each look has alpha / looks. Other rows, another metric, judge,
+    template or setting (but for those that `allow` names), missing samples or nothing to compare:
+    "broken", never a pass. ConfigError: `allow` names no setting.
     """
+    check_allowed(allow)
     about = baseline.about
     asked = {"max_drop": max_drop, "max_drop_section": max_drop_section, "alpha": alpha}
     facts = {
@@ -126,6 +141,11 @@ def gate(
         broken = Check("data", "all samples", "broken", str(error))
         return Gated(title, "broken", (broken,), (), (), facts)
     facts["samples"] = int(run.depth.min())
+    changed = unlike_settings(settings(run, about.vote), about.settings)
+    facts["changed"] = {name: said for name, said in changed.items() if name in allow}
+    if trouble := "; ".join(said for name, said in changed.items() if name not in allow):
+        broken = Check("data", "the same settings", "broken", trouble + _to_allow(changed, allow))
+        return Gated(title, "broken", (broken,), (), (), facts)
     night = _Night(run, baseline, alpha / looks)
     if trouble := night.trouble():
         broken = Check("data", "the same verdicts", "broken", trouble)
@@ -134,16 +154,25 @@ def gate(
     checks = [Check("data", "the same rows", "passed", said), *night.overall(max_drop)]
     if max_drop_section is not None:
         checks += night.sections(max_drop_section)
-    checks += _absolute(run, absolute)
+    checks += [*night.silence(absolute), *_absolute(run, absolute)]
     found = {check.verdict for check in checks if check.kind != "data"}
     return Gated(
         title,
         next(verdict for verdict in WORST if verdict in found),
         tuple(checks),
         tuple(night.advised),
-        tuple(night.notes(looks)),
+        (
+            *night.notes(looks),
+            *(f"allowed to change: {said}" for said in facts["changed"].values()),
+        ),
         facts,
+        night.more_samples if found & {"inconclusive"} else None,
     )
+
+
+def _to_allow(changed: Collection[str], allow: Collection[str]) -> str:
+    flags = " ".join(f"--allow-change {name}" for name in changed if name not in allow)
+    return f"; a night of other settings says nothing of the model: {flags}, if it is meant"
 
 
 def _unlike(folder: RunFolder, baseline: Baseline) -> str:
@@ -155,6 +184,8 @@ def _unlike(folder: RunFolder, baseline: Baseline) -> str:
     ):
         if mine != theirs:
             return f"{name} {mine} here, {theirs} in the baseline"
+    if others := unlike_metrics(formed(folder), about.metric):
+        return f"the benchmark's {', '.join(others)} changed since the baseline: another number"
     return "; ".join(unlike_subsets(digests(contents(folder, about.limit)), baseline.rows))
 
 
@@ -169,7 +200,12 @@ class _Night:
         places = self.frame.places(baseline.units)
         self.new = column(run, verdicts, 0)
         self.old = baseline.column.at(places)
-        self.advised: list[str] = []
+        self.figures = {
+            (each.level, None if each.level == "overall" else each.name): each.value
+            for each in baseline.figures
+        }
+        self.advised: tuple[str, ...] = ()
+        self.more_samples: bool | None = None
 
     def trouble(self) -> str:
         """Why the two cannot be paired although their rows are the same; empty where they can."""
@@ -180,11 +216,26 @@ class _Night:
                 f"the baseline's file is not whole: it lacks {lost:,} verdicts of these rows, and has "
                 f"{unknown:,} of others"
             )
-        if self.frame.verdicts.ranked:
-            return ""  # whoever is dropped is in neither number
+        if self.frame.verdicts.ranked:  # whoever is dropped is in neither number
+            return self._unfounded()
         if apart := int((np.isnan(self.old.credit) != np.isnan(self.new.credit)).sum()):
             return f"{apart:,} verdicts are there only in the run, or only in the baseline"
-        return self._silenced()
+        return self._unfounded() or self._silenced()
+
+    def _unfounded(self) -> str:
+        """A figure of the baseline that its credits do not give."""
+        for part in self.frame.parts():
+            name = (
+                None if part.level == "overall" else part.name
+            )  # whose name tells how much of it there is
+            told = self.figures.get((part.level, name))
+            found = float(self.frame.panel([self.old], part.units, part.level).values[0])
+            if not np.isclose(NAN if told is None else told, found, 0, _FOLLOWS, equal_nan=True):
+                return (
+                    f"the baseline's file is damaged: {part.name} is {told} in its figures, and "
+                    f"{found:.9g} by its credits"
+                )
+        return ""
 
     def _silenced(self) -> str:
         """Parts of the number that one of the two has nothing of: every item of them was dropped."""
@@ -211,7 +262,7 @@ class _Night:
         verdict = decide(found, margin, self.alpha)
         yield _check("overall", part.name, verdict, found, old, new, margin)
         if verdict == "inconclusive":
-            self.advised += list(self._advice(found, margin))
+            self._advise(found, margin)
 
     def sections(self, margin: float) -> Iterator[Check]:
         parts = [part for part in self.frame.parts() if part.level == "section"]
@@ -225,23 +276,34 @@ class _Night:
         for (part, found, old, new), verdict in zip(compared, verdicts, strict=True):
             yield _check("section", part.name, verdict, found, old, new, margin)
 
-    def _advice(self, found: Contrast, margin: float) -> Iterator[str]:
-        k, there = int(self.run.depth.min()), self.about.samples
-        noise = 2 * _sample_noise(self.run, self.about.vote, self.about.k) / found.error**2
-        # An AUC is no mean over items, and a baseline of more or fewer samples is not as noisy.
-        known = isfinite(noise) and not self.frame.verdicts.ranked and k == there
-        share = min(1.0, noise) if known else 0.0
-        wanted = advice(found.value, found.error, margin, self.alpha, share, k)
-        if isfinite(wanted.items) and wanted.items <= MOST_TIMES:
-            yield f"about {wanted.items:.2g} times as many items would decide, 4 times in 5"
-        if wanted.k is not None and wanted.k <= MOST_TIMES * k:
-            yield f"so would about {wanted.k} samples an item, in both runs (k={self.about.k} from them)"
-        elif wanted.k is None and known:
-            yield f"more samples alone would not: they make {100 * share:.0f} % of the error's square"
-        if k > there:
-            yield f"a baseline of as many samples would be quieter: it has {there} an item, this run {k}"
-        elif k < there:
-            yield f"the baseline has {there} samples an item, this run {k}: more would help (--extend)"
+    def _advise(self, found: Contrast, margin: float) -> None:
+        k, verdicts = int(self.run.depth.min()), self.frame.verdicts
+        noise = sample_noise(self.run, verdicts, self.about.vote, self.about.k)
+        self.advised, self.more_samples = advise(
+            found, margin, self.alpha, k, noise, self.about.noise
+        )
+
+    def silence(self, absolute: Absolute) -> Iterator[Check]:
+        """Whether the night says less than is asked for, or surely less than the baseline did.
+
+        Whatever its rules pay for silence. What nobody asked for is told where it is so.
+        """
+        run, about, level = self.run, self.about, 1 - 2 * self.alpha
+        counts, zeros = (run.invalid * 1.0, run.samples * 1.0), np.zeros(len(run.n), dtype=np.int64)
+        unread = estimate(*counts, run.cluster, zeros, np.ones(1), level)
+        votes = undecided(run, self.frame.verdicts, self.rules, level)
+        for name, asked, now, then in (
+            ("invalid judgements", absolute.invalid, unread, about.invalid / about.judgements),
+            ("undecided votes", absolute.undecided, votes, about.undecided),
+        ):
+            limit = then + MORE_SILENCE if asked is None else asked
+            beyond = now.low > limit if asked is None else now.value > limit * (1 + _SAME)
+            if isnan(now.value) or (asked is None and not beyond):
+                continue
+            whose = f", the baseline's and {100 * MORE_SILENCE:g}" if asked is None else ""
+            said = f"{100 * now.value:.4g} %, at most {100 * limit:.4g} % allowed{whose}"
+            verdict = "regressed" if beyond else "passed"
+            yield Check("absolute", name, verdict, said, value=now.value, limit=limit)
 
     def notes(self, looks: int) -> Iterator[str]:
         about = self.about
@@ -254,39 +316,6 @@ class _Night:
         exact = bool(self.frame.verdicts.exact.all())
         present = self.frame.verdicts.sections(self.run, 0)
         yield from footer(self.run, self.rules, about.k, about.limit, exact, present, [about.vote])
-
-
-def _sample_noise(run: RunArrays, vote: str, k: int) -> float:
-    """Variance of the accuracy that a redraw of all samples makes, about: items of equal weight.
-
-    Where k is all there is: of one vote of half as many, which for credits of 0 and 1 is p (1 - p), and
-    E[U (1 - U)] = p (1 - p) - var U for the mean U over subsets. NaN: no item has a sample to spare.
-    """
-    found = []
-    for block in run.blocks:
-        known = run.labelled[block.items]
-        if not known.any():
-            continue
-        name, extra = ballot(run, block, vote)
-        some = (block.drawn[known].sum(axis=1) > k).any()
-        noise = vote_noise(
-            name,
-            block.scores[known],
-            block.valid[known],
-            block.drawn[known],
-            block.best[known],
-            k if some else max(1, k // 2),
-            balanced=run.balanced and not block.pooled,
-            judges=run.judges,
-            threshold=run.spec.threshold,
-            rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
-            extra=extra.at(known),
-        )
-        one = 0.0 if some else noise.credit * (1 - noise.credit)
-        found.append(noise.variance + one)
-    variance = np.concatenate(found)
-    told = variance[np.isfinite(variance)]
-    return max(0.0, float(told.mean())) / len(variance) if len(told) else NAN
 
 
 def _check(
@@ -309,7 +338,6 @@ def _absolute(run: RunArrays, limits: Absolute) -> Iterator[Check]:
     samples = int(run.samples.sum())
     truncated = int(sum(int(c.sum()) for r, c in run.reasons.items() if r == "truncated"))
     for name, limit, count, scale, unit in (
-        ("invalid judgements", limits.invalid, int(run.invalid.sum()), 100, " %"),
         ("truncated judgements", limits.truncated, truncated, 100, " %"),
         (TOKENS, limits.tokens, int(run.tokens.sum()), 1, ""),
     ):

@@ -21,8 +21,11 @@ from grmeval.score.verdicts.same_rows import (
     contents,
     deepest,
     digests,
+    formed,
+    unlike_metrics,
     unlike_subsets,
 )
+from grmeval.score.verdicts.ties_subset import TERMS
 from grmeval.score.verdicts.totals import ranking
 from grmeval.score.verdicts.verdicts import Verdicts, judge_run
 from grmeval.score.verdicts.votes import (
@@ -39,6 +42,7 @@ from grmeval.score.verdicts.votes import (
 __all__ = [
     "DRAWS",
     "NAN",
+    "TERMS",
     "Column",
     "Contrasts",
     "Frame",
@@ -59,10 +63,12 @@ __all__ = [
     "contents",
     "deepest",
     "digests",
+    "formed",
     "judge_run",
     "own_votes",
     "ranking",
     "unit_keys",
+    "unlike_metrics",
     "unlike_subsets",
     "usual_vote",
 ]

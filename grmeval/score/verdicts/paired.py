@@ -94,8 +94,7 @@ class Frame:
     def panel(self, columns: Sequence[Column], units: NDArray[Any], level: str) -> Panel:
         """The metric of every column over the units that have a verdict in all of them.
 
-        A part of the metric that is dropped whole in some column (`on_invalid`) is in none: numbers of
-        other things have no difference.
+        A unit that some column drops (`on_invalid`) is in none: numbers of other things have no difference.
         """
         run, verdicts = self.run, self.verdicts
         if verdicts.ranked:
@@ -106,36 +105,28 @@ class Frame:
             right = verdicts.ranked.right[place[items]]
             scores = [each.credit[..., units] for each in columns]
             return auc_panel(scores, right, run.cluster[items])
-        credit = np.array([each.credit for each in columns])
-        units = units[~np.isnan(credit[:, units]).any(axis=0)]
-        units, scale, part, weights = verdicts.weighed(run, units, level)
-        weight = np.array([each.weight[units] for each in columns])
+        credit, weight = (np.array(each) for each in zip(*columns, strict=True))
+        told = ~np.isnan(credit[:, units]) & (weight[:, units] > 0)
+        units, scale, part, weights = verdicts.weighed(run, units[told.all(axis=0)], level)
         cluster = run.cluster[verdicts.first[units]]
-        shared = np.all([np.bincount(part, one, len(weights)) > 0 for one in weight], axis=0)[part]
-        made = panel(
-            scale[shared] * credit[:, units[shared]],
-            weight[:, shared],
-            cluster[shared],
-            part[shared],
-            weights,
-        )
-        items = verdicts.stands[units] * (shared & (weight > 0).any(axis=0))
-        return replace(made, items=int(items.sum()))
+        made = panel(scale * credit[:, units], weight[:, units], cluster, part, weights)
+        return replace(made, items=int(verdicts.stands[units].sum()))
 
     def lacking(self, columns: Sequence[Column]) -> list[str]:
         """What differences of the columns leave out because some of them drop it (`on_invalid`), in words."""
         first, dropped = self.verdicts.first, np.array([~(each.weight > 0) for each in columns])
-        if self.verdicts.ranked:
-            some = int((dropped.any(axis=0) & ~dropped.all(axis=0)).sum())
-            return [f"{some:,} responses that only some could read"] if some else []
-        names = []
-        for part in np.unique(self.verdicts.part):
-            silent = dropped[:, self.verdicts.part == part].all(axis=1)
-            if silent.any() and not silent.all():
+        some = dropped.any(axis=0) & ~dropped.all(axis=0) & (self.verdicts.stands > 0)
+        if not some.any():
+            return []
+        whole = []
+        for part in () if self.verdicts.ranked else np.unique(self.verdicts.part[some]):
+            if dropped[:, self.verdicts.part == part].all(axis=1).any():
                 at = first[self.verdicts.part == part][0]
                 section = self.run.spec.sections[self.run.section[at]]
-                names.append(str(self.run.subset[at]) if section.weights else section.name)
-        return [f"{name}, which only some could read" for name in names]
+                whole.append(str(self.run.subset[at]) if section.weights else section.name)
+        units = "responses" if self.verdicts.ranked else "items"
+        names = f", all of {', '.join(whole)} among them" if whole else ""
+        return [f"{int(some.sum()):,} {units} that only some could read{names}"]
 
     def places(self, keys: Sequence[UnitKey]) -> NDArray[np.int64]:
         """Where this frame's units are among `keys`; -1 for one that is not there."""

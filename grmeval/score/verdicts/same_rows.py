@@ -18,7 +18,9 @@ __all__ = [
     "contents",
     "deepest",
     "digests",
+    "formed",
     "unlike",
+    "unlike_metrics",
     "unlike_subsets",
 ]
 
@@ -63,11 +65,18 @@ def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
         mine, theirs = (f.record["identity"].get(what, default) for f in (one, other))
         if mine != theirs:
             yield f"{what} {mine} and {what} {theirs}"
-    specs = one.spec(), other.spec()
-    if specs[0].id != specs[1].id:
-        return
-    if changed := [name for name in _FORMED if len({repr(getattr(s, name)) for s in specs}) > 1]:
+    if one.spec().id == other.spec().id and (changed := unlike_metrics(formed(one), formed(other))):
         yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def formed(folder: RunFolder) -> dict[str, Any]:
+    """How a run's benchmark makes a number of verdicts, as JSON values."""
+    return folder.spec().model_dump(mode="json", include=set(_FORMED))
+
+
+def unlike_metrics(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """What differs between two `formed`."""
+    return [name for name in _FORMED if mine.get(name) != theirs.get(name)]
 
 
 def deepest(run: RunArrays) -> int:

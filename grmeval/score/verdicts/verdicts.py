@@ -67,7 +67,13 @@ class Verdicts:
 
     def sections(self, run: RunArrays, at: int) -> list[int]:
         """The sections that have a verdict at ks[at]."""
-        return sorted(set(run.section[self.first[~np.isnan(self.credit[:, at])]].tolist()))
+        told = self._told(np.arange(len(self.first)), at)
+        return sorted(set(run.section[self.first[told]].tolist()))
+
+    def _told(self, units: NDArray[Any], at: int) -> NDArray[Any]:
+        """Those of the units that have a verdict at ks[at], and were not dropped."""
+        there = ~np.isnan(self.credit[units, at]) & (self.weight[units, at] > 0)
+        return units[there]
 
     def overall_name(self, run: RunArrays, at: int) -> str:
         """`overall`, or how much of it there is: a mean of fewer sections is another number."""
@@ -83,12 +89,19 @@ class Verdicts:
         """
         if self.ranked:
             return 0.0 if self.exact[at] else float("nan")
-        units = units[~np.isnan(self.credit[units, at])]
+        units, each = self.shares(run, at, units, level)
+        return float(np.sqrt((each**2 * self.noise[units, at] ** 2).sum()))
+
+    def shares(
+        self, run: RunArrays, at: int, units: NDArray[Any] | None = None, level: str = "overall"
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """(units that a number at ks[at] is made of, how much each counts in it); by default overall."""
+        units = self._told(np.arange(len(self.first)) if units is None else units, at)
         units, _, part, weights = self.weighed(run, units, level)
         count = np.bincount(part, minlength=len(weights))
         share = np.where(count > 0, weights, 0)
-        each = (share / share.sum())[part] / count[part]
-        return float(np.sqrt((each**2 * self.noise[units, at] ** 2).sum()))
+        each: NDArray[np.float64] = share[part] / (share.sum() * count[part])
+        return units, each
 
     def estimate(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> Estimate:
         """The benchmark's metric over some units at ks[at].
@@ -97,18 +110,17 @@ class Verdicts:
         """
         if self.ranked:
             return self.ranked.estimate(run, at, self.first[units])
-        units = units[~np.isnan(self.credit[units, at])]
-        units, scale, part, weights = self.weighed(run, units, level)
+        units, scale, part, weights = self.weighed(run, self._told(units, at), level)
         weight = self.weight[units, at]
         cluster = run.cluster[self.first[units]]
         found = estimate(scale * self.credit[units, at], weight, cluster, part, weights)
-        return found._replace(items=int(self.stands[units][weight > 0].sum()))
+        return found._replace(items=int(self.stands[units].sum()))
 
     def weighed(
         self, run: RunArrays, units: NDArray[Any], level: str
     ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
         """How the metric weighs units at a level: (those that count, what their credit is multiplied
-        by, the part of each, the parts' weights).
+        by, the part of each, the parts' weights). None of `units` may be without a verdict, or dropped.
         """
         units = units[self._counted(run, units, level)]
         scale = np.ones(len(units))
@@ -178,7 +190,8 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
             exact &= sure
         # A random pick earns the share of best responses; a single is right or wrong by a coin.
         chance[block.items] = block.best.mean(axis=1) if block.best.shape[1] > 1 else 0.5
-    first, outcomes, noise, chance = _by_unit(run.unit, Outcomes(**masses), noise, chance)
+    joined = _by_unit(run.unit, Outcomes(**masses), noise, chance, rules.ties)
+    first, outcomes, noise, chance = joined
     uniform = np.random.default_rng([seed, 0]).random(len(first))
     paid, weight = rules.pay(outcomes, chance, uniform)
     extra = ties_units(run, vote, ks, np.random.default_rng([seed, 1]))
@@ -266,8 +279,13 @@ def _by_unit(
     outcomes: Outcomes,
     noise: NDArray[np.float64],
     chance: NDArray[np.float64],
+    ties: str,
 ) -> tuple[NDArray[np.int64], Outcomes, NDArray[np.float64], NDArray[np.float64]]:
-    """Join the items of a group: all must be won. Their samples are independent, so masses multiply."""
+    """Join the items of a group: all must be won. Their samples are independent, so masses multiply.
+
+    The `chance` of a silent unit, [U] or of groups [U, K], is that of a random pick of its silent items
+    alone: what the others won, or tied and are paid for, stays theirs.
+    """
     _, first = np.unique(unit, return_index=True)
     if len(first) == len(unit):
         return first, Outcomes(*(m[first] for m in outcomes)), noise[first], chance[first]
@@ -278,13 +296,17 @@ def _by_unit(
         return joined
 
     win, not_lost = product(outcomes.win), product(outcomes.win + outcomes.tie)
+    # A group is void only while none of its items is lost outright.
+    void = product(outcomes.win + outcomes.tie + outcomes.void) - not_lost
     joined = Outcomes(
         win=win,
         tie=not_lost - win,
         share=product(outcomes.win + outcomes.share) - win,
-        # A group is void only while none of its items is lost outright.
-        void=product(outcomes.win + outcomes.tie + outcomes.void) - not_lost,
+        void=void,
     )
+    paid = outcomes.win + (0.0 if ties == "wrong" else outcomes.share)
+    guessed = product(paid + outcomes.void * chance[:, None]) - product(paid)
     squared = np.zeros((len(first), noise.shape[1]))
     np.add.at(squared, unit, noise**2)
-    return first, joined, np.sqrt(squared), product(chance)
+    share = np.divide(guessed, void, out=np.zeros_like(void), where=void > 0)
+    return first, joined, np.sqrt(squared), share

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from grmeval.errors import ConfigError, Incomplete
-from grmeval.measure import Contrast, advice, decide, decide_sections
+from grmeval.measure import Contrast, advice, decide, decide_sections, smallest_margin
 from grmeval.measure.paired import panel
 from grmeval.runs import again, extend
 from grmeval.score import Absolute, Check, Gated, baseline_of, gate, read_baseline, write_baseline
 from grmeval.score.arrays import read_run
-from grmeval.score.nightly.gate import _sample_noise
+from grmeval.score.nightly.noise import sample_noise
+from grmeval.score.verdicts import Rules, judge_run
 from grmeval.store import RunFolder
 from tests.helpers import Quiet, rows, sampled
 from tests.score.nightly.test_baseline import detection, rmb_rows, some_without_labels
@@ -27,6 +28,12 @@ from tests.score.table.test_accuracy import run as scripted
 
 def found(result: Gated, kind: str, name: str | None = None) -> Check:
     return next(c for c in result.checks if c.kind == kind and name in (None, c.name))
+
+
+def noise_of(folder: RunFolder, k: int) -> float:
+    run = read_run(folder, k)
+    verdicts = judge_run(run, "sum", [k], Rules("wrong", "wrong", "official"))
+    return sample_noise(run, verdicts, "sum", k)
 
 
 # ------------------------------------------------------------------ by hand
@@ -145,10 +152,10 @@ def test_the_worst_check_is_the_verdict(tmp_path: Path) -> None:
 
 
 def test_better_is_told_and_passes(tmp_path: Path) -> None:
-    low = baseline_of(pairs_run(tmp_path / "old", *told()))
-    assert gate(pairs_run(tmp_path / "new"), low).verdict == "improved"
-    high = baseline_of(pairs_run(tmp_path / "old2"))
-    assert gate(pairs_run(tmp_path / "new2", *told()), high).verdict == "regressed"
+    worst = pairs_run(tmp_path / "worst", *(name.split(":")[1] for name in PAIRS))
+    best = pairs_run(tmp_path / "best")
+    assert gate(best, baseline_of(worst)).verdict == "improved"
+    assert gate(worst, baseline_of(best)).verdict == "regressed"
 
 
 # ------------------------------------------------------------------ absolute limits
@@ -432,26 +439,33 @@ def test_advice_is_that_of_measure(tmp_path: Path) -> None:
     after = [0, 0, 1, 1, 1, 1, 1, 0, 1, 1]
     made = contrast(before, after, [0] * 6 + [1] * 4, 0.05)
     times = advice(made.value, made.error, 0.2, 0.05, 0.0, 1).items
+    decided = 100 * smallest_margin(made.error, 0.05)
     # One sample an item says nothing of what more of them would do.
-    assert result.advice == (f"about {times:.2g} times as many items would decide, 4 times in 5",)
+    assert result.advice == (
+        f"4 times in 5 such a night passes an equal model at a margin of {decided:.1f} points",
+        f"about {times:.2g} times as many items would decide, 4 times in 5",
+    )
+    assert result.more_samples is None
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (2, 6, "a baseline of as many samples would be quieter: it has 2 an item, this run 6"),
-        (6, 2, "the baseline has 6 samples an item, this run 2: more would help (--extend)"),
-    ],
-)
-def test_advice_where_one_of_the_two_has_fewer_samples(
-    tmp_path: Path, old: int, new: int, said: str
-) -> None:
-    made = rmb_rows(tmp_path)
-    base = baseline_of(sampled(tmp_path / "old", k=old, **made), k=2)
-    result = gate(sampled(tmp_path / "new", k=new, seed=1, **made), base, max_drop=0.0)
-    assert result.verdict == "inconclusive"
-    assert result.advice[-1] == said
-    assert not any("in both runs" in line or "alone" in line for line in result.advice)
+def test_more_samples_are_advised_only_where_they_would_decide(tmp_path: Path) -> None:
+    """Items all alike: samples make the noise. Items that are sure or hopeless: they make none."""
+
+    def more(known: list[dict[str, Any]]) -> None:
+        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(600)]
+
+    for spread, helps in ((0.0, True), (0.97, False)):
+        args = {"accuracy": 0.8, "spread": spread, "ties": 0}
+        base = own(tmp_path / f"old{spread}", more, k=32, engine_args=args)
+        night = own(tmp_path / f"new{spread}", more, k=8, seed=1, engine_args=args)
+        overall = found(gate(night, baseline_of(base, k=8), max_drop=0.0), "overall")
+        # A margin that lies just outside of what this night can tell.
+        margin = 0.98 * (overall.difference - overall.low) - overall.difference
+        result = gate(night, baseline_of(base, k=8), max_drop=margin)
+        assert result.verdict == "inconclusive"
+        assert result.more_samples is helps
+        assert any("so would about" in line for line in result.advice) is helps
+        assert any("of this run alone would not" in line for line in result.advice) is not helps
 
 
 @pytest.mark.parametrize(("stored", "share"), [(8, 1.0), (16, 0.5)])
@@ -465,10 +479,10 @@ def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share
     for spread in (0.0, 0.99):
         args = {"accuracy": 0.6, "spread": spread, "ties": 0}
         folder = own(tmp_path / f"{spread}", more, k=stored, engine_args=args)
-        noise[spread] = _sample_noise(read_run(folder, 8), "sum", 8)
+        noise[spread] = noise_of(folder, 8)
         accuracy[spread] = baseline_of(folder, k=8).figures[0].value or 0
     alike = accuracy[0.0] * (1 - accuracy[0.0]) / 420
     assert 0.6 * share < noise[0.0] / alike < 1.25 * share
     assert noise[0.99] < 0.05 * alike
     one = own(tmp_path / "one", more, k=1)
-    assert isnan(_sample_noise(read_run(one, 1), "sum", 1))
+    assert isnan(noise_of(one, 1))

@@ -144,7 +144,8 @@ def test_other_rules_are_a_reread_and_are_said(
 ) -> None:
     folder = run(tmp_path, SCRIPT, 2)
     result = score(folder, ties=ties, on_invalid=on_invalid)
-    assert named(result, "overall").value == pytest.approx(expected)
+    assert result.rows[0].level == "overall"
+    assert result.rows[0].value == pytest.approx(expected)
     assert any("not the official rule" in line for line in result.footer)
     with pytest.raises(ConfigError, match="did you mean 'share'"):
         score(folder, ties="shar")

@@ -1,0 +1,115 @@
+"""How much of a number's uncertainty comes from its samples, and what more of them could decide."""
+
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from grmeval.measure import Contrast, advice, estimate, smallest_margin, vote_noise
+from grmeval.measure.intervals import Estimate
+from grmeval.score.arrays import RunArrays
+from grmeval.score.verdicts import NAN, Rules, Verdicts, ballot
+
+__all__ = ["Advised", "advise", "sample_noise", "undecided"]
+
+MOST_TIMES = 100
+"""Beyond this many times the items or samples, advice is no use."""
+
+
+class Advised(NamedTuple):
+    """Advice in words. `more_samples`: whether more of this run's could decide; None: not known."""
+
+    lines: tuple[str, ...]
+    more_samples: bool | None
+
+
+def undecided(run: RunArrays, verdicts: Verdicts, rules: Rules, level: float = 0.95) -> Estimate:
+    """Share of votes that are paid, or dropped, without a winner: tied, or with nothing to read.
+
+    Only as far as the rules do not count them wrong: those cost accuracy already. NaN: there is no vote.
+    """
+    masses = verdicts.outcomes
+    share = (rules.ties != "wrong") * masses.tie + (rules.on_invalid != "wrong") * masses.void
+    known = ~np.isnan(share[:, 0])
+    cluster, one = run.cluster[verdicts.first[known]], np.ones(int(known.sum()))
+    section = np.zeros(len(one), dtype=np.int64)
+    return estimate(share[known, 0], one, cluster, section, np.ones(1), level)
+
+
+def sample_noise(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> float:
+    """Variance of the overall accuracy that a redraw of all samples makes, about.
+
+    Where k is all there is: of one vote of half as many, which for credits of 0 and 1 is p (1 - p), and
+    E[U (1 - U)] = p (1 - p) - var U for the mean U over subsets. Items that have no sample to spare, and
+    terms of Ties, are taken to be as noisy as the others. NaN: no item tells, groups, or an AUC.
+    """
+    if verdicts.ranked or len(np.unique(run.unit)) < len(run.unit):
+        return NAN
+    variance = np.full(len(run.n), np.nan)
+    for block in run.blocks:
+        known = run.labelled[block.items]
+        if not known.any():
+            continue
+        name, extra = ballot(run, block, vote)
+        some = (block.drawn[known].sum(axis=1) > k).any()
+        noise = vote_noise(
+            name,
+            block.scores[known],
+            block.valid[known],
+            block.drawn[known],
+            block.best[known],
+            k if some else max(1, k // 2),
+            balanced=run.balanced and not block.pooled,
+            judges=run.judges,
+            threshold=run.spec.threshold,
+            rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
+            extra=extra.at(known),
+        )
+        one = 0.0 if some else noise.credit * (1 - noise.credit)
+        variance[block.items[known]] = noise.variance + one
+    units, each = verdicts.shares(run, 0)
+    mine = variance[verdicts.first[units]]
+    told = np.isfinite(mine)
+    if not told.any():
+        return NAN
+    filled = np.where(told, mine, mine[told].mean())
+    return max(0.0, float((each**2 * filled).sum()))
+
+
+def advise(
+    found: Contrast, margin: float, alpha: float, k: int, noise: float, theirs: float | None
+) -> Advised:
+    """What would decide an inconclusive night: a margin, items, or samples.
+
+    `k`: samples an item that this run stores, `noise` the variance that they bring (NaN: not known),
+    `theirs` that of the baseline's (None: not known).
+    """
+    known = isfinite(noise)
+    share = min(1.0, noise / found.error**2) if known else 0.0
+    wanted = advice(found.value, found.error, margin, alpha, share, k)
+    decided = 100 * smallest_margin(found.error, alpha)
+    lines = [f"4 times in 5 such a night passes an equal model at a margin of {decided:.1f} points"]
+    if isfinite(wanted.items) and wanted.items <= MOST_TIMES:
+        lines.append(f"about {wanted.items:.2g} times as many items would decide, 4 times in 5")
+    if not known:
+        return Advised(tuple(lines), None)
+    makes = f"{100 * share:.0f} % of the error's square"
+    if helps := wanted.k is not None and wanted.k <= MOST_TIMES * k:
+        lines.append(f"so would about {wanted.k} samples an item (--extend): they make {makes}")
+    else:
+        both = _of_both(found, margin, alpha, share, theirs)
+        lines.append(f"more samples of this run alone would not: they make {makes}{both}")
+    return Advised(tuple(lines), helps)
+
+
+def _of_both(
+    found: Contrast, margin: float, alpha: float, share: float, theirs: float | None
+) -> str:
+    """What a quieter baseline as well would do."""
+    if not theirs:
+        return ""
+    both = min(1.0, share + theirs / found.error**2)
+    times = advice(found.value, found.error, margin, alpha, both, 1).k
+    if times is None or times > MOST_TIMES:
+        return f", the baseline's {100 * (both - share):.0f} %"
+    return f"; {times} times as many in both runs would"

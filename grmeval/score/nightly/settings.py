@@ -1,0 +1,75 @@
+"""What a night and its baseline must have alike besides the rows: how the judge was asked, and read."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from grmeval.errors import ConfigError, nearest
+from grmeval.score.arrays import RunArrays
+from grmeval.store import is_meta_vote, reward_records
+
+__all__ = ["ALLOWABLE", "check_allowed", "settings", "unlike_settings"]
+
+_FREE = frozenset(
+    {"bench", "layout", "data", "model", "seed", "file", "judge", "trust_remote_code"}
+)
+"""What of a run's identity is no setting: its rows, which are compared as such, its model, its luck."""
+
+ALLOWABLE = (
+    "critiques",
+    "dtype",
+    "engine",
+    "engine_args",
+    "grammar",
+    "judge",
+    "max_model_len",
+    "max_tokens",
+    "meta",
+    "orders",
+    "parser",
+    "principles",
+    "structured",
+    "temperature",
+    "template",
+    "top_p",
+)
+"""What `--allow-change` takes."""
+
+
+def settings(run: RunArrays, vote: str) -> dict[str, Any]:
+    """How a run asked its judge, by name; what is not set is left out.
+
+    All of its identity but its rows, its model (of a simulated judge: its engine settings) and its seed; the
+    judge's own parts, such as its template; the parsers that read its judgements; the meta model, where
+    the vote counts one.
+    """
+    identity = run.record["identity"]
+    judge = dict(identity["judge"])
+    found = {name: value for name, value in identity.items() if name not in _FREE}
+    if identity.get("engine") == "fake":
+        found.pop("engine_args", None)
+    found |= {"judge": judge.pop("name", None), "parser": list(run.parsers), **judge}
+    if is_meta_vote(vote):
+        known, name = reward_records(run.path), vote.partition(":")[2]
+        found["meta"] = [r.get("identity") for n, r in sorted(known.items()) if name in ("", n)]
+    return {name: value for name, value in sorted(found.items()) if value is not None}
+
+
+def check_allowed(names: Collection[str]) -> None:
+    """ConfigError: no such setting."""
+    for name in names:
+        if name not in ALLOWABLE:
+            raise ConfigError(f"--allow-change {name!r}: {nearest(name, ALLOWABLE)}")
+
+
+def unlike_settings(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, str]:
+    """What differs, by name, in words: `mine` is the night's."""
+    return {
+        name: f"{name} {_told(mine.get(name))} here, {_told(theirs.get(name))} in the baseline"
+        for name in sorted(mine.keys() | theirs.keys())
+        if mine.get(name) != theirs.get(name)
+    }
+
+
+def _told(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
