@@ -115,7 +115,7 @@ def gate(
     check_allowed(allow)
     about = baseline.about
     asked = {"max_drop": max_drop, "max_drop_section": max_drop_section, "alpha": alpha}
-    facts = {
+    facts: dict[str, Any] = {
         "run_id": folder.path.name,
         "model": str(folder.record["config"]["label"]),
         "baseline": baseline.source,
@@ -142,7 +142,8 @@ def gate(
         return Gated(title, "broken", (broken,), (), (), facts)
     facts["samples"] = int(run.depth.min())
     changed = unlike_settings(settings(run, about.vote), about.settings)
-    facts["changed"] = {name: said for name, said in changed.items() if name in allow}
+    allowed = {name: said for name, said in changed.items() if name in allow}
+    facts["changed"] = allowed
     if trouble := "; ".join(said for name, said in changed.items() if name not in allow):
         broken = Check("data", "the same settings", "broken", trouble + _to_allow(changed, allow))
         return Gated(title, "broken", (broken,), (), (), facts)
@@ -163,7 +164,7 @@ def gate(
         tuple(night.advised),
         (
             *night.notes(looks),
-            *(f"allowed to change: {said}" for said in facts["changed"].values()),
+            *(f"allowed to change: {said}" for said in allowed.values()),
         ),
         facts,
         night.more_samples if found & {"inconclusive"} else None,
@@ -289,8 +290,8 @@ class _Night:
         Whatever its rules pay for silence. What nobody asked for is told where it is so.
         """
         run, about, level = self.run, self.about, 1 - 2 * self.alpha
-        counts, zeros = (run.invalid * 1.0, run.samples * 1.0), np.zeros(len(run.n), dtype=np.int64)
-        unread = estimate(*counts, run.cluster, zeros, np.ones(1), level)
+        silent, all_of, one = run.invalid * 1.0, run.samples * 1.0, np.zeros(len(run.n), np.int64)
+        unread = estimate(silent, all_of, run.cluster, one, np.ones(1), level)
         votes = undecided(run, self.frame.verdicts, self.rules, level)
         for name, asked, now, then in (
             ("invalid judgements", absolute.invalid, unread, about.invalid / about.judgements),

@@ -72,8 +72,8 @@ class Verdicts:
 
     def _told(self, units: NDArray[Any], at: int) -> NDArray[Any]:
         """Those of the units that have a verdict at ks[at], and were not dropped."""
-        there = ~np.isnan(self.credit[units, at]) & (self.weight[units, at] > 0)
-        return units[there]
+        told: NDArray[Any] = units[~np.isnan(self.credit[units, at]) & (self.weight[units, at] > 0)]
+        return told
 
     def overall_name(self, run: RunArrays, at: int) -> str:
         """`overall`, or how much of it there is: a mean of fewer sections is another number."""

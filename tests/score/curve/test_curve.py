@@ -151,7 +151,8 @@ def test_a_section_dropped_whole_is_in_no_difference(tmp_path: Path) -> None:
     assert other.over_first == 0  # of Helpfulness alone
     assert one.low < one.value < one.high
     (told,) = [line for line in result.footer if line.startswith("left out of differences: ")]
-    assert told.endswith("items that only some could read, all of Harmlessness pairs among them")
+    whole = "Harmlessness best-of-n, Harmlessness pairs"
+    assert told.endswith(f"2 items that only some could read, all of {whole} among them")
 
 
 # ---------------------------------------------------------------------- the first k
