@@ -290,8 +290,9 @@ class _Night:
         Whatever its rules pay for silence. What nobody asked for is told where it is so.
         """
         run, about, level = self.run, self.about, 1 - 2 * self.alpha
-        silent, all_of, one = run.invalid * 1.0, run.samples * 1.0, np.zeros(len(run.n), np.int64)
-        unread = estimate(silent, all_of, run.cluster, one, np.ones(1), level)
+        silent, asked_for = run.invalid.astype(np.float64), run.samples.astype(np.float64)
+        one = np.zeros(len(run.n), dtype=np.int64)
+        unread = estimate(silent, asked_for, run.cluster, one, np.ones(1), level)
         votes = undecided(run, self.frame.verdicts, self.rules, level)
         for name, asked, now, then in (
             ("invalid judgements", absolute.invalid, unread, about.invalid / about.judgements),
