@@ -169,24 +169,21 @@ def subset_totals(
     cells = len(chosen) * samples * responses
     step = max(1, _CHUNK_CELLS // max(1, cells)) if entry.spread else max(1, items)
     found = np.empty((len(chosen), items, responses))
-    added = np.zeros(found.shape) if ranked else None
+    added: Floats | None = None
     for at in range(0, items, step):
         some = slice(at, at + step)
         given = Ballots(filled[some], read[some], chosen, threshold, np.ones((1, 1)))
         counted = _counted(entry, given, extra.at(some), apart)
         found[:, some] = counted.total
-        if counted.added is None:
-            continue
-        if added is not None:
+        if counted.added is not None:
+            added = np.zeros(found.shape) if added is None else added
             added[:, some] = counted.added
-        elif responses == 1:
-            found[:, some] = at_threshold(counted.total, counted.added, threshold)
-        else:
-            found[:, some] = settled(counted.total, counted.added)
-    if added is None or not added.any():
+    if added is None:
         return found
-    everyone = len(chosen), items * responses
-    return settled(found.reshape(everyone), added.reshape(everyone)).reshape(found.shape)
+    if ranked:
+        everyone = len(chosen), items * responses
+        return settled(found.reshape(everyone), added.reshape(everyone)).reshape(found.shape)
+    return at_threshold(found, added, threshold) if responses == 1 else settled(found, added)
 
 
 def _counted(entry: Vote, given: Ballots, extra: Extra, apart: bool) -> Counted:
