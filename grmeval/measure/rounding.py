@@ -5,6 +5,8 @@ is. So totals that differ by no more than ROUNDING x what was added are equal on
 was not added (one sample's score, a count) is not rounded, and is compared exactly.
 """
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ ROUNDING = 1e-12
 
 _FRACTIONS = 2.0**10
 _LARGEST = 2.0**32
+# Of so few it is quicker to look at every two than to sort them.
+_FEW = 6
 
 
 def adds_exactly(terms: Floats) -> bool:
@@ -31,11 +35,19 @@ def settled(totals: Floats, added: Floats) -> Floats:
     `added` [..., n]: the magnitudes that were added to each, 0 where nothing was; the larger of two
     counts. Totals between two that are equal are equal to both. A NaN equals nothing.
     """
-    if totals.shape[-1] == 2:
-        (one, other), found = np.moveaxis(totals, -1, 0), np.array(totals)
-        same = np.abs(one - other) <= ROUNDING * np.maximum(added[..., 0], added[..., 1])
-        np.copyto(found, np.minimum(one, other)[..., None], where=same[..., None])
-        return found
+    if totals.shape[-1] > _FEW:
+        return _chained(totals, added)
+    near = np.zeros(totals.shape[:-1], dtype=np.bool_)
+    for a, b in combinations(range(totals.shape[-1]), 2):
+        apart = np.abs(totals[..., a] - totals[..., b])
+        near |= (apart <= ROUNDING * np.maximum(added[..., a], added[..., b])) & (apart > 0)
+    found = np.array(totals)
+    found[near] = _chained(totals[near], added[near])
+    return found
+
+
+def _chained(totals: Floats, added: Floats) -> Floats:
+    """The same by sorting."""
     order = np.argsort(totals, axis=-1)
     rising, added = (np.take_along_axis(values, order, axis=-1) for values in (totals, added))
     same = np.diff(rising) <= ROUNDING * np.maximum(added[..., 1:], added[..., :-1])
