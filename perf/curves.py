@@ -3,8 +3,8 @@
     python perf/curves.py [--items 16000] [--loop 100] [--replicates 10000]
 
 Sum, majority and the meta vote under both order policies, one row a curve; bootstrap bands of all of them
-from grmeval.measure import resampled
-from the same resamples; and the total without imports. Beside each curve: how many times longer a loop
+from the same resamples; and the total without imports. Then the sum of scores in halves, quarters and
+tenths. Beside each curve: how many times longer a loop
 over items takes that does the same counting in plain Python (dictionaries of whole numbers), timed on
 `--loop` items and scaled; its results must agree.
 """
@@ -20,20 +20,22 @@ from typing import Any, NamedTuple
 KS = (1, 2, 4, 8, 16, 32)
 SAMPLES = 32
 STEPS = [(vote, balanced) for vote in ("sum", "majority", "meta") for balanced in (True, False)]
+PARTS = (2, 4, 10)
 
 Takes = list[tuple[int, ...]]
 
 
 class Pairs(NamedTuple):
-    """What `vote_curve` takes, the first response the better one; rewards [I, N]."""
+    """What `vote_curve` takes, the first response the better one; rewards [I, N]; scores in `parts` of 1."""
 
+    parts: int
     scores: Any
     valid: Any
     best: Any
     reward: Any
 
 
-def pairs(items: int) -> Pairs:
+def pairs(items: int, parts: int = 1) -> Pairs:
     """A judge with an order bias, scores 1 to 10, 3 % unreadable, a meta RM that knows a little."""
     import numpy as np
 
@@ -42,10 +44,10 @@ def pairs(items: int) -> Pairs:
     bias = np.where(np.arange(SAMPLES) % 2, 0.7, -0.7)
     lead = rng.normal(1.0, 1.5, (items, 1)) + bias + rng.normal(0, 2.5, shape)
     sides = [6 + sign * lead / 2 + rng.normal(0, 1, shape) for sign in (1, -1)]
-    scores = np.clip(np.round(np.stack(sides, axis=-1)), 1, 10)
+    scores = np.clip(np.round(parts * np.stack(sides, axis=-1)) / parts, 1, 10)
     best = np.tile([True, False], (items, 1))
     reward = rng.normal(0.5 * np.sign(lead), 1.0)
-    return Pairs(scores, rng.random(shape) < 0.97, best, reward)
+    return Pairs(parts, scores, rng.random(shape) < 0.97, best, reward)
 
 
 def takes_of(k: int, balanced: bool) -> Takes:
@@ -137,7 +139,7 @@ def plain(data: Pairs, vote: str, balanced: bool, item: int) -> list[float]:
     order = list(range(SAMPLES))
     if vote == "meta":
         order.sort(key=lambda j: (not data.valid[item, j], -data.reward[item, j]))
-    leads = [int(data.scores[item, j, 0] - data.scores[item, j, 1]) for j in order]
+    leads = [round(data.parts * (data.scores[item, j, 0] - data.scores[item, j, 1])) for j in order]
     leads = [lead * int(data.valid[item, j]) for lead, j in zip(leads, order, strict=True)]
     if vote == "majority":
         leads = [(lead > 0) - (lead < 0) for lead in leads]
@@ -186,6 +188,25 @@ def compared(data: Pairs, vote: str, balanced: bool, wins: Any, some: int) -> fl
     return seconds
 
 
+def timed(data: Pairs, vote: str, balanced: bool, loop: int) -> tuple[Any, float, float]:
+    """A row of the table: (wins [K, I], seconds, seconds of CPU)."""
+    import numpy as np
+
+    start, used = time.perf_counter(), time.process_time()
+    made = curve(data, vote, balanced)
+    seconds, busy = time.perf_counter() - start, time.process_time() - used
+    items = len(data.best)
+    noise = float(np.sqrt((made.noise**2).sum(axis=0)).max()) / items
+    how = "exact" if made.exact.all() else f"Monte Carlo, error {noise:.5f}"
+    row = f"{vote:<10}{'balanced' if balanced else 'random':<10}{seconds:>8.2f}{busy:>8.2f}  {how}"
+    print(row, end="", flush=True)
+    if some := min(loop, items) if made.exact.all() else 0:
+        slow = compared(data, vote, balanced, made.outcomes.win, some)
+        print(f"; {slow:.0f} s of CPU ({some} items, scaled): {slow / busy:.0f} x", end="")
+    print()
+    return made.outcomes.win.T, seconds, busy
+
+
 def bands(credits: Any, replicates: int) -> Any:
     """Percentile limits [2, M] of M columns [M, I], in one section, an item a prompt."""
     import numpy as np
@@ -216,22 +237,10 @@ def main() -> None:
         f"{given.items:,} pairs x {SAMPLES} samples, k = {', '.join(map(str, KS))}; {peak():.0f} MiB"
     )
     print(f"{'vote':<10}{'orders':<10}{'seconds':>8}{'of CPU':>8}  made, and the plain loop")
-    total, cpu = 0.0, 0.0
-    credits = []
-    for vote, balanced in STEPS:
-        start, used = time.perf_counter(), time.process_time()
-        made = curve(data, vote, balanced)
-        credits.append(made.outcomes.win.T)
-        seconds, busy = time.perf_counter() - start, time.process_time() - used
-        total, cpu = total + seconds, cpu + busy
-        noise = float(np.sqrt((made.noise**2).sum(axis=0)).max()) / given.items
-        how = "exact" if made.exact.all() else f"Monte Carlo, error {noise:.5f}"
-        row = f"{vote:<10}{'balanced' if balanced else 'random':<10}{seconds:>8.2f}{busy:>8.2f}  {how}"
-        print(row, end="", flush=True)
-        if some := min(given.loop, given.items):
-            slow = compared(data, vote, balanced, made.outcomes.win, some)
-            print(f"; {slow:.0f} s of CPU ({some} items, scaled): {slow / busy:.0f} x", end="")
-        print()
+    credits, each, busy_each = zip(
+        *(timed(data, vote, balanced, given.loop) for vote, balanced in STEPS), strict=True
+    )
+    total, cpu = sum(each), sum(busy_each)
     start, used = time.perf_counter(), time.process_time()
     limits = bands(np.concatenate(credits), given.replicates)
     seconds, busy = time.perf_counter() - start, time.process_time() - used
@@ -242,6 +251,10 @@ def main() -> None:
         f"{limits.shape[1]} points; widest {widest:.2f} points"
     )
     print(f"{'total':<20}{total:>8.2f}{cpu:>8.2f}  peak {peak():.0f} MiB")
+    for parts in PARTS:
+        print(f"scores in 1/{parts}:")
+        for balanced in (True, False):
+            timed(pairs(given.items, parts), "sum", balanced, given.loop)
 
 
 if __name__ == "__main__":

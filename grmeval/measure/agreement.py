@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.measure.intervals import Estimate, check_level
-from grmeval.measure.outcomes import SAME
 from grmeval.measure.votes import Bools, Floats
 
 Labels = NDArray[np.integer]
@@ -25,10 +24,10 @@ def picks(scores: Floats, valid: Bools, threshold: float = 5.5) -> Floats:
         raise ValueError(f"scores [I, N, n] and valid [I, N]: {scores.shape}, {valid.shape}")
     read = valid & ~np.isnan(scores).any(axis=2)
     if scores.shape[2] == 1:
-        above = scores >= threshold - SAME
+        above = scores >= threshold
         return np.concatenate([above, ~above], axis=2) * read[..., None].astype(np.float64)
     filled = np.where(read[..., None], scores, 0.0)
-    leads = filled >= filled.max(axis=2, keepdims=True) - SAME
+    leads = filled == filled.max(axis=2, keepdims=True)
     return np.where(read[..., None], leads / leads.sum(axis=2, keepdims=True), 0.0)
 
 

@@ -1,13 +1,16 @@
 """Ballots: the arithmetic of each vote, from the samples that a subset holds to one total per response.
 
 Equations are those of arXiv 2504.02495. Every rule is called with at least one sample; where a response
-has no score in a subset its total means nothing, and the caller replaces it.
+has no score in a subset its total means nothing, and the caller replaces it. Beside its totals a rule tells
+what was added, as `rounding` wants to know: counts and picks are exact, and so is one sample's score.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from grmeval.measure.rounding import adds_exactly
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -26,6 +29,21 @@ class Ballots(NamedTuple):
     chosen: Floats
     threshold: float
     weight: Floats
+
+
+class Counted(NamedTuple):
+    """What a rule finds, [S, I, n]: totals, and the sum of |weight x score| over the samples in each.
+
+    added: scaled as the total is; 0 for one sample; None where no total can have been rounded.
+    """
+
+    total: Floats
+    added: Floats | None = None
+
+    def scaled(self, divisor: Floats | float, times: Floats | float = 1.0) -> "Counted":
+        """The same divided by something, then multiplied."""
+        added = None if self.added is None else self.added / divisor * times
+        return Counted(self.total / divisor * times, added)
 
 
 def _added(values: Floats, chosen: Floats) -> Floats:
@@ -53,17 +71,25 @@ def _incomplete(read: Bools) -> Bools:
     return partial
 
 
-def mean(ballots: Ballots) -> Floats:
+def _summed(terms: Floats, ballots: Ballots, exactly: bool) -> Counted:
+    """Sums of terms [I, N, n] over the chosen samples; `exactly`: none of them is rounded."""
+    summed = _added(terms, ballots.chosen)
+    if exactly:
+        return Counted(summed)
+    return Counted(summed, _added(np.abs(terms), ballots.chosen) * (readable(ballots) > 1))
+
+
+def mean(ballots: Ballots) -> Counted:
     """The mean of the response's scores (Eq. 12, of semi-scalar reward models).
 
     k = 1: the sample's scores. All equal: equal totals.
     """
-    count = readable(ballots)
-    found: Floats = _added(ballots.scores, ballots.chosen) / np.where(count > 0, count, 1.0)
-    return found
+    # Of sums that are exact equal means are equal as well: there is one nearest number to a fraction.
+    summed = _summed(ballots.scores, ballots, adds_exactly(ballots.scores))
+    return summed.scaled(np.maximum(readable(ballots), 1.0))
 
 
-def add(ballots: Ballots) -> Floats:
+def add(ballots: Ballots) -> Counted:
     """`sum`: S*_i = sum over samples of S_ij (Eq. 14).
 
     n = 1: the mean, since a threshold compares scores across items, where a missing sample must not
@@ -72,15 +98,16 @@ def add(ballots: Ballots) -> Floats:
     """
     if ballots.scores.shape[2] == 1:
         return mean(ballots)
-    summed = _added(ballots.scores, ballots.chosen)
-    partial = _incomplete(ballots.read)
+    summed = _summed(ballots.scores, ballots, adds_exactly(ballots.scores))
+    partial = _incomplete(ballots.read)[:, None]
     if not partial.any():
         return summed
-    scaled = mean(ballots) * ballots.chosen.sum(axis=-1).reshape(len(ballots.chosen), -1, 1)
-    return np.where(partial[:, None], scaled, summed)
+    k = ballots.chosen.sum(axis=-1).reshape(len(ballots.chosen), -1, 1)
+    count = np.maximum(readable(ballots), 1.0)
+    return summed.scaled(np.where(partial, count, 1.0), np.where(partial, k, 1.0))
 
 
-def add_weighted(ballots: Ballots) -> Floats:
+def add_weighted(ballots: Ballots) -> Counted:
     """Sum over samples of (weight of the sample) x S_ij.
 
     n = 1: the weighted mean. Where single scores are missing: (weighted mean of the response's scores)
@@ -88,19 +115,22 @@ def add_weighted(ballots: Ballots) -> Floats:
     equal totals.
     """
     weights = ballots.weight[..., None] * ballots.read
-    summed = _added(ballots.scores * weights, ballots.chosen)
-    partial = _incomplete(ballots.read)
-    if ballots.scores.shape[2] > 1 and not partial.any():
+    terms, single = ballots.scores * weights, ballots.scores.shape[2] == 1
+    summed = _summed(terms, ballots, adds_exactly(terms) and adds_exactly(weights))
+    partial = _incomplete(ballots.read)[:, None] | single
+    if not partial.any():
         return summed
     own = _added(weights, ballots.chosen)
-    average: Floats = summed / np.where(own > 0, own, 1.0)
-    if ballots.scores.shape[2] == 1:
-        return average
-    everything = _added(weights.max(axis=2, keepdims=True), ballots.chosen)
-    return np.where(partial[:, None], average * everything, summed)
+    average = summed.scaled(np.where(partial & (own > 0), own, 1.0))
+    # One sample's mean is its score, which (weight x score) / weight may miss.
+    alone = partial & (readable(ballots) == 1)
+    score = _added(ballots.scores, ballots.chosen)
+    average = average._replace(total=np.where(alone, score, average.total))
+    everything = 1.0 if single else _added(weights.max(axis=2, keepdims=True), ballots.chosen)
+    return average.scaled(1.0, np.where(partial, everything, 1.0))
 
 
-def majority(ballots: Ballots) -> Floats:
+def majority(ballots: Ballots) -> Counted:
     """Samples in which this response alone has the highest score (Eq. 13, of an index judge's picks).
 
     A shared top, and a sample with a score missing, vote for nobody. n = 1: samples at or above the
@@ -109,13 +139,13 @@ def majority(ballots: Ballots) -> Floats:
     scores, read = ballots.scores, ballots.read
     if scores.shape[2] == 1:
         side = np.where(scores >= ballots.threshold, 1.0, -1.0)
-        return _added(side * read, ballots.chosen)
+        return Counted(_added(side * read, ballots.chosen))
     leads = scores == scores.max(axis=2, keepdims=True)
     alone = (leads.sum(axis=2, keepdims=True) == 1) & read.all(axis=2, keepdims=True)
-    return _added((leads & alone).astype(np.float64), ballots.chosen)
+    return Counted(_added((leads & alone).astype(np.float64), ballots.chosen))
 
 
-def borda(ballots: Ballots) -> Floats:
+def borda(ballots: Ballots) -> Counted:
     """Responses that this one beats in a sample, plus half of those it ties with, over all samples.
 
     Borda's count (1784) with ties split; of a pair 1, 1/2 or 0, so the verdict is the majority's. A
@@ -128,7 +158,7 @@ def borda(ballots: Ballots) -> Floats:
         rival = scores[..., other : other + 1]
         points += (scores > rival) + 0.5 * (scores == rival)
     complete = ballots.read.all(axis=2, keepdims=True)
-    return _added(points * complete, ballots.chosen)
+    return Counted(_added(points * complete, ballots.chosen))
 
 
 def _held(ballots: Ballots, absent: float) -> Floats:
@@ -140,7 +170,7 @@ def _held(ballots: Ballots, absent: float) -> Floats:
     return np.where((ballots.chosen > 0)[:, None, None], held, absent)
 
 
-def median(ballots: Ballots) -> Floats:
+def median(ballots: Ballots) -> Counted:
     """The median of the response's scores; of an even number the mean of the middle two.
 
     n = 1 and scores missing: the same. k = 1: the sample's scores. All equal: equal totals.
@@ -148,19 +178,20 @@ def median(ballots: Ballots) -> Floats:
     ordered = np.sort(_held(ballots, np.inf), axis=-1)
     count = np.maximum(readable(ballots), 1.0).astype(np.intp)
     count = np.broadcast_to(count, ordered.shape[:-1])[..., None]
-    lower = np.take_along_axis(ordered, (count - 1) // 2, axis=-1)
-    upper = np.take_along_axis(ordered, count // 2, axis=-1)
-    middle: Floats = ((lower + upper) / 2)[..., 0]
-    return middle
+    lower = np.take_along_axis(ordered, (count - 1) // 2, axis=-1)[..., 0]
+    upper = np.take_along_axis(ordered, count // 2, axis=-1)[..., 0]
+    middle: Floats = (lower + upper) / 2
+    if adds_exactly(ballots.scores):
+        return Counted(middle)
+    return Counted(middle, np.where(lower == upper, 0.0, (np.abs(lower) + np.abs(upper)) / 2))
 
 
-def highest(ballots: Ballots) -> Floats:
+def highest(ballots: Ballots) -> Counted:
     """`max`: the highest of the response's scores.
 
     n = 1 and scores missing: the same. k = 1: the sample's scores. All equal: equal totals.
     """
-    best: Floats = _held(ballots, -np.inf).max(axis=-1)
-    return best
+    return Counted(_held(ballots, -np.inf).max(axis=-1))
 
 
 def by_probability(ballots: Ballots, weight: Floats, k_meta: int | None) -> Ballots:
@@ -170,7 +201,9 @@ def by_probability(ballots: Ballots, weight: Floats, k_meta: int | None) -> Ball
     """
     known = ~np.isnan(weight)
     return ballots._replace(
-        weight=np.where(known, weight, 0.0), read=ballots.read & known[..., None]
+        scores=np.where(known[..., None], ballots.scores, 0.0),
+        weight=np.where(known, weight, 0.0),
+        read=ballots.read & known[..., None],
     )
 
 

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from grmeval.measure.agreement import picks
 from grmeval.measure.intervals import Estimate, estimate
-from grmeval.measure.outcomes import SAME
 from grmeval.measure.votes import Bools, Floats, totals
 
 Labels = NDArray[np.integer]
+
+# A share may lie this much below the edge of its bin by rounding.
+_EDGE = 1e-9
 
 
 class Bin(NamedTuple):
@@ -38,11 +40,11 @@ def vote_confidence(
     read = picked.sum(axis=(1, 2))
     total = totals(vote, scores, valid, threshold=threshold)
     if scores.shape[2] == 1:
-        above = total[:, :1] >= (SAME if vote == "majority" else threshold - SAME)
+        above = total[:, :1] > 0 if vote == "majority" else total[:, :1] >= threshold
         winners = np.hstack([above, ~above])
         best = np.hstack([best, ~best])
     else:
-        winners = total >= total.max(axis=1, keepdims=True) - SAME
+        winners = total == total.max(axis=1, keepdims=True)
     count = np.maximum(winners.sum(axis=1), 1)
     known = (read > 0) & ~np.isnan(total).any(axis=1)
     agreeing = (picked.sum(axis=1) * winners).sum(axis=1) / count
@@ -59,7 +61,7 @@ def reliability(
     ECE (Naeini and others 2015): sum over bins of votes / V x |mean right - mean confidence|. It is
     never below 0, so noise adds to it. NaN without votes.
     """
-    number = np.minimum((confidence * bins + SAME).astype(np.intp), bins - 1)
+    number = np.minimum((confidence * bins + _EDGE).astype(np.intp), bins - 1)
     found, error = [], 0.0
     for each in np.unique(number):
         mine = number == each

@@ -10,8 +10,8 @@ from grmeval.measure.votes import Bools, Floats
 TIES: tuple[str, ...] = ("wrong", "share", "half", "random")
 ON_INVALID: tuple[str, ...] = ("wrong", "share", "drop", "half")
 
-# Totals of decimal scores that are equal on paper differ by rounding; integer totals differ by 1.
-SAME = 1e-9
+# Masses are sums of fractions: the whole of them may be a hair below 1.
+_WHOLE = 1 - 1e-9
 
 
 class Outcomes(NamedTuple):
@@ -31,6 +31,7 @@ class Outcomes(NamedTuple):
 def judge_totals(totals: Floats, best: Bools) -> Outcomes:
     """Outcomes [...] of totals [..., n], n >= 2; best [..., n] or broadcastable.
 
+    Totals are compared exactly: those of `votes` are equal where they are on paper.
     Right outright when every response at the maximum is best, so n equal totals are a tie unless
     all responses are best (right) or none is (wrong). A row that holds NaN is void.
     ValueError: n < 2.
@@ -38,7 +39,7 @@ def judge_totals(totals: Floats, best: Bools) -> Outcomes:
     if totals.shape[-1] < 2:
         raise ValueError("judge_totals compares two or more responses; use judge_single for one")
     top = totals.max(axis=-1)
-    leads = totals >= (top - SAME)[..., None]
+    leads = totals == top[..., None]
     leaders = leads.sum(axis=-1)
     right = (leads & best).sum(axis=-1)
     tie = (right > 0) & (right < leaders)
@@ -60,7 +61,7 @@ def judge_games(totals: Sequence[Floats], best: Bools) -> Outcomes:
     """
     side = best[..., 0].astype(np.float64) - best[..., 1]
     leads = [total[..., 0] - total[..., 1] for total in totals]
-    games = [np.where(np.abs(lead) > SAME, np.sign(lead), 0.0) * side for lead in leads]
+    games = [np.sign(lead) * side for lead in leads]
     void = np.all([np.isnan(lead) for lead in leads], axis=0)
     balance = np.nan_to_num(np.array(games)).sum(axis=0)
     tie = ((balance == 0) & ~void).astype(np.float64)
@@ -78,7 +79,7 @@ def judge_single(totals: Floats, good: Bools, vote: str, threshold: float) -> Ou
     if totals.shape[-1] != 1:
         raise ValueError(f"judge_single takes totals [..., 1], not {totals.shape}")
     total = totals[..., 0]
-    judged = total > 0 if vote == "majority" else total >= threshold - SAME
+    judged = total > 0 if vote == "majority" else total >= threshold
     void = np.isnan(total)
     none = np.zeros(total.shape)
     return Outcomes(
@@ -129,7 +130,6 @@ def credit(
         tied = np.where(share > per_item(uniform) * tie, tie, 0.0)
 
     if on_invalid == "drop":
-        # Masses are sums of fractions: what is left of nothing may be a hair below 0.
-        return win + tied, np.where(void > 1.0 - SAME, 0.0, 1.0 - void)
+        return win + tied, np.where(void > _WHOLE, 0.0, 1.0 - void)
     paid = {"wrong": 0.0 * void, "share": void * per_item(chance), "half": void / 2}[on_invalid]
     return win + tied + paid, np.ones_like(win)

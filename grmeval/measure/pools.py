@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grmeval.measure.outcomes import SAME
 from grmeval.measure.votes import Bools, Floats
 
 
@@ -36,7 +35,7 @@ def best_of_first(totals: Floats, correct: Bools) -> Floats:
     credit = np.empty(totals.shape)
     for k in range(1, totals.shape[-1] + 1):
         best = top[..., k - 1 : k]
-        winners = (totals[..., :k] >= best - SAME) | np.isnan(best)
+        winners = (totals[..., :k] == best) | np.isnan(best)
         credit[..., k - 1] = (winners & correct[..., :k]).sum(axis=-1) / winners.sum(axis=-1)
     return credit
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grmeval.measure.outcomes import SAME
+from grmeval.measure.rounding import ROUNDING
 from grmeval.measure.votes import Bools, Floats
 
 TIES_WEIGHTS: tuple[float, ...] = (0.3, 0.3, 0.2, 0.2, 0.01)
@@ -20,22 +20,27 @@ def ties_terms(totals: Floats, correct: Bools, tied: Bools, unread: float = -1.0
     the official runner rates it (RewardBench 2, arXiv 2506.01937; its scorer of the subset Ties).
     """
     filled = np.where(np.isnan(totals), unread, totals)
-    gaps = [_gap(filled, correct, mine) for mine in (tied, ~tied)]
-    accurate = [np.where(np.isnan(gap), np.nan, gap > SAME) for gap in gaps]
+    (tied_gap, tied_size), (gap, size) = (_gap(filled, correct, mine) for mine in (tied, ~tied))
+    accurate = [np.where(np.isnan(each), np.nan, each > 0) for each in (tied_gap, gap)]
     right = filled[..., correct & tied]
     spread = right.max(axis=-1, initial=-np.inf) - right.min(axis=-1, initial=np.inf)
-    both = np.minimum(*gaps)  # NaN where either prompt is absent
+    both = np.minimum(tied_gap, gap)  # NaN where either prompt is absent
     with np.errstate(divide="ignore", invalid="ignore"):
         margin = np.nan_to_num(np.tanh(both / spread - 1.0), nan=0.0)
     absent = np.isnan(both)
-    wide = spread + SAME  # differences of means that are equal on paper differ by rounding
-    joint = [np.where(absent, np.nan, term) for term in (gaps[0] > wide, both > wide, margin)]
+    # Differences that are equal on paper differ by the rounding of what they are differences of.
+    hair = np.where(spread > 0, ROUNDING, 0.0)
+    preferred = tied_gap > spread + hair * tied_size
+    hard = preferred & (gap > spread + hair * np.maximum(tied_size, size))
+    joint = [np.where(absent, np.nan, term) for term in (preferred, hard, margin)]
     return np.array([*accurate, *joint])
 
 
-def _gap(totals: Floats, correct: Bools, mine: Bools) -> Floats:
+def _gap(totals: Floats, correct: Bools, mine: Bools) -> tuple[Floats, Floats]:
+    """(worst right - best wrong, the largest of the totals that count), NaN where there is none."""
     right, wrong = totals[..., correct & mine], totals[..., ~correct & mine]
     if not right.shape[-1] or not wrong.shape[-1]:
-        return np.full(totals.shape[:-1], np.nan)
-    gap: Floats = right.min(axis=-1) - wrong.max(axis=-1)
-    return gap
+        nothing = np.full(totals.shape[:-1], np.nan)
+        return nothing, nothing
+    best = wrong.max(axis=-1)
+    return right.min(axis=-1) - best, np.maximum(np.abs(right).max(axis=-1), np.abs(best))

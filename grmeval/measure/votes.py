@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from grmeval.measure import ballots
-from grmeval.measure.ballots import Ballots, Bools, Floats
+from grmeval.measure.ballots import Ballots, Bools, Counted, Floats
+from grmeval.measure.rounding import at_threshold, settled
 
 __all__ = [
     "NO_EXTRA",
@@ -56,7 +57,7 @@ class Vote(NamedTuple):
     """
 
     about: str
-    rule: Callable[[Ballots], Floats]
+    rule: Callable[[Ballots], Counted]
     needs: str | None = None
     prepare: Callable[[Ballots, Floats, int | None], Ballots] | None = None
     single: bool = True
@@ -138,6 +139,7 @@ def subset_totals(
     *,
     threshold: float = 5.5,
     apart: bool = False,
+    ranked: bool = False,
     extra: Extra = NO_EXTRA,
 ) -> Floats:
     """Totals [S, I, n] of S subsets of the samples, the same subsets for every item.
@@ -145,6 +147,9 @@ def subset_totals(
     `scores` [I, N, n], `valid` [I, N] and `extra` as in `totals`; `chosen` [S, N] is 1.0 where a subset
     holds the sample, else 0.0. An item with a response that no voting sample scores has NaN totals;
     `apart`: only that response has.
+
+    What is equal on paper is equal (`rounding`): totals of one item and subset, a single response's total
+    and `threshold`; `ranked`: totals of all items of a subset, which are then not compared with it.
     """
     check_vote(vote, valid, scores.shape[-1], extra)
     if scores.ndim != 3 or valid.shape != scores.shape[:2]:
@@ -164,21 +169,31 @@ def subset_totals(
     cells = len(chosen) * samples * responses
     step = max(1, _CHUNK_CELLS // max(1, cells)) if entry.spread else max(1, items)
     found = np.empty((len(chosen), items, responses))
+    added: Floats | None = None
     for at in range(0, items, step):
         some = slice(at, at + step)
         given = Ballots(filled[some], read[some], chosen, threshold, np.ones((1, 1)))
-        found[:, some] = _counted(entry, given, extra.at(some), apart)
-    return found
+        counted = _counted(entry, given, extra.at(some), apart)
+        found[:, some] = counted.total
+        if counted.added is not None:
+            added = np.zeros(found.shape) if added is None else added
+            added[:, some] = counted.added
+    if added is None:
+        return found
+    if ranked:
+        everyone = len(chosen), items * responses
+        return settled(found.reshape(everyone), added.reshape(everyone)).reshape(found.shape)
+    return at_threshold(found, added, threshold) if responses == 1 else settled(found, added)
 
 
-def _counted(entry: Vote, given: Ballots, extra: Extra, apart: bool) -> Floats:
+def _counted(entry: Vote, given: Ballots, extra: Extra, apart: bool) -> Counted:
     if entry.needs and entry.prepare:
         given = entry.prepare(given, getattr(extra, entry.needs), extra.k_meta)
-    summed = entry.rule(given)
+    counted = entry.rule(given)
     silent = ballots.readable(given) == 0
     if not apart:
         silent = silent.any(axis=2, keepdims=True)
-    return np.where(silent, np.nan, summed)
+    return counted._replace(total=np.where(silent, np.nan, counted.total))
 
 
 def totals(
@@ -207,8 +222,8 @@ def totals(
       reward does not vote.
 
     With one sample sum, mean, median, max and meta are that sample's scores, the weighted votes those
-    times its weight, majority and borda its ranking. Equal scores give equal totals. Totals of the weighted
-    votes and the means are decimals: compare them with a tolerance, as `judge_totals` does. The rules
+    times its weight, majority and borda its ranking. Equal scores give equal totals, and so does whatever
+    is equal on paper: compare them exactly. For n = 1 the same holds of the total and `threshold`. The rules
     in `ballots` say more. ValueError: unknown vote, borda or token-prob of one response, something needed
     that is missing, wrong shapes, an infinite number in a valid sample.
     """

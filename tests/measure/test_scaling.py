@@ -20,13 +20,14 @@ def generator() -> np.random.Generator:
 
 @pytest.mark.parametrize(("n", "vote"), CASES)
 @pytest.mark.parametrize("balanced", [True, False])
-@pytest.mark.parametrize("step", [1.0, 0.25])
+@pytest.mark.parametrize(("step", "off"), [(1.0, 0.0), (0.25, 0.0), (1.0, 2**0.5)])
 def test_agrees_with_every_subset_one_at_a_time(
-    n: int, vote: str, balanced: bool, step: float
+    n: int, vote: str, balanced: bool, step: float, off: float
 ) -> None:
     block = stored_samples(np.random.default_rng(n), 12, 7, n)
-    # A step of 0.25 leaves no integer margin, so pairs and singles take the general way too.
     block, threshold = block._replace(scores=block.scores * step), 2.5 * step
+    # A score on no grid leaves nothing to count, so pairs and singles take the general way too.
+    block.scores[:, 0, 0] += off
     ks = range(1, 9)
     curve = vote_curve(
         block.scores,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.benches import BenchSpec, holds
-from grmeval.measure import roc_auc
+from grmeval.measure import roc_auc, subset_totals
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of
 from grmeval.score.table.benchmark_figures import Figure, figures
@@ -197,12 +197,13 @@ def _auc(run: RunArrays, members: NDArray[np.bool_], k: int) -> float | None:
     """ROC-AUC of the mean score over one-response items (j < k), where both labels are there."""
     for block in run.blocks:
         if block.best.shape[1] == 1:
-            scores = block.scores[:, :k, 0]
-            judged = block.valid[:, :k].any(axis=1)
-            chosen = members[block.items] & run.labelled[block.items] & judged
+            scores, valid = block.scores[:, :k], block.valid[:, :k]
+            chosen = members[block.items] & run.labelled[block.items] & valid.any(axis=1)
             good = block.best[chosen, 0]
             if chosen.any() and good.any() and not good.all():
-                return roc_auc(np.nanmean(scores[chosen], axis=1), good)
+                everything = np.ones((1, valid.shape[1]))
+                given = scores[chosen], valid[chosen], everything
+                return roc_auc(subset_totals("mean", *given, ranked=True)[0, :, 0], good)
     return None
 
 

@@ -25,11 +25,13 @@ from grmeval.measure import (
 )
 from grmeval.measure.intervals import Estimate
 from grmeval.measure.metrics import auc_estimate
-from grmeval.measure.outcomes import SAME
 from grmeval.score.arrays import Block, RunArrays
 from grmeval.score.verdicts import Verdicts, ballot, common_subsets
 
 __all__ = ["Figure", "figures"]
+
+# Masses are sums of fractions: what is left of nothing may be a hair off 0.
+_NOTHING = 1e-9
 
 
 class Figure(NamedTuple):
@@ -59,7 +61,7 @@ def _detection(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterato
     good = _good(run)[item]
     win, void = outcomes.win[units, 0], outcomes.void[units, 0]
     named = np.where(good, 1 - win - void, win)
-    named = np.where(named > SAME, named, 0.0)  # a sum of fractions may be a hair off 0
+    named = np.where(named > _NOTHING, named, 0.0)
     hit, error = np.where(good, 0.0, named), (~good).astype(np.float64)
     ones = np.ones(len(units))
     for name, part, whole in (
@@ -139,6 +141,7 @@ def _pool_figures(
         common_subsets(most, k, rng, run.judges),
         threshold=threshold,
         apart=True,
+        ranked=True,
     )
     # What cannot be read is never picked: it ranks below everything.
     ranked = np.where(np.isnan(totals), -np.inf, totals).reshape(len(totals), -1)

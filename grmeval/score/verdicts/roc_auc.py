@@ -70,6 +70,7 @@ def rank_singles(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules, see
             valid[reached, :most],
             chosen,
             threshold=run.spec.threshold,
+            ranked=True,
             extra=extra.at((reached, slice(most))),
         )[..., 0]
         silent = np.isnan(totals)
