@@ -21,10 +21,12 @@ from grmeval.measure.significance import (
     Significance,
     benjamini_hochberg,
     compare_columns,
+    correlation_test,
     detectable,
     holm,
     mcnemar,
     sign_flip,
+    t_test,
 )
 from grmeval.measure.split import vote_noise
 from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
@@ -56,6 +58,7 @@ __all__ = [
     "best_of_first",
     "bradley_terry",
     "compare_columns",
+    "correlation_test",
     "credit",
     "curve_figures",
     "decide",
@@ -75,6 +78,7 @@ __all__ = [
     "sign_flip",
     "slope_coefficients",
     "subset_totals",
+    "t_test",
     "term_curve",
     "ties_terms",
     "totals",

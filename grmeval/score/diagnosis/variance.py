@@ -69,7 +69,7 @@ def _advice(seen: Observed, by_samples: float) -> str:
         return "more items help most: --limit leaves some out"
     if by_samples < 0.1:
         return "more samples hardly help, and every item at hand is in"
-    return "every item at hand is in: more samples are what is left to add"
+    return "every item at hand is in, so more samples help"
 
 
 def _spare(seen: Observed, voted: Sequence[VoteNoise]) -> bool:
