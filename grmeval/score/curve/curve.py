@@ -97,10 +97,7 @@ def scale(
         title=title(folders),
         rows=tuple(rows),
         slopes=tuple(slopes),
-        footer=(
-            *([dip] if dip else []),
-            *_notes(curves, lacking, rules, limit, greedy, bootstrap),
-        ),
+        footer=tuple(_notes(curves, dip, lacking, rules, limit, greedy, bootstrap)),
         about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
         dip=dip,
@@ -203,6 +200,7 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
 
 def _notes(
     curves: Sequence[Curve],
+    dip: str,
     lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
@@ -211,6 +209,8 @@ def _notes(
 ) -> Iterator[str]:
     """What the numbers are, then each run's own footer."""
     yield from said_once({curve.label: [_policy(curve)] for curve in curves})
+    if dip:
+        yield dip
     yield "differences are paired: the same items, clusters and subsets"
     yield from (f"left out of differences: {what}" for what in lacking)
     if bootstrap:
