@@ -178,9 +178,13 @@ def many_items(rng: np.random.Generator, layout: Layout, least: int = 300_000) -
     prompts = sum(layout.sizes)
     drawn = [items(rng, layout) for _ in range(least // prompts + 1)]
     shifted = [one.cluster + at * prompts for at, one in enumerate(drawn)]
-    parts = (np.concatenate([getattr(one, n) for one in drawn]) for n in ("right", "luck"))
-    sections = np.concatenate([one.section for one in drawn])
-    return Items(*parts, np.concatenate(shifted), sections, drawn[0].weights)
+    return Items(
+        np.concatenate([one.right for one in drawn]),
+        np.concatenate([one.luck for one in drawn]),
+        np.concatenate(shifted),
+        np.concatenate([one.section for one in drawn]),
+        drawn[0].weights,
+    )
 
 
 def simulated(cell: Cell, nights: int) -> bool:

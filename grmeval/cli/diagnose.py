@@ -27,12 +27,16 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every table below the summary.")
+    ] = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
     """Diagnose a judge: biases, agreement, calibration, cost.
 
-    From stored samples; writes diagnose.* and reliability.* into the run's folder.
+    Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
+    writes diagnose.* and reliability.* into the run's folder.
     """
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
@@ -47,15 +51,18 @@ def diagnose(
         sys.stdout.write(diagnosis_json(result))
         return
     out, err = consoles()
-    out.print(result.title)
-    for title, table, notes in diagnosis_tables(result):
-        out.print(f"\n{title}")
-        if table:
-            out.print(table)
-        for note in notes:
-            out.print(note, soft_wrap=not out.is_terminal)
-    out.print()
-    for note in result.footer:
-        out.print(note, soft_wrap=not out.is_terminal)
+    wide = not out.is_terminal
+    for line in (result.title, *result.summary):
+        out.print(line, soft_wrap=wide)
+    if everything:
+        for title, table, notes in diagnosis_tables(result):
+            out.print(f"\n{title}")
+            if table:
+                out.print(table)
+            for note in notes:
+                out.print(note, soft_wrap=wide)
+        out.print()
+        for note in result.footer:
+            out.print(note, soft_wrap=wide)
     names = ", ".join(path.name for path in paths)
     err.print(f"written to {folder.path}: {names}", soft_wrap=True)

@@ -29,10 +29,12 @@ from grmeval.measure.significance import (
     Significance,
     benjamini_hochberg,
     compare_columns,
+    correlation_test,
     detectable,
     holm,
     mcnemar,
     sign_flip,
+    t_test,
 )
 from grmeval.measure.split import vote_noise
 from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
@@ -64,6 +66,7 @@ __all__ = [
     "best_of_first",
     "bradley_terry",
     "compare_columns",
+    "correlation_test",
     "credit",
     "curve_figures",
     "decide",
@@ -84,6 +87,7 @@ __all__ = [
     "slope_coefficients",
     "smallest_margin",
     "subset_totals",
+    "t_test",
     "term_curve",
     "ties_terms",
     "totals",

@@ -14,6 +14,7 @@ from grmeval.measure.intervals import (
     strata_variances,
     unseen,
 )
+from grmeval.measure.paired import Contrast
 from grmeval.measure.votes import Bools, Floats
 
 Labels = NDArray[np.integer]
@@ -27,7 +28,7 @@ def contrast(
     signs: Floats,
     level: float = 0.95,
     shares: bool = True,
-) -> Estimate:
+) -> Contrast:
     """sum_p signs_p (sum credit / sum weight)_p: a difference of means, or one mean, of either sign.
 
     All [R] but `signs` [P]: rows of weight 0 are left out; rows of one `cluster` are drawn together, so a
@@ -47,11 +48,11 @@ def contrast(
     names, cluster = np.unique(cluster[kept], return_inverse=True)
     nan = float("nan")
     if len(np.unique(part)) < len(signs):
-        return Estimate(nan, nan, nan, nan, 0, 0, "contrast")
+        return Contrast(nan, nan, nan, nan, nan, 0, 0)
     ratio, parts = contributions(credit, weight, cluster, part, signs)
     value = float(signs @ ratio)
     if len(names) == 1:
-        return Estimate(value, nan, nan, nan, len(credit), 1, "contrast")
+        return Contrast(value, nan, nan, nan, nan, len(credit), 1)
     stratum, alike = strata(cluster, part)
     variances, free = strata_variances(parts.sum(axis=1), stratum)
     touches = np.bincount(np.unique(part * len(names) + cluster) // len(names)).astype(np.float64)
@@ -68,7 +69,7 @@ def contrast(
             max(low, float(signs[signs < 0].sum())),
             min(high, float(signs[signs > 0].sum())),
         )
-    return Estimate(value, low, high, sqrt(variance), len(credit), len(names), "contrast")
+    return Contrast(value, low, high, sqrt(variance), freedom, len(credit), len(names))
 
 
 def in_slots(values: Floats, order: Labels) -> Floats:

@@ -28,7 +28,7 @@ from grmeval.measure.votes import Bools, Floats
 
 
 class Contrast(NamedTuple):
-    """A linear contrast of a panel's numbers, its confidence limits and standard error.
+    """A linear contrast of several numbers, its confidence limits and standard error.
 
     freedom: Satterthwaite's degrees of freedom of the error. items: units with a weight in some column.
     clusters: distinct prompts among them. Nothing to compare: NaN and 0 items.

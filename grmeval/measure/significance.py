@@ -1,11 +1,13 @@
-"""Significance: p-values of the difference of two numbers of the same units, and what could be seen."""
+"""Significance: p-values of differences, also of many at once, and what could be seen."""
 
+from math import atanh, isnan
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grmeval.measure.paired import Panel
+from grmeval.measure.intervals import Estimate
+from grmeval.measure.paired import Contrast, Panel
 from grmeval.measure.votes import Floats
 
 # Sums of equal credits differ by rounding.
@@ -82,7 +84,7 @@ def compare_columns(
     difference[a] += 1
     difference[b] -= 1
     if not alike:
-        return Significance(t_test(panel, difference), "t")
+        return Significance(t_test(panel.contrast(difference)), "t")
     credit, weight = panel.credit[[a, b]], panel.weight[[a, b]]
     apart = len(panel.share) == 1 and panel.items == panel.clusters
     if apart and (weight == 1).all() and np.isin(credit, (0, 1)).all():
@@ -90,14 +92,31 @@ def compare_columns(
     return Significance(sign_flip(panel, difference, permutations, rng), "sign-flip")
 
 
-def t_test(panel: Panel, coefficients: ArrayLike) -> float:
-    """Two-sided p-value of "the contrast is 0" that agrees with the limits of `Panel.contrast`."""
+def t_test(found: Contrast, above: bool = False) -> float:
+    """p-value of "the contrast is 0" by the t that its limits come from; `above`: of "it is not above 0".
+
+    Never under what coins say, one flip a cluster: 2^-C that all show one side (two-sided twice that). So a
+    few clusters that happen to agree, whose spread is 0, are no proof. NaN: no limits.
+    """
+    if isnan(found.error):
+        return float("nan")
     from scipy.special import stdtr
 
-    found = panel.contrast(coefficients)
-    if not found.items:
+    with np.errstate(divide="ignore"):
+        t = float(np.divide(found.value, found.error)) if found.value else 0.0
+    tail = float(stdtr(found.freedom, -t if above else -abs(t)))
+    tail = max(tail, 0.5**found.clusters)
+    return tail if above else min(1.0, 2 * tail)
+
+
+def correlation_test(found: Estimate) -> float:
+    """Two-sided p-value of "the rank correlation is 0" by the z that its limits come from; NaN: no limits."""
+    if isnan(found.error):
         return float("nan")
-    return float(2 * stdtr(found.freedom, -abs(found.value) / found.error))
+    from scipy.special import ndtr
+
+    z = atanh(found.value) * (1 - found.value**2) / found.error
+    return 2 * float(ndtr(-abs(z)))
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:

@@ -68,6 +68,8 @@ def _groups(rows: Sequence[CurveRow], currency: str | None) -> list[list[Column]
     value = Column(metric_title(rows), lambda row: percent(row.value))
     groups = [[value, Column("95 %", lambda row: interval(row.low, row.high))]]
     groups.append(_difference("vs k=1", "gain"))
+    if not all(math.isnan(row.tied) for row in rows):
+        groups.append([Column("tied %", lambda row: percent(row.tied))])
     cost = [Column("how", lambda row: row.subsets, left=True)]
     if not all(math.isnan(row.tokens) for row in rows):
         cost.insert(0, Column("tokens", lambda row: count(row.tokens)))

@@ -107,7 +107,7 @@ def diagnosis_json(result: Diagnosis) -> str:
     parts = [json_object(part) for part in result.parts]
     for part in parts:
         part["rows"] = part.pop("findings")
-        del part["columns"]
+        del part["columns"], part["claims"]
     return json_text(json_object(result) | {"parts": parts})
 
 
@@ -206,9 +206,10 @@ def _items(row: Finding) -> str:
 
 
 def _markdown(result: Diagnosis) -> str:
-    return "\n".join([f"# {escaped(result.title)}", *_sections(result.parts), ""]) + "".join(
-        f"- {escaped(note)}\n" for note in result.footer
-    )
+    summary = ["", *(f"- {escaped(line.strip())}" for line in result.summary)]
+    return "\n".join(
+        [f"# {escaped(result.title)}", *summary, *_sections(result.parts), ""]
+    ) + "".join(f"- {escaped(note)}\n" for note in result.footer)
 
 
 def _sections(parts: Sequence[Part]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from math import isfinite, log2
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_with
@@ -88,6 +89,9 @@ def write_curve(stem: Path, result: Scaling) -> list[Path]:
         axes.set_xticks(ticks, [str(k) for k in ticks])
         axes.minorticks_off()
         axes.set_xlabel("samples k")
+        if result.dip:
+            note = fill(printable(result.dip), round(16 * width))
+            figure.supxlabel(note, x=0.01, ha="left", fontsize=8, parse_math=False)
         _entitle(axes, result.title, result.rows[0].metric)
         return save(figure, stem)
 

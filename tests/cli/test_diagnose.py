@@ -20,7 +20,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_its_tables_fit_and_its_files_are_there(judged: Path) -> None:
-    found = grmeval("diagnose", judged)
+    found = grmeval("diagnose", judged, "--all")
     assert found.returncode == 0, found.stderr
     assert f"written to {judged}: {', '.join(FILES)}" in found.stderr
     titles = ("position", "reversal", "length", "self-agreement", "scores", "calibration")
@@ -35,18 +35,32 @@ def test_its_tables_fit_and_its_files_are_there(judged: Path) -> None:
         assert (judged / name).stat().st_size > 0
 
 
+def test_it_begins_with_a_summary_and_ends_there(judged: Path) -> None:
+    short, whole = grmeval("diagnose", judged), grmeval("diagnose", judged, "--all")
+    lines = short.stdout.splitlines()
+    assert len(lines) <= 12
+    assert lines[1].endswith(" of 10 numbers looked at; false discovery rate 5 % over all 10")
+    assert lines[2].startswith("position: the first slot is favoured: ")
+    assert whole.stdout.startswith(short.stdout + "\nposition: does it matter")
+    page = (judged / "diagnose.md").read_text()
+    assert page.index(lines[1]) < page.index("## position")
+
+
 def test_the_files_hold_the_same_numbers(judged: Path) -> None:
     found = grmeval("diagnose", judged, "--json")
     assert found.returncode == 0, found.stderr
     content = json.loads(found.stdout)
     assert content == json.loads((judged / "diagnose.json").read_text())
-    assert content["about"] == {"run_id": judged.name, "limit": None, "vote": "sum", "k": 8}
+    about = {"run_id": judged.name, "limit": None, "vote": "sum", "k": 8}
+    assert content["about"] == about | {"looked_at": 10, "rate": 0.05}
+    assert len(content["summary"]) < 12
     lines = [row for part in content["parts"] for row in part["rows"]]
     table = list(csv.DictReader((judged / "diagnose.csv").read_text().splitlines()))
     assert len(table) == len(lines) > 100
     for line, cells in zip(lines, table, strict=True):
         assert float(cells["value"]) == line["value"]
-        assert cells["low"] == ("" if line["low"] is None else str(line["low"]))
+        for name in ("low", "p", "q", "detectable"):
+            assert cells[name] == ("" if line[name] is None else str(line[name]))
         assert (cells["kind"], cells["name"]) == (line["kind"], line["name"])
     page = (judged / "diagnose.md").read_text()
     for part in content["parts"]:
@@ -82,7 +96,7 @@ def test_no_vote_no_figure(tmp_path: Path) -> None:
     rows.write_text('{"id": "a", "prompt": "p", "responses": ["x", "y"]}\n')
     folder = sampled(tmp_path / "r", bench=str(rows), k=2).path
     (folder / "reliability.svg").write_text("of an earlier diagnosis")
-    found = grmeval("diagnose", folder)
+    found = grmeval("diagnose", folder, "--all")
     assert found.returncode == 0, found.stderr
     assert "not shown: no vote of 2 readable samples on a labelled item" in found.stdout
     assert not (folder / "reliability.svg").exists()
@@ -111,5 +125,5 @@ def test_a_reader_that_leaves_early_is_no_bug(judged: Path) -> None:
 def test_help_names_it() -> None:
     assert "Diagnose a judge" in grmeval("--help").stdout
     found = grmeval("diagnose", "--help")
-    for flag in ("--k", "--limit", "--vote", "--results", "--json"):
+    for flag in ("--k", "--limit", "--vote", "--all", "--results", "--json"):
         assert flag in found.stdout

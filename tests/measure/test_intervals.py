@@ -64,14 +64,16 @@ def test_anything_else_is_clustered(found: Estimate) -> None:
 def unseen(ratio: float, squares: float, clusters: int, own: float = 1.0) -> float:
     """What z^2 / 2 pseudo-clusters at 0 and at 1 add to a variance: `squares` are seen, in clusters.
 
-    `own`: the square of a cluster whose items have nothing in common; more, where those seen have.
+    `own`: the square of a cluster whose items have nothing in common; more, where those seen have; both
+    two standard errors up.
     """
     half = norm.ppf(0.975) ** 2 / 2
     middle = (clusters * ratio + half) / (clusters + 2 * half)
     added = clusters * (ratio - middle) ** 2 + half * ((1 - middle) ** 2 + middle**2)
     near = min(max(ratio, 0.5 / (clusters + 1)), 1 - 0.5 / (clusters + 1))
     most = clusters * near * (1 - near)
-    added_of = min(1.0, max(own, squares / most)) * added
+    together = max(own, squares / most) * (1 + 2 * (2 / clusters) ** 0.5)
+    added_of = min(1.0, together) * added
     return float(max(0.0, (squares + added_of) / (most + added) * most - squares) / clusters**2)
 
 

@@ -46,7 +46,7 @@ def messy(rng: np.random.Generator, columns: int = 3, clusters: int = 40) -> tup
 
 
 def cohesion(credit: Any, weight: Any, m: int, cluster: Any, section: Any, s: int) -> float:
-    """The square of one cluster's part in a section's ratio, as a share of the largest: at least `own`."""
+    """The square of one cluster's part in a section's ratio, a share of the largest; see `together`."""
     mine = section == s
     names, mean = set(cluster[mine].tolist()), weight[:, mine].mean(axis=0)
     ratio = credit[mine].sum() / weight[m, mine].sum()
@@ -56,7 +56,8 @@ def cohesion(credit: Any, weight: Any, m: int, cluster: Any, section: Any, s: in
         left = credit[inside].sum() - ratio * weight[m, inside].sum()
         squares += (left * len(names) / weight[m, mine].sum()) ** 2
     seen = squares / (len(names) * ratio * (1 - ratio))
-    return min(1.0, max(seen, len(names) * (mean**2).sum() / mean.sum() ** 2))
+    alone = len(names) * float((mean**2).sum() / mean.sum() ** 2)
+    return float(min(1.0, max(seen, alone) * (1 + 2 * (2 / len(names)) ** 0.5)))
 
 
 def naive_error(

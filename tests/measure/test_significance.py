@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.stats import binom, hypergeom, nct
+from scipy.stats import binom, hypergeom, nct, ttest_1samp, ttest_ind
 from scipy.stats import t as student
 
 from grmeval.measure import (
@@ -13,13 +13,16 @@ from grmeval.measure import (
     auc_panel,
     benjamini_hochberg,
     compare_columns,
+    correlation_test,
     decide,
     detectable,
     holm,
     mcnemar,
     panel,
     sign_flip,
+    t_test,
 )
+from grmeval.measure.bias import contrast, rank_correlation
 
 
 def plain(*columns: Any, **change: Any) -> Panel:
@@ -166,3 +169,49 @@ def test_a_drop_of_the_margin_made_of_lost_items_seldom_passes(items: int) -> No
         found = beside(rng, new, np.full(items, 0.85)).contrast((1, -1), level=0.9)
         passed += decide(found, drop) in ("passed", "improved")
     assert passed <= MOST
+
+
+# ---------------------------------------------------------------------- a contrast, a correlation
+
+
+def test_a_contrast_is_tested_as_by_scipy() -> None:
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(0.5, 1, 30), rng.normal(0, 2, 30)
+    values, part = np.concatenate([first, second]), np.repeat([0, 1], 30)
+    signs, ones = np.array([1.0, -1.0]), np.ones(60)
+    paired = contrast(values, ones, np.tile(np.arange(30), 2), part, signs, shares=False)
+    assert t_test(paired) == pytest.approx(ttest_1samp(first - second, 0).pvalue)
+    more = ttest_1samp(first - second, 0, alternative="greater").pvalue
+    assert t_test(paired, above=True) == pytest.approx(more)
+    apart = contrast(values, ones, np.arange(60), part, signs, shares=False)
+    assert t_test(apart) == pytest.approx(ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def test_a_few_clusters_that_agree_are_no_proof() -> None:
+    def tested(values: list[float], above: bool = False) -> float:
+        size = len(values)
+        zeros, ones = np.zeros(size, np.intp), np.ones(size)
+        return t_test(
+            contrast(np.array(values), ones, np.arange(size), zeros, np.ones(1), shares=False),
+            above,
+        )
+
+    # Three coins that all fall one way: 2 / 8.
+    assert tested([1.0, 1, 1]) == tested([-1.0, -1, -1]) == 0.25
+    assert (tested([1.0, 1, 1], True), tested([-1.0, -1, -1], True)) == (0.125, 1)
+    assert tested([2.0, 2, 2, 3]) == 0.125
+    assert tested([0.0, 0, 0]) == 1
+    assert np.isnan(tested([1.0]))
+
+
+def test_a_correlation_is_found_where_its_interval_leaves_out_0() -> None:
+    rng = np.random.default_rng(7)
+    below = 0
+    for _ in range(2000):
+        x, y = rng.normal(size=(2, 20))
+        found = rank_correlation(x, y, np.arange(20))
+        p = correlation_test(found)
+        assert (p < 0.05) == (found.low > 0 or found.high < 0)
+        below += p < 0.05
+    assert below <= binom.ppf(0.999, 2000, 0.05)
+    assert np.isnan(correlation_test(rank_correlation(x[:3], y[:3], np.arange(3))))

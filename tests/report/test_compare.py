@@ -193,6 +193,23 @@ def test_a_curve_fits_80_columns_and_cuts_no_number(runs: int, name: str, greedy
     assert [head for head in heads(wide) if head in wanted] == wanted
 
 
+def test_ties_have_a_column_and_a_dip_its_line(tmp_path: Path) -> None:
+    result = scaling(1, ("sum", "majority"), tied=0.223, subsets="1 subset", tokens=537.0)
+    (table,), _ = curve_tables(result, 80)  # one table: nothing is cut, nothing stands apart
+    assert heads(table).index("tied %") == heads(table).index("tokens") - 1
+    assert printed(table).count(" 22.3 ") == len(result.rows)
+    (bare,), _ = curve_tables(scaling(1), 400)  # an AUC has none
+    assert "tied %" not in heads(bare)
+    dip = "falls at k=2 (sum): a tie is paid as $wrong$"
+    said = " ".join(texts(write_curve(tmp_path / "a", replace(result, dip=dip))[0]))
+    assert dip in said
+    assert "falls" not in " ".join(texts(write_curve(tmp_path / "b", result)[0]))
+    write_scaling(tmp_path / "c", result)
+    rows = csv.DictReader((tmp_path / "c.csv").read_text().splitlines())
+    assert {row["tied"] for row in rows} == {"0.223"}
+    assert "| tied % |" in (tmp_path / "c.md").read_text()
+
+
 def test_a_cost_that_is_not_known_is_a_dash(tmp_path: Path) -> None:
     result = scaling(2)
     rows = (*result.rows[:6], *(replace(row, tokens=NAN) for row in result.rows[6:]))

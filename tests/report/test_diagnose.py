@@ -15,7 +15,8 @@ def row(part: str, kind: str, name: str, measure: str, unit: str, *values: float
 
 
 def of(*parts: Part) -> Diagnosis:
-    return Diagnosis("title", parts, ("foot",), {"run_id": "r", "vote": "sum", "k": 2}, {})
+    about = {"run_id": "r", "vote": "sum", "k": 2}
+    return Diagnosis("title", ("in short",), parts, ("foot",), about, {})
 
 
 def shown(part: Part) -> tuple[list[str], list[list[str]], list[str]]:
@@ -78,6 +79,7 @@ def test_without_numbers_there_are_files_and_no_figure(tmp_path: Path) -> None:
     assert names == ["diagnose.csv", "diagnose.md", "diagnose.json"]
     assert (tmp_path / "diagnose.csv").read_text() == ""
     assert "- not shown: why" in (tmp_path / "diagnose.md").read_text()
+    assert (tmp_path / "diagnose.md").read_text().startswith("# title\n\n- in short\n")
     ((title, table, notes),) = diagnosis_tables(found)
     assert (title, table, notes) == ("t", None, ["not shown: why"])
 

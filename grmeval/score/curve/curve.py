@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from grmeval.errors import ConfigError
@@ -27,6 +28,9 @@ from grmeval.store import RunFolder
 
 __all__ = ["CurveRow", "Scaling", "Slope", "scale"]
 
+_FALL = 0.005
+"""The least fall that is worth a word."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -40,6 +44,8 @@ class Scaling:
     """What every row has in common: limit, rules, the greedy run."""
     run: dict[str, Any]
     """Identity and launches; of several runs, by run-id."""
+    dip: str = ""
+    """Why a curve falls where ties are paid as wrong; also in the footer. Empty: none does."""
 
 
 def scale(
@@ -86,13 +92,42 @@ def scale(
         found = curve_lines(frame, part, curves, reference, bootstrap)
         rows += found[0]
         slopes += found[1]
+    dip = _dip(rows) if rules.ties == "wrong" else ""
     return Scaling(
         title=title(folders),
         rows=tuple(rows),
         slopes=tuple(slopes),
-        footer=tuple(_notes(curves, lacking, rules, limit, greedy, bootstrap)),
+        footer=tuple(_notes(curves, dip, lacking, rules, limit, greedy, bootstrap)),
         about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
+        dip=dip,
+    )
+
+
+def _dip(rows: Sequence[CurveRow]) -> str:
+    """Where the overall falls by no more than its ties grow, in a sentence; empty: nowhere.
+
+    Two samples that differ tie, so even k, and k = 2 most, have more ties than odd ones.
+    """
+    curves: dict[tuple[str, str], list[CurveRow]] = {}
+    for row in rows:
+        if row.level == "overall":
+            curves.setdefault((row.run_id, row.vote), []).append(row)
+    falls = [
+        (before.value - row.value, before, row)
+        for points in curves.values()
+        for before, row in pairwise(points)
+        if _FALL <= before.value - row.value <= row.tied - before.tied
+    ]
+    if not falls:
+        return ""
+    _, before, row = max(falls, key=lambda fall: fall[0])
+    ks = ", ".join(map(str, sorted({fall[2].k for fall in falls})))
+    votes = ", ".join(dict.fromkeys(fall[2].vote for fall in falls))
+    return (
+        f"falls at k={ks} ({votes}): more votes tie there ({row.vote}: {100 * row.tied:.1f} % at "
+        f"k={row.k}, {100 * before.tied:.1f} % at k={before.k}), and a tie is paid as wrong; "
+        "--ties share draws the curve without that"
     )
 
 
@@ -165,6 +200,7 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
 
 def _notes(
     curves: Sequence[Curve],
+    dip: str,
     lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
@@ -173,6 +209,8 @@ def _notes(
 ) -> Iterator[str]:
     """What the numbers are, then each run's own footer."""
     yield from said_once({curve.label: [_policy(curve)] for curve in curves})
+    if dip:
+        yield dip
     yield "differences are paired: the same items, clusters and subsets"
     yield from (f"left out of differences: {what}" for what in lacking)
     if bootstrap:

@@ -21,9 +21,10 @@ class CurveRow:
 
     `gain`: to the same vote at k=1 (what the paper prints as "(+x)"); `over_greedy`: to the greedy run;
     `over_first`: to the first run at the same vote and k; each with its 95 % limits, NaN where there is
-    no such number. `noise`: standard error from drawing subsets. `tokens`, `prompt_tokens` and
-    `seconds` of k judgements of one item, by what the run's judgements took on average; `price` of 1,000
-    items, the meta RM's part with it.
+    no such number. `tied`: share of its votes whose top is shared by best and other responses, items
+    weighed as in `value`; NaN where that is no accuracy. `noise`: standard error from drawing subsets.
+    `tokens`, `prompt_tokens` and `seconds` of k judgements of one item, by what the run's judgements took
+    on average; `price` of 1,000 items, the meta RM's part with it.
     """
 
     run: str
@@ -46,6 +47,7 @@ class CurveRow:
     over_first: float
     over_first_low: float
     over_first_high: float
+    tied: float
     items: int
     clusters: int
     noise: float
@@ -167,6 +169,7 @@ def _row(
         high=high,
         error=found.error,
         **named,
+        tied=verdicts.tied(run, point.at, units, part.level),
         items=found.items,
         clusters=found.clusters,
         noise=noise,
@@ -179,7 +182,7 @@ def _how(curve: Curve, k: int, noise: float) -> str:
     if curve.first:
         return "the first k"
     if (curve.run.depth == k).all():
-        return "one subset"
+        return "1 subset"
     if isnan(noise):
         return f"{DRAWS} subsets"
     return "exact" if noise == 0 else f"Monte Carlo ±{100 * noise:.2f}"

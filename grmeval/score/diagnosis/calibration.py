@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.measure import t_test
 from grmeval.measure.bias import contrast
 from grmeval.measure.calibration import reliability, vote_confidence
 from grmeval.measure.intervals import Estimate
-from grmeval.score.diagnosis.findings import Finding, Part, bare, finding, leaning, points, share_of
+from grmeval.score.diagnosis.findings import NAN, Claim, Finding, Part, bare, finding, share_of
 from grmeval.score.diagnosis.observed import Observed
 
 __all__ = ["calibration"]
@@ -45,18 +46,27 @@ def calibration(seen: Observed, vote: str, k: int) -> Part:
     add("all", float(confidence.mean()), share_of(right, ones, cluster), len(right))
     one = np.zeros(len(right), dtype=np.intp)
     over = contrast(confidence - right, ones, cluster, one, np.ones(1), shares=False)
-    for measure, unit, found in (
-        ("agree less right", "points", over),
-        ("expected calibration error", "share", bare(error, len(right))),
-    ):
-        rows.append(finding("calibration", "", "all", measure, unit, found, len(right)))
-    lean = leaning(over, ("too sure", "too modest", "neither too sure nor too modest"))
-    said = (
-        f"the vote is {lean}: agreement less the share that is right is {points(over)} points; "
-        f"expected calibration error {100 * error:.1f} points"
+    # A vote of equally hard items is right more often than its samples agree: that is no fault.
+    p = t_test(over, above=True) if k > 1 else NAN
+    measure, count = "agree less right", len(right)
+    rows.append(finding("calibration", "", "all", measure, "points", over, count, p))
+    claim = Claim(
+        rows[-1],
+        about="",
+        words=("the vote is too sure", "", "the vote is not too sure"),
+        tail=", agreement less the share that is right",
+        todo="take agreement for no probability; samples share errors",
+        freedom=over.freedom,
+        above=True,
     )
-    absent = ["one sample agrees with itself: see it at a larger --k"] if k == 1 else []
-    return Part("calibration", title, columns, tuple(rows), (said,), tuple(absent))
+    ece = bare(error, len(right))
+    measure = "expected calibration error"
+    rows.append(finding("calibration", "", "all", measure, "share", ece, count))
+    said = f"expected calibration error {100 * error:.1f} points"
+    if k == 1:
+        alone = ("one sample agrees with itself: see it at a larger --k",)
+        return Part("calibration", title, columns, tuple(rows), (said,), alone)
+    return Part("calibration", title, columns, tuple(rows), (said,), claims=(claim,))
 
 
 def _voted(seen: Observed, vote: str, k: int) -> Iterator[tuple[Floats, Floats, Floats]]:

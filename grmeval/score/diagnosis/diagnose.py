@@ -9,12 +9,14 @@ from grmeval.measure import VOTE_TABLE
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.diagnosis.agreement import agreement
 from grmeval.score.diagnosis.calibration import calibration
-from grmeval.score.diagnosis.findings import Part
+from grmeval.score.diagnosis.claims import declared, looked_at
+from grmeval.score.diagnosis.findings import RATE, Part
 from grmeval.score.diagnosis.meta_rewards import meta
 from grmeval.score.diagnosis.observed import observe
 from grmeval.score.diagnosis.output import output, regret
 from grmeval.score.diagnosis.position_and_length import length, position, reversal
 from grmeval.score.diagnosis.scores import scores
+from grmeval.score.diagnosis.summary import summary
 from grmeval.score.diagnosis.variance import split, votes
 from grmeval.score.table import provenance
 from grmeval.score.verdicts import check_scale, check_votes, usual_vote
@@ -28,10 +30,11 @@ class Diagnosis:
     """All that a report of a diagnosis prints."""
 
     title: str
+    summary: tuple[str, ...]
     parts: tuple[Part, ...]
     footer: tuple[str, ...]
     about: dict[str, Any]
-    """What every number has in common: run-id, limit, vote, k."""
+    """What every number has in common: run-id, limit, vote, k; how many were tested, at which rate."""
     run: dict[str, Any]
     """Identity and launches."""
 
@@ -43,8 +46,9 @@ def diagnose(
 
     Figures of single judgements are of every stored one; figures of a vote are of `k` samples (default:
     what was last asked). All are plain means over items, and a tie is paid the share of its winners that
-    are best: the benchmark's weights and rules are those of `score`. ConfigError: a vote that there is
-    not, or more samples than an item has. Incomplete: no sample yet.
+    are best: the benchmark's weights and rules are those of `score`. What it claims holds given all that it
+    looked at (claims.py). ConfigError: a vote that there is not, or more samples than an item has.
+    Incomplete: no sample yet.
     """
     asked = folder.record["asked"]
     identity = folder.record["identity"]
@@ -66,24 +70,28 @@ def diagnose(
     k = min(k or asked["k"], most)
     seen = observe(folder, run, limit)
     voted = votes(seen, vote, k)
-    parts = (
-        position(seen),
-        reversal(seen),
-        length(seen),
-        agreement(seen),
-        scores(seen, voted, k),
-        calibration(seen, vote, k),
-        split(seen, vote, k, voted),
-        regret(seen, voted, k),
-        output(seen),
-        *meta(seen, k),
+    parts = declared(
+        [
+            position(seen),
+            reversal(seen),
+            length(seen),
+            agreement(seen),
+            scores(seen, voted, k),
+            calibration(seen, vote, k),
+            split(seen, vote, k, voted),
+            regret(seen, voted, k),
+            output(seen),
+            *meta(seen, k),
+        ]
     )
+    looked = {"looked_at": len(looked_at(parts)), "rate": RATE}
     title = f"{folder.record['spec']['title']} · {folder.record['config']['label']} · diagnosis"
     return Diagnosis(
         title=title,
+        summary=summary(parts),
         parts=parts,
         footer=tuple(_footer(run, vote, k, most, limit)),
-        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k},
+        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked,
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
     )
 
@@ -91,7 +99,7 @@ def diagnose(
 def _footer(run: RunArrays, vote: str, k: int, most: int, limit: int | None) -> Iterator[str]:
     yield (
         f"single judgements: all {int(run.samples.sum()):,} stored, up to {most} an item; "
-        f"votes: {vote} of {k}; 95 % by prompt"
+        f"votes: {vote} of {k}; 95 % by prompt, each interval by itself: only p is adjusted, to q"
     )
     yield "plain means over items, ties shared; the benchmark's own number: `grmeval score`"
     if run.spec.overall == "roc-auc":

@@ -1,15 +1,20 @@
-"""What a diagnosis finds: numbers in long form, tables of them, and the sentence that each comes to."""
+"""What a diagnosis finds: numbers in long form, tables of them, what they claim, and the sentences."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.measure import Contrast
 from grmeval.measure.intervals import Estimate, estimate
 
-__all__ = ["Finding", "Part", "bare", "finding", "leaning", "points", "share_of"]
+__all__ = ["RATE", "Claim", "Finding", "Part", "bare", "finding", "points", "share_of", "small"]
+
+NAN = float("nan")
+RATE = 0.05
+"""Of the claims that are found, the share that is expected to be noise."""
+_UNITS = {"points": "points", "gap": "score points", "r": ""}
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,9 @@ class Finding:
     `unit`: share (of 1), points (a difference of shares), score (of a judge), gap (a difference of
     scores), r (a correlation, or alpha), tokens, or count. `items` it rests on, `clusters` (distinct
     prompts) among them, `count`: judgements, or pairs of them, or votes.
+
+    Of a number that is 0 for a healthy judge: `p` of its test, `q` adjusted for all such numbers of the
+    report, `detectable`: the smallest true value that would be found, were it alone, with probability 0.8.
     """
 
     part: str
@@ -33,13 +41,60 @@ class Finding:
     items: int
     clusters: int
     count: int
+    p: float = NAN
+    q: float = NAN
+    detectable: float = NAN
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number of a part that is 0 for a healthy judge, and the words for it.
+
+    `about`: what it is of; `words`: it is above 0, below, not told from 0; `tail` follows the number.
+    `todo`: what to do about it. `above`: only a number above 0 is a fault, and the test
+    is one-sided. `freedom` of its t test; NaN: it is no t test.
+    """
+
+    row: Finding
+    about: str
+    words: tuple[str, str, str]
+    tail: str
+    todo: str
+    freedom: float = NAN
+    above: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether it is told from 0, given all that was looked at."""
+        return self.row.q <= RATE
+
+    @property
+    def lean(self) -> str:
+        """The words that hold."""
+        above, below, neither = self.words
+        return neither if not self.found else above if self.row.value > 0 else below
+
+    @property
+    def number(self) -> str:
+        """`3.1 [1.0, 5.2] points`."""
+        scale, digits = (100.0, 1) if self.row.unit == "points" else (1.0, 2)
+        return f"{points(self.row, scale, digits)} {_UNITS[self.row.unit]}".rstrip()
+
+    def sentence(self) -> str:
+        """What the report says of it."""
+        odds = "not tested"
+        if not isnan(self.row.p):
+            odds = f"p {small(self.row.p)}, q {small(self.row.q)}"
+        about = f"{self.about}: " if self.about else ""
+        return f"{about}{self.lean}: {self.number}{self.tail} ({odds})"
 
 
 @dataclass(frozen=True)
 class Part:
     """One question put to a run. `columns`: measures that its table shows side by side; none: one a line.
 
-    `says`: what it comes to, in sentences; `absent`: what does not apply, and why.
+    `says`: what it comes to, in sentences; `absent`: what does not apply, and why. `claims`: those of its
+    numbers that are 0 for a healthy judge.
     """
 
     name: str
@@ -48,14 +103,35 @@ class Part:
     findings: tuple[Finding, ...]
     says: tuple[str, ...]
     absent: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 def finding(
-    part: str, kind: str, name: str, measure: str, unit: str, found: Estimate, count: int = 0
+    part: str,
+    kind: str,
+    name: str,
+    measure: str,
+    unit: str,
+    found: Estimate | Contrast,
+    count: int = 0,
+    p: float = NAN,
 ) -> Finding:
-    """A Finding of an Estimate."""
-    value, low, high, error, items, clusters, _ = found
-    return Finding(part, kind, name, measure, unit, value, low, high, error, items, clusters, count)
+    """A Finding of an Estimate or a Contrast."""
+    return Finding(
+        part=part,
+        kind=kind,
+        name=name,
+        measure=measure,
+        unit=unit,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        error=found.error,
+        items=found.items,
+        clusters=found.clusters,
+        count=count,
+        p=p,
+    )
 
 
 def bare(value: float, items: int = 0, clusters: int = 0) -> Estimate:
@@ -71,7 +147,7 @@ def share_of(
     return estimate(credit, weight, cluster, np.zeros(len(credit), dtype=np.intp), np.ones(1))
 
 
-def points(found: Estimate | Finding, scale: float = 100.0, digits: int = 1) -> str:
+def points(found: Estimate | Contrast | Finding, scale: float = 100.0, digits: int = 1) -> str:
     """`3.1 [1.0, 5.2]`, in percentage points."""
 
     def text(number: float) -> str:
@@ -82,7 +158,6 @@ def points(found: Estimate | Finding, scale: float = 100.0, digits: int = 1) -> 
     return f"{text(found.value)} [{text(found.low)}, {text(found.high)}]"
 
 
-def leaning(found: Estimate | Finding, words: Sequence[str]) -> str:
-    """Of (above, below, neither): what an interval says of 0."""
-    above, below, neither = words
-    return above if found.low > 0 else below if found.high < 0 else neither
+def small(p: float) -> str:
+    """A p-value in three decimals."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from grmeval.measure import Extra, auc_estimate, vote_curve
+from grmeval.measure import Contrast, Extra, auc_estimate, t_test, vote_curve
 from grmeval.measure.bias import contrast
-from grmeval.measure.intervals import Estimate
-from grmeval.score.diagnosis.findings import Finding, Part, finding, leaning, points, share_of
+from grmeval.score.diagnosis.findings import NAN, Claim, Finding, Part, finding, points, share_of
 from grmeval.score.diagnosis.observed import Kind, Observed
 
 __all__ = ["meta"]
@@ -39,17 +38,16 @@ def _part(seen: Observed, name: str, k: int) -> Part:
         says.append(
             f"a right judgement has the higher reward in {points(rows[0])} % of pairs with a wrong one"
         )
-    for row in _voting(seen, kinds, name, k):
-        rows.append(row)
-        if row.unit == "points":
-            lean = leaning(row, ("gains", "loses", "changes, within the limits,"))
-            says.append(f"{row.name}: the vote {lean} {points(row)} points")
+    claims = []
+    for each in _voting(seen, kinds, name, k):
+        rows.append(each.row if isinstance(each, Claim) else each)
+        claims += [each] if isinstance(each, Claim) else []
     counted = sum(int(kind.block.valid[kind.decided].sum()) for kind in kinds)
     lacking = counted - sum(int(each.sum()) for each in known)
     absent = [f"{lacking:,} of {counted:,} readable judgements have no reward"] if lacking else []
-    if not any(row.unit == "points" for row in rows):
+    if not claims:
         absent.append(f"no item has {k} samples to vote with")
-    return Part(f"meta:{name}", title, (), tuple(rows), tuple(says), tuple(absent))
+    return Part(f"meta:{name}", title, (), tuple(rows), tuple(says), tuple(absent), tuple(claims))
 
 
 def _known(kind: Kind, name: str) -> Bools:
@@ -104,7 +102,7 @@ def _inside(kind: Kind, known: Bools, name: str) -> Floats:
     return found
 
 
-def _voting(seen: Observed, kinds: Sequence[Kind], name: str, k: int) -> Iterator[Finding]:
+def _voting(seen: Observed, kinds: Sequence[Kind], name: str, k: int) -> Iterator[Finding | Claim]:
     """The accuracy over k_meta, and what half of k gains over all of k and over a random half."""
     half = max(1, k // 2)
     sizes = sorted({half, k, *(2**power for power in range(k.bit_length()))})
@@ -124,10 +122,13 @@ def _voting(seen: Observed, kinds: Sequence[Kind], name: str, k: int) -> Iterato
         yield finding(f"meta:{name}", "", title, "accuracy", "share", found, len(ones))
     for title, other in others.items():
         gain = _difference(kept[half][there] - other[there], cluster[there])
-        yield finding(f"meta:{name}", "", title, "gain", "points", gain, len(ones))
+        p = t_test(gain) if k > 1 else NAN  # of one sample there is nothing to gain
+        row = finding(f"meta:{name}", "", title, "gain", "points", gain, len(ones), p)
+        words = ("the vote gains", "the vote loses", "no gain is told from noise")
+        yield Claim(row, title, words, "", "vote with it where that gains", gain.freedom)
 
 
-def _difference(values: Floats, cluster: Ints) -> Estimate:
+def _difference(values: Floats, cluster: Ints) -> Contrast:
     part = np.zeros(len(values), dtype=np.intp)
     return contrast(values, np.ones(len(values)), cluster, part, np.ones(1), shares=False)
 

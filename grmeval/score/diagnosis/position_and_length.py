@@ -6,13 +6,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.measure import correlation_test, t_test
 from grmeval.measure.bias import contrast, flip_rates, in_slots, rank_correlation
-from grmeval.score.diagnosis.findings import Finding, Part, finding, leaning, points, share_of
+from grmeval.score.diagnosis.findings import Claim, Finding, Part, finding, share_of
 from grmeval.score.diagnosis.observed import Kind, Observed, over_samples
 
 __all__ = ["length", "position", "reversal"]
 
 Floats = NDArray[np.float64]
+
+_IN_TURN = "balanced orders, k a multiple of the responses shown"
+_BY_LENGTH = "tell the judge that length is no merit (--template)"
 
 
 def position(seen: Observed) -> Part:
@@ -21,7 +25,7 @@ def position(seen: Observed) -> Part:
     Each of b best responses counts as 1 / b of the judgement, in the slot where it stood.
     """
     rows: list[Finding] = []
-    says: list[str] = []
+    claims: list[Claim] = []
     absent = [] if any(k.n > 1 for k in seen.kinds) else ["one response is shown: it has no slots"]
     for name, kinds in seen.of("pairs", "best-of-n"):
         known = [_slots(kind) for kind in kinds if (kind.order >= 0).any()]
@@ -29,36 +33,39 @@ def position(seen: Observed) -> Part:
             absent.append(f"{name}: the orders of the judgements are not known")
             continue
         slots = [row for each in known for row in _by_slot(each)]
-        led = [row for row in _led(name, known) if row.items]
+        led = [claim for claim in _led(name, known) if claim.row.items]
+        claims += led
         # Few sizes are common: the rows of the rare ones come last.
-        rows += [*slots, *led] if name == "pairs" else [*led, *slots]
+        first = [claim.row for claim in led]
+        rows += [*slots, *first] if name == "pairs" else [*first, *slots]
         if not slots:
             absent.append(f"{name}: no judgement in a known order can be read")
-        says += _led_says(led)
     if any(kind.name == "pools" for kind in seen.kinds):
         absent.append("pools: each response is judged alone, so it has no slot")
     title = "position: does it matter where a response is shown?"
     columns = ("accuracy", "mean score")
-    return Part("position", title, columns, tuple(rows), tuple(says), tuple(absent))
+    return Part("position", title, columns, tuple(rows), (), tuple(absent), tuple(claims))
 
 
 def reversal(seen: Observed) -> Part:
     """How often do two judgements of a pair differ, in opposite orders and in the same?"""
     rows: list[Finding] = []
     says, absent = [], []
+    claims: list[Claim] = []
     for name, kinds in seen.of("pairs", "best-of-n"):
         if name == "best-of-n":
             absent.append("best-of-n: an order of more than two has no one reverse")
             continue
-        flips, said = _flips(kinds[0])
+        flips, claimed, said = _flips(kinds[0])
         rows += flips
+        claims += claimed
         says += said
         if not rows:
             absent.append("pairs: no item has readable judgements in both orders")
     if not any(kind.name in ("pairs", "best-of-n") for kind in seen.kinds):
         absent.append("no prompt shows two responses")
     title = "reversal: does the verdict flip with the order?"
-    return Part("reversal", title, (), tuple(rows), tuple(says), tuple(absent))
+    return Part("reversal", title, (), tuple(rows), tuple(says), tuple(absent), tuple(claims))
 
 
 class _Slots(NamedTuple):
@@ -104,12 +111,29 @@ def _by_slot(slots: _Slots) -> Iterator[Finding]:
                 yield finding("position", label, name, measure, unit, found, round(count.sum()))
 
 
-def _led(name: str, known: Sequence[_Slots]) -> Iterator[Finding]:
+def _led(name: str, known: Sequence[_Slots]) -> Iterator[Claim]:
     """The first slot less the others, whatever n: these weigh together as much as the first does."""
     label = "slot 1 less slot 2" if name == "pairs" else "slot 1 less the rest"
-    for measure, unit, tops, bottoms in (
-        ("accuracy", "points", [s.credit for s in known], [s.weight for s in known]),
-        ("mean score", "gap", [s.score for s in known], [s.judged for s in known]),
+    words = (
+        "the first slot is favoured",
+        "the first slot is disfavoured",
+        "no lean is told from noise",
+    )
+    for measure, unit, tops, bottoms, tail in (
+        (
+            "accuracy",
+            "points",
+            [s.credit for s in known],
+            [s.weight for s in known],
+            " when the best stands there",
+        ),
+        (
+            "mean score",
+            "gap",
+            [s.score for s in known],
+            [s.judged for s in known],
+            " for standing there",
+        ),
     ):
         credit, weight = _first_and_others(tops), _first_and_others(bottoms)
         cluster = np.tile(np.concatenate([each.kind.cluster for each in known]), 2)
@@ -117,8 +141,10 @@ def _led(name: str, known: Sequence[_Slots]) -> Iterator[Finding]:
         signs = np.array([1.0, -1.0])
         found = contrast(credit, weight, cluster, which, signs, shares=unit == "points")
         items = int(weight.reshape(2, -1).any(axis=0).sum()) if found.items else 0
+        found = found._replace(items=items)
         count = round(sum(each[:, 0].sum() for each in bottoms))
-        yield finding("position", name, label, measure, unit, found._replace(items=items), count)
+        row = finding("position", name, label, measure, unit, found, count, t_test(found))
+        yield Claim(row, f"{name}, {measure}", words, tail, _IN_TURN, found.freedom)
 
 
 def _first_and_others(each: Sequence[Floats]) -> Floats:
@@ -127,17 +153,7 @@ def _first_and_others(each: Sequence[Floats]) -> Floats:
     return np.concatenate([*first, *(values[:, 1:].mean(axis=1) for values in each)])
 
 
-def _led_says(rows: Sequence[Finding]) -> Iterator[str]:
-    for row in rows:
-        words = ("the first slot is favoured", "the first slot is disfavoured", "no lean is seen")
-        lean = f"{row.kind}, {row.measure}: {leaning(row, words)}"
-        if row.unit == "points":
-            yield f"{lean}: {points(row)} points when the best stands there"
-        else:
-            yield f"{lean}: {points(row, 1.0, 2)} score points for standing there"
-
-
-def _flips(kind: Kind) -> tuple[list[Finding], list[str]]:
+def _flips(kind: Kind) -> tuple[list[Finding], list[Claim], list[str]]:
     """Verdicts that differ between two judgements of a pair: in opposite orders, and in the same."""
     verdict = np.sign(kind.picked[..., 0] - kind.picked[..., 1]).astype(np.int64)
     used = kind.read & (kind.order[:, :, 0] >= 0)
@@ -160,17 +176,23 @@ def _flips(kind: Kind) -> tuple[list[Finding], list[str]]:
         for at, name in enumerate(names)
     ]
     if not known[0].any():
-        return [], []
+        return [], [], []
     if not known[1].any():
-        return rows[:1], [f"pairs: {100 * rows[0].value:.1f} % of verdicts flip under reversal"]
+        said = f"pairs: {100 * rows[0].value:.1f} % of verdicts flip under reversal"
+        return rows[:1], [], [said]
     more = contrast(values, ones, cluster, which, np.array([1.0, -1.0]))
     more = more._replace(items=int((known[0] | known[1]).sum()))
-    rows.append(finding("reversal", kind.name, "reversed less same", "differ", "points", more))
+    # An order that matters can only make more verdicts flip.
+    p, name = t_test(more, above=True), "reversed less same"
+    rows.append(finding("reversal", kind.name, name, "differ", "points", more, p=p))
+    words = ("verdicts flip with the order", "", "no more verdicts flip than by noise")
+    tail = " more where it is reversed"
+    claim = Claim(rows[-1], kind.name, words, tail, _IN_TURN, more.freedom, above=True)
     said = (
         f"pairs: {100 * rows[0].value:.1f} % of verdicts differ where the order is reversed, "
-        f"{100 * rows[1].value:.1f} % where it is the same (noise alone): difference {points(more)} points"
+        f"{100 * rows[1].value:.1f} % where it is the same (noise alone)"
     )
-    return rows, [said]
+    return rows, [claim], [said]
 
 
 # ---------------------------------------------------------------------- length
@@ -179,6 +201,7 @@ def _flips(kind: Kind) -> tuple[list[Finding], list[str]]:
 def length(seen: Observed) -> Part:
     """Does the judge like long responses? The best against the mean length of the others."""
     rows: list[Finding] = []
+    claims: list[Claim] = []
     says: list[str] = []
     absent = []
     several = list(seen.of("pairs", "best-of-n", "pools"))
@@ -192,16 +215,17 @@ def length(seen: Observed) -> Part:
         if not any(kind.judged.any() for kind in sized):
             absent.append(f"{name}: no labelled item was judged")
             continue
-        found = _by_length(name, sized)
+        found, claimed = _by_length(name, sized)
         rows += found
+        claims += claimed
         says += _length_says(name, found)
         if all(row.unit != "r" for row in found):
             absent.append(f"{name}: no rank correlation: too few items, or all leads are alike")
     title = "length: does the judge like long responses?"
-    return Part("length", title, (), tuple(rows), tuple(says), tuple(absent))
+    return Part("length", title, (), tuple(rows), tuple(says), tuple(absent), tuple(claims))
 
 
-def _by_length(name: str, kinds: Sequence[Kind]) -> list[Finding]:
+def _by_length(name: str, kinds: Sequence[Kind]) -> tuple[list[Finding], list[Claim]]:
     lead = np.concatenate([_lead(kind) for kind in kinds])
     margin = np.concatenate([_margin(kind) for kind in kinds])
     accuracy = np.concatenate([kind.accuracy[kind.judged] for kind in kinds])
@@ -221,16 +245,26 @@ def _by_length(name: str, kinds: Sequence[Kind]) -> list[Finding]:
     more = contrast(
         accuracy[unequal], ones[unequal], cluster[unequal], which, np.array([1.0, -1.0])
     )
-    rows.append(finding("length", name, "longer less shorter", "accuracy", "points", more))
+    title, p = "longer less shorter", t_test(more)
+    rows.append(finding("length", name, title, "accuracy", "points", more, p=p))
+    words = (
+        "long responses are favoured",
+        "short responses are favoured",
+        "no lean on length is told from noise",
+    )
+    tail = " of accuracy where the best is the longer"
+    claims = [Claim(rows[-1], name, words, tail, _BY_LENGTH, more.freedom)]
     for label, way in (("longest", 1), ("shortest", -1)):
         wins, there, where, count = _wins(kinds, way)
         share = share_of(wins, there, where)
         title = f"{label}, not best"
         rows.append(finding("length", name, title, "wins alone", "share", share, count))
     r = rank_correlation(margin, lead, cluster)
-    title = "score and length"
-    rows.append(finding("length", name, title, "rank correlation", "r", r, int(judged.sum())))
-    return [row for row in rows if row.items]
+    title, count, p = "score and length", int(judged.sum()), correlation_test(r)
+    rows.append(finding("length", name, title, "rank correlation", "r", r, count, p))
+    tail = ", rank correlation of score and length"
+    claims.append(Claim(rows[-1], name, words, tail, _BY_LENGTH))
+    return [row for row in rows if row.items], [each for each in claims if each.row.items]
 
 
 def _lead(kind: Kind) -> Floats:
@@ -273,18 +307,7 @@ def _wins(kinds: Sequence[Kind], way: int) -> tuple[Floats, Floats, NDArray[np.i
 
 def _length_says(name: str, rows: Sequence[Finding]) -> Iterator[str]:
     named = {row.name: row for row in rows}
-    more = named.get("longer less shorter")
     longest, shortest = named.get("longest, not best"), named.get("shortest, not best")
-    if more:
-        words = (
-            "long responses are favoured",
-            "short responses are favoured",
-            "no lean on length is seen",
-        )
-        yield (
-            f"{name}: {leaning(more, words)}: accuracy differs by {points(more)} points where the "
-            "best is the longer"
-        )
     if longest and shortest:
         yield (
             f"{name}: where it is not best, the longest wins {100 * longest.value:.1f} % of "

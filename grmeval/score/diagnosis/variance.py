@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from grmeval.measure.bias import contrast
 from grmeval.measure.split import VoteNoise, vote_noise
-from grmeval.score.diagnosis.findings import Finding, Part, bare, finding
+from grmeval.score.diagnosis.findings import Finding, Part, bare, finding, share_of
 from grmeval.score.diagnosis.observed import Observed, joined
 
 __all__ = ["split", "votes"]
@@ -70,7 +70,7 @@ def _advice(seen: Observed, by_samples: float) -> str:
         return "more items help most: --limit leaves some out"
     if by_samples < 0.1:
         return "more samples hardly help, and every item at hand is in"
-    return "every item at hand is in: more samples are what is left to add"
+    return "every item at hand is in, so more samples help"
 
 
 def _spare(seen: Observed, voted: Sequence[VoteNoise]) -> bool:
@@ -89,19 +89,20 @@ def _split(seen: Observed, k: int, voted: Sequence[VoteNoise]) -> Iterator[Findi
     credit = joined([found.credit for found in voted], known)
     noise = float(joined([found.variance for found in voted], known).sum()) / len(credit) ** 2
     cluster = joined([kind.cluster for kind in seen.kinds], known)
-    # As the spread of these items alone tells it: what they may not show is no draw of anything.
     ones, zeros = np.ones(len(credit)), np.zeros(len(credit), dtype=np.intp)
-    found = contrast(credit, ones, cluster, zeros, np.ones(1), shares=False)
-    square = found.error**2
+    found = share_of(credit, ones, cluster)
+    # As the spread of these items alone tells it: what they may not show is no draw of anything.
+    error = contrast(credit, ones, cluster, zeros, np.ones(1), shares=False).error
+    square = error**2
     noise = min(max(noise, 0.0), square)
     by_samples = noise / square if square else 0.0
     most = int(max(kind.read.shape[1] for kind in seen.kinds))
     for measure, unit, one in (
         ("accuracy", "share", found),
-        ("error", "error", bare(found.error)),
+        ("error", "error", bare(error)),
         ("by samples", "share", bare(by_samples)),
         ("2x samples", "error", bare(sqrt(square - noise / 2))),
-        ("2x items", "error", bare(found.error / sqrt(2))),
+        ("2x items", "error", bare(error / sqrt(2))),
         ("no draw", "error", bare(sqrt(square - noise))),
     ):
         one = one._replace(items=found.items, clusters=found.clusters)

@@ -29,7 +29,9 @@ class Row:
     best-of-k-area, or a figure's name.
     `items`: units with a verdict; `expected`: those of a complete copy, less the rows at hand that have
     no label (such as battles that a person called a tie); `tied`:
-    expected number of verdicts that are ties; `silent`: of items without any readable judgement.
+    expected number of verdicts that are ties; `silent`: of items without any readable judgement;
+    `tied_share`: share of verdicts that are ties, items weighed as in `value`, NaN where that is no
+    accuracy.
     `samples` and the counts after it are judgements inside the k asked for: `invalid`, by `reasons`;
     `missing` are those not made. The overall's name says where sections have no verdict.
     """
@@ -54,6 +56,7 @@ class Row:
     reasons: dict[str, int] = field(default_factory=dict)
     missing: int = 0
     auc: float | None = None
+    tied_share: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def _row(
         reasons={reason: int(counts[members].sum()) for reason, counts in run.reasons.items()},
         missing=int(np.maximum(k * run.width - run.samples, 0)[members].sum()),
         auc=_auc(run, members, k) if found.items and not verdicts.ranked else None,
+        tied_share=verdicts.tied(run, 0, units, level),
     )
 
 

@@ -89,4 +89,5 @@ def _mean(vote: str, group: Group, members: Sequence[Row]) -> Row:
         reasons={reason: sum(r.reasons.get(reason, 0) for r in members) for reason in reasons},
         missing=sum(row.missing for row in members),
         auc=None,
+        tied_share=sum(row.tied_share for row in members) / count if count else nan,
     )

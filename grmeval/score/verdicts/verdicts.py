@@ -116,6 +116,23 @@ class Verdicts:
         found = estimate(scale * self.credit[units, at], weight, cluster, part, weights)
         return found._replace(items=int(self.stands[units].sum()))
 
+    def tied(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
+        """Share of an accuracy's verdicts at ks[at] whose top is shared by best and other responses.
+
+        Units weigh what they weigh in `estimate`; the terms of Ties are left out. NaN: another metric, or
+        no verdict.
+        """
+        if self.metric(run, units) != "accuracy":
+            return float("nan")
+        units = units[~np.isnan(self.outcomes.tie[units, at])]
+        units, _, part, weights = self.weighed(run, units, level)
+        whole = np.bincount(part, self.weight[units, at], len(weights))
+        ties = np.bincount(part, self.outcomes.tie[units, at], len(weights))
+        there = whole > 0
+        if not there.any():
+            return float("nan")
+        return float(weights[there] @ (ties[there] / whole[there]) / weights[there].sum())
+
     def weighed(
         self, run: RunArrays, units: NDArray[Any], level: str
     ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:

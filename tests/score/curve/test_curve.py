@@ -88,8 +88,8 @@ def test_values_and_differences_by_brute_force(
         assert row.gain == pytest.approx(other[k] - other[1], abs=1e-12)
         assert row.over_first == pytest.approx(other[k] - value[k])
         assert row.over_first_low < row.over_first < row.over_first_high
-    assert [row.subsets for row in points.values()] == ["exact", "exact", "one subset"]
-    assert [row.subsets for row in others.values()] == ["exact", "one subset"]
+    assert [row.subsets for row in points.values()] == ["exact", "exact", "1 subset"]
+    assert [row.subsets for row in others.values()] == ["exact", "1 subset"]
     assert f"vs greedy: run {greedy.path.name}" in result.footer
     assert result.about["greedy"] == greedy.path.name
 
@@ -155,6 +155,40 @@ def test_a_section_dropped_whole_is_in_no_difference(tmp_path: Path) -> None:
     assert told.endswith(f"2 items that only some could read, all of {whole} among them")
 
 
+# ---------------------------------------------------------------------- ties
+
+
+def test_ties_are_counted_and_a_dip_is_explained(tmp_path: Path) -> None:
+    """a is won by two samples of three, b by one, c by all."""
+    path = bench(tmp_path, [{"id": name, "subset": "xxy"[at]} for at, name in enumerate("abc")])
+    ups: Script = {"a": [WON, WON, LOST], "b": [WON, LOST, LOST], "c": [WON, WON, WON]}
+    folder = judged(path, ups, 3, orders="random")
+    result = scale(folder, ks=[1, 2, 3], votes=["majority"])
+    assert [row.tied for row in overall(result, folder, "majority").values()] == pytest.approx(
+        [0, 4 / 9, 0]
+    )
+    values = {(row.name, row.k): (row.value, row.tied) for row in result.rows}
+    assert {name for name, _ in values} == {"overall", "all"}
+    # Won outright at k = 1: 2/3, 1/3 and 1; at k = 2: 1/3, 0 and 1.
+    assert values["overall", 1][0] == pytest.approx(2 / 3)
+    assert values["overall", 2][0] == pytest.approx(4 / 9)
+    assert result.footer.count(result.dip) == 1
+    assert result.dip.startswith(
+        "falls at k=2 (majority): more votes tie there (majority: 44.4 % at k=2, 0.0 % at k=1)"
+    )
+    assert "--ties share" in result.dip
+    shared = scale(folder, ks=[1, 2, 3], votes=["majority"], ties="share")
+    assert not shared.dip
+    assert not any("falls at" in line for line in shared.footer)
+    assert overall(shared, folder, "majority")[2].value == pytest.approx(2 / 3)
+    # No even k, no dip; and what no tie explains is not explained.
+    assert not scale(folder, ks=[1, 3], votes=["majority"]).dip
+    lost = judged(path, {name: [WON, LOST, LOST] for name in "abc"}, 3, orders="random", seed=1)
+    assert not scale(lost, ks=[1, 3], votes=["majority"]).dip
+    row = score(folder, k=2, votes=["majority"]).rows[0]
+    assert row.tied_share == pytest.approx(4 / 9)
+
+
 # ---------------------------------------------------------------------- the first k
 
 
@@ -190,7 +224,7 @@ def test_an_auc_and_its_gain(tmp_path: Path) -> None:
     assert rows[1].value == pytest.approx(15.5 / 24)
     assert rows[2].value == pytest.approx(15.5 / 24)
     assert (rows[1].gain, rows[2].gain) == pytest.approx((0, 0), abs=1e-12)
-    assert (rows[1].subsets, rows[2].subsets) == ("exact", "one subset")
+    assert (rows[1].subsets, rows[2].subsets) == ("exact", "1 subset")
     # Responses that all hold an error have no curve, and so no gain.
     nothing = [row for row in result.rows if row.name == "Answerability classification"]
     assert all(math.isnan(row.value) and math.isnan(row.gain) for row in nothing)
@@ -204,7 +238,7 @@ def test_an_auc_over_drawn_subsets_says_so(tmp_path: Path) -> None:
     found = {k: (row.subsets, row.noise) for k, row in overall(result, folder).items()}
     assert found[2] == ("exact", 0)  # 66 subsets
     assert (found[6][0], math.isnan(found[6][1])) == ("256 subsets", True)  # of 924
-    assert found[12] == ("one subset", 0)
+    assert found[12] == ("1 subset", 0)
     assert score(folder, k=2).footer != score(folder, k=6).footer
     assert any("else Monte Carlo" in line for line in score(folder, k=6).footer)
 

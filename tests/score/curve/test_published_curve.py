@@ -89,7 +89,7 @@ def test_all_subsets_are_what_brute_force_finds(imported: RunFolder, scores: Any
     ks = (1, 2, 4, 7, 8)
     curve = scale(imported, ks=ks, votes=["mean"], **RULE)
     overall = {row.k: row for row in curve.rows if row.level == "overall"}
-    assert {row.subsets for row in overall.values()} == {"exact", "one subset"}
+    assert {row.subsets for row in overall.values()} == {"exact", "1 subset"}
     first = {k: float(value) for k, value in enumerate(PUBLISHED.split(), start=1)}
     for k in ks:
         every = [means(scores, subset) for subset in combinations(range(8), k)]

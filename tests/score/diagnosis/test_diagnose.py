@@ -133,12 +133,17 @@ def test_the_split_of_the_variance_is_known(tmp_path: Path, spread: float, k: in
         assert 0 < by_samples < 0.5
 
 
-def test_a_judge_of_items_all_alike_is_too_modest(plain: RunFolder) -> None:
+def test_a_judge_of_items_all_alike_is_not_too_sure(plain: RunFolder) -> None:
     # Every item is won by 60 % of its samples: a vote of 16 is right far more often.
     found = diagnose(plain)
     over = number(found, "calibration", "all", "agree less right")
     assert over.high < 0
-    assert part(found, "calibration").says[0].startswith("the vote is too modest")
+    assert part(found, "calibration").says[0].startswith("the vote is not too sure")
+    # Items that it always judges wrong: its samples agree all the same.
+    apart = sampled(plain.path.parent / "apart", k=8, engine_args={"accuracy": 0.6, "spread": 0.9})
+    said = part(diagnose(apart), "calibration").says[0]
+    assert said.startswith("the vote is too sure: ")
+    assert said.endswith("agreement less the share that is right (p <0.001, q <0.001)")
     one = diagnose(sampled(plain.path.parent / "sure", k=8, engine_args={"accuracy": 1.0}))
     assert number(one, "calibration", "all", "expected calibration error").value == 0
 

@@ -129,7 +129,7 @@ def test_another_threshold_is_another_number(tmp_path: Path) -> None:
         folder = tmp_path / f"{threshold}"
         path = bench(folder, rows)
         path.write_text(f"threshold = {threshold}\n" + path.read_text())
-        runs.append(judged(path, {f"{at}": [[[6]]] for at in range(20)}))
+        runs.append(judged(path, {f"{at}": [[6]] for at in range(20)}))
     with pytest.raises(ConfigError, match="threshold changed"):
         compare(*runs)
     assert "threshold changed since the baseline" in refused(

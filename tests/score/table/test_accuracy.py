@@ -218,7 +218,7 @@ def test_a_smaller_k_is_the_mean_over_subsets(tmp_path: Path) -> None:
     overall = [row for row in curve.rows if row.level == "overall"]
     assert [row.k for row in overall] == [1, 2]
     assert [row.value for row in overall] == pytest.approx([0.75 / 4, 1.5 / 4])
-    assert [row.subsets for row in overall] == ["exact", "one subset"]
+    assert [row.subsets for row in overall] == ["exact", "1 subset"]
 
 
 def test_samples_that_are_missing_are_no_scores(tmp_path: Path) -> None:
