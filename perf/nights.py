@@ -13,21 +13,23 @@ the fake engine that no gate may pass: other settings, silent ones, ones that on
 """
 
 import argparse
-import shlex
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, hypergeom
 
+from grmeval.items import Sample
 from grmeval.measure import Contrast, panel
 from grmeval.measure.gate import decide
+from grmeval.runs import Estimate, Plan, configure, extend, prepare
+from grmeval.score import baseline_of, gate
+from grmeval.store import RunFolder
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -224,50 +226,62 @@ def simulated(cell: Cell, nights: int) -> bool:
 
 # --- as run folders ---------------------------------------------------------------------------------
 
-BASE = "--bench sample --engine fake --engine-arg accuracy=0.75"
-BAD = {
-    "temperature 2": f"{BASE} --temperature 2",
-    "random orders": f"{BASE} --orders random",
-    "another judge": f"{BASE} --judge pointwise-plain",
-    "structured": f"{BASE} --structured",
-    "all silent": f"{BASE} --engine-arg no_score=1",
-    "nine of ten silent": f"{BASE} --engine-arg no_score=0.9",
-    "all tied": "--bench sample --engine fake --engine-arg accuracy=0 --engine-arg ties=1",
-    "a third as good": "--bench sample --engine fake --engine-arg accuracy=0.25",
+HONEST: dict[str, Any] = {"engine_args": {"accuracy": 0.75}}
+BAD: dict[str, dict[str, Any]] = {
+    "temperature 2": HONEST | {"temperature": 2.0},
+    "random orders": HONEST | {"orders": "random"},
+    "another judge": HONEST | {"judge": "pointwise-plain"},
+    "all silent": {"engine_args": {"no_score": 1.0}},
+    "nine of ten silent": {"engine_args": {"accuracy": 0.75, "no_score": 0.9}},
+    "all tied": {"engine_args": {"accuracy": 0.0, "ties": 1.0}},
+    "all cut but a few, all right": {"engine_args": {"accuracy": 1.0, "truncated": 0.97}},
+    "a third as good": {"engine_args": {"accuracy": 0.25}},
 }
-RULES = ("official", "half", "share", "drop")
+RULES: dict[str, dict[str, Any]] = {
+    "official": {},
+    "half": {"ties": "half", "on_invalid": "half"},
+    "share": {"ties": "share", "on_invalid": "share"},
+    "drop": {"on_invalid": "drop"},
+}
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def loading(self, plan: Plan, is_open: bool) -> None:
+        pass
+
+    def begin(self, estimate: Estimate) -> None:
+        pass
+
+    def advance(self, sample: Sample) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+def judged(results: Path, k: int, seed: int, settings: dict[str, Any]) -> RunFolder:
+    """A run of the fake engine on the packaged sample's pairs and lists."""
+    words = {"bench": "sample", "engine": "fake", "results": results, "k": k, "seed": seed}
+    return extend(prepare(configure(words | settings)), Silent())
 
 
 def folders(runs: int) -> bool:
     """Nights of the fake engine that must not pass, under every rule; whether none did."""
-    from typer.testing import CliRunner
-
-    from grmeval.cli import app
-
     good = True
-
-    def said(words: str) -> int:
-        return CliRunner().invoke(app, shlex.split(words)).exit_code
-
     with TemporaryDirectory() as place:
-        for at in range(runs):
-            said(f"run {BASE} --k 32 --seed {at} --results {place}/base{at}")
-        for name, words in BAD.items():
+        olds = [judged(Path(place) / f"old{at}", 32, at, HONEST) for at in range(runs)]
+        for name, settings in {"an honest night": HONEST, **BAD}.items():
             passed = dict.fromkeys(RULES, 0)
-            for at in range(runs):
-                said(f"run {words} --k 8 --seed {1000 + at} --results {place}/{at}")
-                for rule in RULES:
-                    ties = "official" if rule == "drop" else rule
-                    file = f"{place}/{rule}{at}.json"
-                    if not Path(file).exists():
-                        base = f"baseline latest --results {place}/base{at} --k 8"
-                        said(f"{base} --ties {ties} --on-invalid {rule} --to {file}")
-                    asked = f"gate latest --results {place}/{at} --baseline {file} --max-drop 15"
-                    passed[rule] += said(asked) == 0
-                shutil.rmtree(f"{place}/{at}")
-            kept = not any(passed.values())
+            for at, old in enumerate(olds):
+                new = judged(Path(place) / name / f"{at}", 8, 1000 + at, settings)
+                for rule, words in RULES.items():
+                    found = gate(new, baseline_of(old, k=8, **words), max_drop=0.25)
+                    passed[rule] += found.verdict in ("passed", "improved")
+            kept = name not in BAD or not any(passed.values())
             good &= kept
-            cells = "".join(f"{rule}: {count}   " for rule, count in passed.items())
+            cells = "   ".join(f"{rule}: {count}" for rule, count in passed.items())
             print(f"{name:42}passed of {runs}: {cells}{'' if kept else ': NO'}", flush=True)
     return good
 
