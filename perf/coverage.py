@@ -1,6 +1,6 @@
 """How often a 95 % interval holds the truth: fresh items in every replicate, truths in closed form.
 
-python perf/coverage.py [--replicates 2000] [--resamples 499] [--only TEXT]
+python perf/coverage.py [--replicates 2000] [--resamples 499] [--only TEXT …]
 
 `ours` is the interval that grmeval prints, `bootstrap` the percentiles of paired cluster resamples. A cell
 passes when the 99.9 % binomial band of its coverage holds 95 %; cells marked "at least" cannot have 95 %,
@@ -482,10 +482,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=499, help="0: no bootstrap")
-    parser.add_argument("--only", default="", help="cells whose name holds this text")
+    parser.add_argument("--only", nargs="*", default=[""], help="cells whose name holds a text")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    chosen = [at for at, cell in enumerate(CELLS) if given.only in cell.name]
+    chosen = [at for at, cell in enumerate(CELLS) if any(text in cell.name for text in given.only)]
     print(f"{'':55}{'ours':>9}{'below':>6}{'above':>6}{'width':>7}{'bootstrap':>13}")
     each = partial(covered, replicates=given.replicates, resamples=given.resamples)
     with ProcessPoolExecutor(given.processes) as pool:
@@ -496,7 +496,7 @@ def main() -> None:
             if given.resamples:
                 row += "   " + theirs.row(given.replicates, cell.at_least)
             print(f"{name:<55}{row}", flush=True)
-    if not given.only:
+    if given.only == [""]:
         print(f"10,000 resamples of 16,000 prompts, 36 columns: {bootstrap_seconds():.1f} s")
 
 

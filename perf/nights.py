@@ -55,6 +55,8 @@ LAYOUTS = {
     "RewardBench": Layout((358, 456, 740, 447, 984), (2, 2, 2, 1, 1)),
     "four sections of 28": Layout((28,) * 4, (1,) * 4),
     "one section of 28": Layout((28,), (1,)),
+    "one section of 100": Layout((100,), (1,)),
+    "one section of 300": Layout((300,), (1,)),
 }
 
 
@@ -172,6 +174,8 @@ CELLS = [
     Cell("one section of 28", 32, "weaker"),
     Cell("one section of 28", 32, "lost"),
     Cell("one section of 28", 8, "lost"),
+    Cell("one section of 100", 32, "lost"),
+    Cell("one section of 300", 32, "lost"),
 ]
 
 

@@ -151,7 +151,7 @@ def test_a_part_of_the_items_is_no_pass(nights: Path, tmp_path: Path) -> None:
         (("--k", "2"), "--k 2: the baseline"),
         (
             ("--allow-change", "temprature"),
-            "--allow-change 'temprature': did you mean 'temperature'",
+            "did you mean 'temperature'",
         ),
         (
             ("--baseline", "nowhere.json"),

@@ -74,7 +74,7 @@ def test_its_table_is_that_of_score(results: Path, trio: Path) -> None:
     [
         ("scale-curve", "TRIO", "MEMBER", "--vote", "majority"),
         ("compare", "TRIO", "MEMBER", "--flips"),
-        ("gate", "TRIO", "--baseline", "MEMBER", "--max-drop", 50),
+        ("gate", "TRIO", "--baseline", "TRIO", "--max-drop", 50),
         ("baseline", "TRIO", "--to", "FILE.json"),
         ("diagnose", "TRIO"),
         ("show", "TRIO"),
@@ -173,7 +173,18 @@ def test_it_is_not_read_again_nor_extended(results: Path, trio: Path) -> None:
     for words, why in (
         (("score", trio, "--reparse"), "read its members again"),
         (
-            ("gate", trio, "--baseline", members(results)[0], "--max-drop", 0.001, "--extend", 64),
+            (
+                "gate",
+                trio,
+                "--baseline",
+                trio,
+                "--max-drop",
+                9,
+                "--max-drop-section",
+                0,
+                "--extend",
+                64,
+            ),
             "give its members more samples",
         ),
     ):

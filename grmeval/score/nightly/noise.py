@@ -4,6 +4,7 @@ from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grmeval.measure import Contrast, advice, estimate, smallest_margin, vote_noise
 from grmeval.measure.intervals import Estimate
@@ -11,6 +12,8 @@ from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import NAN, Rules, Verdicts, ballot
 
 __all__ = ["Advised", "advise", "sample_noise", "undecided"]
+
+Floats = NDArray[np.float64]
 
 MOST_TIMES = 100
 """Beyond this many times the items or samples, advice is no use."""
@@ -76,30 +79,47 @@ def sample_noise(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> float
     return max(0.0, float((each**2 * filled).sum()))
 
 
+def vote_noise_of(verdicts: Verdicts, run: RunArrays, credit: Floats, noise: float) -> float:
+    """The same of a vote of k samples that are all there is, by the `credit` [U] of a baseline that has more.
+
+    The mean of p (1 - p): E[U (1 - U)] of its means over subsets, and the `noise` of those.
+    """
+    units, each = verdicts.shares(run, 0)
+    paid = np.clip(np.nan_to_num(credit[units]), 0.0, 1.0)
+    return float((each**2 * paid * (1 - paid)).sum()) + noise
+
+
 def advise(
     found: Contrast, margin: float, alpha: float, k: int, noise: float, theirs: float | None
 ) -> Advised:
     """What would decide an inconclusive night: a margin, items, or samples.
 
     `k`: samples an item that this run stores, `noise` the variance that they bring (NaN: not known),
-    `theirs` that of the baseline's (None: not known).
+    `theirs` that of the baseline's (None: not known). Items are those that decide were the difference what
+    it seems; samples those that pass an equal model, since they move what it seems as well.
     """
-    known = isfinite(noise)
-    share = min(1.0, noise / found.error**2) if known else 0.0
-    wanted = advice(found.value, found.error, margin, alpha, share, k)
     decided = 100 * smallest_margin(found.error, alpha)
-    lines = [f"4 times in 5 such a night passes an equal model at a margin of {decided:.1f} points"]
-    if isfinite(wanted.items) and wanted.items <= MOST_TIMES:
-        lines.append(f"about {wanted.items:.2g} times as many items would decide, 4 times in 5")
-    if not known:
+    lines = [
+        f"this night excludes a drop of {100 * max(0.0, -found.low):.1f} points; at a margin of "
+        f"{decided:.1f} an equal model passes such a night 4 times in 5"
+    ]
+    items = advice(found.value, found.error, margin, alpha, 0.0, k).items
+    if isfinite(items) and items <= MOST_TIMES:
+        lines.append(f"about {items:.2g} times as many items would decide, 4 times in 5")
+    if not isfinite(noise):
         return Advised(tuple(lines), None)
-    makes = f"{100 * share:.0f} % of the error's square"
-    if helps := wanted.k is not None and wanted.k <= MOST_TIMES * k:
-        lines.append(f"so would about {wanted.k} samples an item (--extend): they make {makes}")
-    else:
+    share = min(1.0, noise / found.error**2)
+    makes = f"they make {100 * share:.0f} % of the error's square"
+    wanted = advice(0.0, found.error, margin, alpha, share, k).k
+    if wanted is None or wanted > MOST_TIMES * k:
         both = _of_both(found, margin, alpha, share, theirs)
-        lines.append(f"more samples of this run alone would not: they make {makes}{both}")
-    return Advised(tuple(lines), helps)
+        lines.append(f"more samples of this run alone would not: {makes}{both}")
+        return Advised(tuple(lines), False)
+    wanted = max(wanted, 2 * k)  # an equal model that such a night mostly passes has had bad luck
+    lines.append(
+        f"about {wanted} samples an item (--extend) would pass an equal model, 4 times in 5: {makes}"
+    )
+    return Advised(tuple(lines), True)
 
 
 def _of_both(
@@ -109,7 +129,7 @@ def _of_both(
     if not theirs:
         return ""
     both = min(1.0, share + theirs / found.error**2)
-    times = advice(found.value, found.error, margin, alpha, both, 1).k
+    times = advice(0.0, found.error, margin, alpha, both, 1).k
     if times is None or times > MOST_TIMES:
         return f", the baseline's {100 * (both - share):.0f} %"
     return f"; {times} times as many in both runs would"

@@ -10,17 +10,28 @@ from grmeval.store import is_meta_vote, reward_records
 __all__ = ["ALLOWABLE", "check_allowed", "settings", "unlike_settings"]
 
 _FREE = frozenset(
-    {"bench", "layout", "data", "model", "seed", "file", "judge", "trust_remote_code"}
+    (
+        "bench",
+        "layout",
+        "data",
+        "file",
+        "model",
+        "critiques",
+        "members",
+        "seed",
+        "trust_remote_code",
+    )
 )
-"""What of a run's identity is no setting: its rows, which are compared as such, its model, its luck."""
+"""What of an identity is no setting: its rows, which are compared as such, what is judged with, its luck."""
 
 ALLOWABLE = (
-    "critiques",
+    "chat_template_kwargs",
     "dtype",
     "engine",
     "engine_args",
     "grammar",
     "judge",
+    "judges",
     "max_model_len",
     "max_tokens",
     "meta",
@@ -28,6 +39,7 @@ ALLOWABLE = (
     "parser",
     "principles",
     "structured",
+    "system",
     "temperature",
     "template",
     "top_p",
@@ -38,20 +50,20 @@ ALLOWABLE = (
 def settings(run: RunArrays, vote: str) -> dict[str, Any]:
     """How a run asked its judge, by name; what is not set is left out.
 
-    All of its identity but its rows, its model (of a simulated judge: its engine settings) and its seed; the
-    judge's own parts, such as its template; the parsers that read its judgements; the meta model, where
-    the vote counts one.
+    All of its identity but its rows, its model (a critic, members of a panel; of a simulated judge its engine
+    settings) and its seed; the judge's own parts, such as its template; the parsers that read its
+    judgements; the meta model, where the vote counts one.
     """
-    identity = run.record["identity"]
-    judge = dict(identity["judge"])
-    found = {name: value for name, value in identity.items() if name not in _FREE}
+    identity = dict(run.record["identity"])
+    judge = dict(identity.pop("judge"))
+    found = identity | judge | {"judge": judge.pop("name", None), "parser": list(run.parsers)}
+    found.pop("name", None)
     if identity.get("engine") == "fake":
         found.pop("engine_args", None)
-    found |= {"judge": judge.pop("name", None), "parser": list(run.parsers), **judge}
     if is_meta_vote(vote):
         known, name = reward_records(run.path), vote.partition(":")[2]
         found["meta"] = [r.get("identity") for n, r in sorted(known.items()) if name in ("", n)]
-    return {name: value for name, value in sorted(found.items()) if value is not None}
+    return {n: found[n] for n in sorted(found) if n not in _FREE and found[n] is not None}
 
 
 def check_allowed(names: Collection[str]) -> None:

@@ -440,9 +440,11 @@ def test_advice_is_that_of_measure(tmp_path: Path) -> None:
     made = contrast(before, after, [0] * 6 + [1] * 4, 0.05)
     times = advice(made.value, made.error, 0.2, 0.05, 0.0, 1).items
     decided = 100 * smallest_margin(made.error, 0.05)
+    made_at_alpha = found(result, "overall")
     # One sample an item says nothing of what more of them would do.
     assert result.advice == (
-        f"4 times in 5 such a night passes an equal model at a margin of {decided:.1f} points",
+        f"this night excludes a drop of {-100 * made_at_alpha.low:.1f} points; at a margin of {decided:.1f} "
+        "an equal model passes such a night 4 times in 5",
         f"about {times:.2g} times as many items would decide, 4 times in 5",
     )
     assert result.more_samples is None
@@ -464,7 +466,9 @@ def test_more_samples_are_advised_only_where_they_would_decide(tmp_path: Path) -
         result = gate(night, baseline_of(base, k=8), max_drop=margin)
         assert result.verdict == "inconclusive"
         assert result.more_samples is helps
-        assert any("so would about" in line for line in result.advice) is helps
+        assert (
+            any("samples an item (--extend) would pass" in line for line in result.advice) is helps
+        )
         assert any("of this run alone would not" in line for line in result.advice) is not helps
 
 
