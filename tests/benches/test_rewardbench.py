@@ -59,7 +59,7 @@ def test_sizes_and_weights_are_the_official_ones() -> None:
     assert all(SPEC.expected[subset] == weight for subset, weight in weights.items())
 
 
-def scored(tmp_path: Path, right: dict[str, list[bool | str | None]]) -> Accuracy:
+def scored(tmp_path: Path, right: dict[str, list[bool | str | None]], **rules: Any) -> Accuracy:
     """Right, wrong, a tie (None) or silence ("length") for each item of each subset."""
     said = {True: [[9, 2]], False: [[2, 9]], None: [[5, 5]], "length": ["length"]}
     script = {
@@ -75,7 +75,25 @@ def scored(tmp_path: Path, right: dict[str, list[bool | str | None]]) -> Accurac
             "results": tmp_path / "results",
         }
     )
-    return score(extend(prepare(config), Quiet(), Engines(lambda seed: Scripted(script))))  # type: ignore[arg-type]
+    folder = extend(prepare(config), Quiet(), Engines(lambda seed: Scripted(script)))  # type: ignore[arg-type]
+    return score(folder, **rules)
+
+
+def test_a_subset_that_is_dropped_has_no_part_in_its_section(tmp_path: Path) -> None:
+    """Sections 1, 1, 1, 0: 75.0. It said 95.45, since math-prm kept its half of Reasoning's weight."""
+    right: dict[str, list[bool | str | None]] = {
+        "alpacaeval-easy": [True],
+        "mt-bench-hard": [True, True],
+        "donotanswer": [True],
+        "math-prm": ["length", "length", "length"],
+        "hep-cpp": [False],
+        "hep-go": [False, False],
+    }
+    result = scored(tmp_path, right, on_invalid="drop")
+    found = {row.name: row.value for row in result.rows}
+    sections = [found[name] for name in ("Chat", "Chat Hard", "Safety", "Reasoning")]
+    assert sections == [1.0, 1.0, 1.0, 0.0]
+    assert found["overall"] == pytest.approx(0.75)
 
 
 def test_a_section_is_the_weighted_mean_of_its_subsets(tmp_path: Path) -> None:

@@ -171,6 +171,27 @@ def test_a_group_with_a_lost_pair_is_lost_whatever_is_silent(
     assert named(result, "Harmlessness best-of-n").items == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "how", "expected"),
+    [
+        # Two pairs won, one silent: the coin is tossed for that one alone. It was 1/8.
+        (([7, 1], [7, 1], "length"), {"on_invalid": "share"}, 1 / 2),
+        (([7, 1], "length", "length"), {"on_invalid": "share"}, 1 / 4),
+        (("length", "length", "length"), {"on_invalid": "share"}, 1 / 8),
+        (([7, 1], [7, 7], "length"), {"on_invalid": "share"}, 0.0),  # a tie is wrong
+        (([7, 1], [7, 7], "length"), {"on_invalid": "share", "ties": "share"}, 1 / 4),
+        (([7, 1], [7, 1], "length"), {"on_invalid": "half"}, 1 / 2),
+        (([7, 1], [7, 1], "length"), {"on_invalid": "wrong"}, 0.0),
+    ],
+)
+def test_a_silent_pair_of_a_group_is_guessed_alone(
+    tmp_path: Path, said: Any, how: dict[str, Any], expected: float
+) -> None:
+    script = dict(SCRIPT) | {f"b2#{at}": [one] for at, one in enumerate(said, start=1)}
+    result = score(run(tmp_path, script, 1, layout="pairs"), **how)
+    assert named(result, "Harmlessness best-of-n").value == pytest.approx(expected)
+
+
 def test_an_overall_of_fewer_sections_says_so(tmp_path: Path) -> None:
     rmb(tmp_path, {"Helpfulness/A/x:p1": 1}, {"Helpfulness/A/x:b1": 2})
     result = score(run(tmp_path, SCRIPT, 2))

@@ -15,6 +15,8 @@ from grmeval.store import RunFolder
 Item = tuple[str, str, Sequence[int], dict[str, Any]]  # subset, id, quality, more columns
 SAMPLES = 4
 
+AREAS = ("Helpfulness/Brainstorming/Idea", "Harmlessness/S1")
+
 SETS: dict[str, list[Item]] = {
     "rewardbench": [
         (subset, str(number), [1, 0], {})
@@ -26,6 +28,25 @@ SETS: dict[str, list[Item]] = {
         *(("Ties", f"tied:{number}", [1, 1, 1, 0, 0], {}) for number in range(6)),
         *(("Ties", f"ref:{number}", [1, 0, 0], {}) for number in range(6)),
     ],
+    "rmb": [
+        *(
+            (f"Pairwise_set/{area}", f"p{number}", [1, 0], {})
+            for area in AREAS
+            for number in range(6)
+        ),
+        *(
+            (f"BoN_set/{area}", f"b{number}", [1, 0, 0, 0], {})
+            for area in AREAS
+            for number in range(6)
+        ),
+    ],
+    "rm-bench": [
+        (f"{domain}/{level}", f"{number}:{style}", [1, 0], {})
+        for domain, level in (("chat", "easy"), ("math", "hard"), ("safety", "normal"))
+        for number in range(3)
+        for style in range(3)
+    ],
+    "ppe-preference": [("human preference", str(number), [1, 0], {}) for number in range(12)],
     "ppe-correctness-pool": [("math", str(number), [1, 0, 1, 0, 0, 1], {}) for number in range(8)],
     "judgebench": [
         ("gpt-4o-2024-05-13/mmlu-pro-law", str(number), [1, 0], {"order": True})
