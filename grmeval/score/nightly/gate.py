@@ -11,7 +11,7 @@ from grmeval.errors import Incomplete
 from grmeval.measure import Contrast, decide, decide_sections, estimate
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.nightly.baseline import Baseline, refuse_unfinished
-from grmeval.score.nightly.noise import advise, sample_noise, undecided, vote_noise_of
+from grmeval.score.nightly.noise import advise, noise_by_baseline, sample_noise, undecided
 from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
 from grmeval.score.table import footer
 from grmeval.score.verdicts import (
@@ -281,7 +281,7 @@ class _Night:
         stored, about = int(self.run.depth.min()), self.about
         verdicts = self.frame.verdicts
         if stored == about.k < about.samples and about.noise is not None:
-            noise = vote_noise_of(verdicts, self.run, self.old.credit, about.noise)
+            noise = noise_by_baseline(verdicts, self.run, self.old.credit, about.noise)
         else:
             noise = sample_noise(self.run, verdicts, about.vote, about.k)
         self.advised, self.more_samples = advise(

@@ -11,7 +11,7 @@ from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import NAN, Rules, Verdicts, ballot
 
-__all__ = ["Advised", "advise", "sample_noise", "undecided"]
+__all__ = ["Advised", "advise", "noise_by_baseline", "sample_noise", "undecided"]
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def sample_noise(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> float
     return max(0.0, float((each**2 * filled).sum()))
 
 
-def vote_noise_of(verdicts: Verdicts, run: RunArrays, credit: Floats, noise: float) -> float:
+def noise_by_baseline(verdicts: Verdicts, run: RunArrays, credit: Floats, noise: float) -> float:
     """The same of a vote of k samples that are all there is, by the `credit` [U] of a baseline that has more.
 
     The mean of p (1 - p): E[U (1 - U)] of its means over subsets, and the `noise` of those.
