@@ -295,6 +295,7 @@ def estimate(
     alone = unseen(ratio, share, parts, touches, own, alike, level)
     few = np.maximum(touches - 1, 1)
     variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
+    freedom = min(freedom, max(clusters - 1, 1))  # what is not seen is told by the same clusters
     value = float(share @ ratio)
     # Shares add up to 1 only within rounding: an end is an end.
     value = next((end for end in (0.0, 1.0) if abs(value - end) < _NO_SPREAD), value)
