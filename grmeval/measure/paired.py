@@ -6,7 +6,7 @@ linear contrast of them sees how they move together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 from typing import NamedTuple
@@ -16,15 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from grmeval.measure.intervals import (
     Labels,
-    bound,
     check_level,
     pooled,
     strata,
     strata_variances,
-    together,
 )
 from grmeval.measure.metrics import placements
 from grmeval.measure.votes import Bools, Floats
+
+# Pseudo-clusters that differ, and the least that a section's clusters do.
+_ADDED, _LEAST = 2.0, 1.0
 
 
 class Contrast(NamedTuple):
@@ -64,8 +65,7 @@ class Panel:
     pairs (cluster, section) that have units, ordered by section: `credit` and `weight` [M, P] are
     sums over their units, `section` and `cluster` [P]; `share` [S] is the weight of a section in
     the number, `stratum` [C] which clusters touch the same sections, `alike` [S] which sections have
-    the same clusters; `own` [S] see `intervals.together`; of what errors add to what is seen: `pseudo`
-    clusters, and the `least` squares of a section.
+    the same clusters.
     """
 
     values: Floats
@@ -77,9 +77,6 @@ class Panel:
     share: Floats
     stratum: Labels
     alike: Labels
-    own: Floats
-    pseudo: float = 2.0
-    least: float = 1.0
 
     @property
     def clusters(self) -> int:
@@ -102,15 +99,6 @@ class Panel:
         ratio = np.add.reduceat(self.credit, self.starts, axis=1) / self.whole
         residual: Floats = self.credit - ratio[:, self.section] * self.weight
         return residual
-
-    @cached_property
-    def cohesion(self) -> Floats:
-        """How far the units of a cluster are right or wrong together, [M, S]; see `intervals.together`."""
-        touches = np.bincount(self.section).astype(np.float64)
-        scaled = self.residual * (touches / self.whole)[:, self.section]
-        seen = np.add.reduceat(scaled**2, self.starts, axis=1)
-        ratio = np.add.reduceat(self.credit, self.starts, axis=1) / self.whole
-        return together(seen, touches, bound(ratio, touches), self.own)
 
     def contrast(self, coefficients: ArrayLike, level: float = 0.95) -> Contrast:
         """sum_m coefficients[m] values[m] with its limits; (1, -1) is the difference of two numbers.
@@ -151,36 +139,38 @@ class Panel:
         """Variance of the contrast and its degrees of freedom, pooled from all its terms."""
         mine, total = self.of_clusters(c, self.residual)
         variances, free = strata_variances(total, self.stratum)
-        added, alone, few = self._unseen(c, mine, total)
-        return pooled(np.append(variances + added, alone), np.append(free, few))
+        alone, few = self._unseen(c, mine, total)
+        variance, freedom = pooled(np.append(variances, alone), np.append(free, few))
+        return variance, min(freedom, max(self.clusters - 1.0, 1.0))
 
-    def _unseen(self, c: Floats, mine: Floats, total: Floats) -> tuple[Floats, Floats, Floats]:
-        """Variance that a few clusters do not show: (of strata [H]; of sections, their freedom).
+    def _unseen(self, c: Floats, mine: Floats, total: Floats) -> tuple[Floats, Floats]:
+        """Variance that a few clusters do not show, of sections, and its freedom, [A] each.
 
         Two pseudo-clusters that differ entirely, one each way (Bonett and Price, 2012, for paired
-        proportions; none for AUCs, whose placements all differ), as far as a cluster's units go
-        together, spread over the strata by their sizes: many small sections do not count them
-        many times. All is by value, never by how many clusters differ: votes that are means over
-        subsets of many samples differ everywhere, by next to nothing, and the rare prompt that is lost may
-        be absent. So the two count the less the nearer the clusters' own variance is to the largest
-        there can be, and a section whose squares add up to less than one cluster's (half of one for
-        AUCs) is filled up to it. Sections of the same clusters differ together, at worst.
+        proportions), in the section where they weigh most: many small sections do not count them many
+        times, and a small one of large weight counts them whole. All is by value, never by how many
+        clusters differ: votes that are means over subsets of many samples differ everywhere, by next
+        to nothing, and the rare prompt that is lost may be absent. So the two count the less the nearer
+        the clusters' own mean square is to the largest there can be. A section whose squares add up
+        to less than one cluster's is filled up to it. Sections of the same clusters differ together,
+        at worst.
         """
-        touches = np.bincount(self.section)
-        most = self.cohesion[c != 0].max(axis=0)
-        counts_for = np.bincount(self.cluster, (self.share / touches * np.sqrt(most))[self.section])
+        scale = self.share / self.whole[c != 0].mean(axis=0)
+        mass = scale[self.section] * self.weight[c != 0].mean(axis=0)
+        square = np.add.reduceat(mass**2, self.starts) / np.bincount(self.section)
         entirely = max(c[c > 0].sum(), -c[c < 0].sum())
-        known = min(1.0, float(np.mean((total / counts_for / entirely) ** 2)))
-        each = self.pseudo * (1 - known) / self.clusters
-        added = each * entirely**2 * np.bincount(self.stratum, counts_for**2)
-        scale = (touches / (self.share * entirely))[self.section]
-        seen = np.add.reduceat((mine * scale) ** 2, self.starts)
-        lacks = np.maximum((self.least - each * touches) * most - seen, 0.0)
-        errors = self.share / touches * np.sqrt(lacks) * entirely
+        most = (np.bincount(self.cluster, mass) ** 2).sum() * entirely**2
+        added = _ADDED * (1 - min(1.0, float((total**2).sum() / most)))
+        seen = np.add.reduceat(mine**2, self.starts) / (square * entirely**2)
+        lacks = np.maximum(_LEAST - seen, 0.0)
+        heaviest = self.alike == np.bincount(self.alike, np.sqrt(square)).argmax()
+        lacks = np.where(heaviest, np.maximum(lacks, added), lacks)
+        errors = np.sqrt(lacks * square) * entirely
+        touches = np.bincount(self.section)
         free = np.ones(self.alike.max() + 1)
         free[self.alike] = np.maximum(touches - 1, 1)
         alone = np.bincount(self.alike, errors) ** 2
-        return added.astype(np.float64), alone.astype(np.float64), free
+        return alone.astype(np.float64), free
 
 
 def panel(
@@ -226,7 +216,7 @@ def auc_panel(scores: Sequence[Floats], positive: Bools, cluster: Labels) -> Pan
     credit = np.array(placed)
     found = _pairs(credit, np.ones_like(credit), cluster, positive.astype(np.intp), np.ones(2))
     found.values[:] = credit[:, positive].mean(axis=1)
-    return replace(found, pseudo=0.0, least=0.5)
+    return found
 
 
 def _pairs(
@@ -238,9 +228,6 @@ def _pairs(
     pair, unit = np.unique(section * clusters + cluster, return_inverse=True)
     of_section, of_cluster = np.divmod(pair, clusters)
     stratum, alike = strata(of_cluster, of_section)
-
-    mean = weight.mean(axis=0)
-    squares = np.bincount(section, mean**2, len(share))
 
     def summed(given: Floats) -> Floats:
         return np.array([np.bincount(unit, one, len(pair)) for one in given])
@@ -255,7 +242,6 @@ def _pairs(
         share=share,
         stratum=stratum,
         alike=alike,
-        own=np.bincount(of_section) * squares / np.bincount(section, mean, len(share)) ** 2,
     )
 
 
@@ -271,7 +257,6 @@ def _empty(columns: int) -> Panel:
         share=np.zeros(0),
         stratum=none,
         alike=none,
-        own=np.zeros(0),
     )
 
 

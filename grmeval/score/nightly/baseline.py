@@ -13,8 +13,9 @@ from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.files import write_text
 from grmeval.measure import ON_INVALID, TIES, TIES_WEIGHTS, VOTES
 from grmeval.score.arrays import RunArrays, read_run
-from grmeval.score.nightly.noise import sample_noise, undecided
+from grmeval.score.nightly.noise import sample_noise
 from grmeval.score.nightly.settings import settings
+from grmeval.score.nightly.silence import silences
 from grmeval.score.verdicts import (
     TERMS,
     Column,
@@ -31,7 +32,7 @@ from grmeval.score.verdicts import (
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder, origin
+from grmeval.store import RunFolder, is_meta_vote, origin
 
 __all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
 
@@ -51,7 +52,7 @@ class _Strict(BaseModel):
 class About(_Strict):
     """Which run a baseline is of, and how it was made and scored.
 
-    `samples` an item are stored, `k` of them vote. `undecided`, `settings`: see the functions. `noise`:
+    `samples` an item are stored, `k` of them vote. `settings`: see there. `noise`:
     variance of the accuracy that a redraw of the samples makes; None: not known. `metric`: see `formed`.
     """
 
@@ -73,14 +74,19 @@ class About(_Strict):
     invalid: int = Field(ge=0, lt=2**63)
     truncated: int = Field(ge=0, lt=2**63)
     tokens: int = Field(ge=0, lt=2**63)
-    undecided: Share
     noise: float | None = Field(ge=0, le=1)
     settings: dict[str, Any]
     metric: dict[str, Any]
 
 
+Upper = tuple[Share, Share]
+
+
 class Figure(_Strict):
-    """A number of the run's table: accuracies in [0, 1] with their 95 % limits."""
+    """A number of the run's table: accuracies in [0, 1] with their 95 % limits.
+
+    `unread` and `undecided`: see `Silence`, each with its upper limit, one-sided at 5 %; None in views.
+    """
 
     level: str
     name: str
@@ -89,6 +95,8 @@ class Figure(_Strict):
     low: float | None
     high: float | None
     items: int
+    unread: Upper | None = None
+    undecided: Upper | None = None
 
 
 class _File(_Strict):
@@ -140,22 +148,25 @@ def baseline_of(
     vote = vote or usual_vote(folder.record["identity"])
     check_votes([vote], k_meta)
     run = read_run(folder, k, limit, k_meta=k_meta)
-    refuse_unfinished(run, k)
     (vote,) = check_votes([vote])
+    refuse_unfinished(run, k, vote)
     verdicts = judge_run(run, vote, [k], rules)
     credit, weight = column(run, verdicts, 0)
     return Baseline(
         source=str(folder.path),
         about=_about(folder, run, verdicts, vote, rules, k, limit),
-        figures=tuple(_figures(run, verdicts)),
+        figures=tuple(_figures(run, verdicts, rules)),
         rows=digests(contents(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
         column=Column(credit, np.nan_to_num(weight)),
     )
 
 
-def refuse_unfinished(run: RunArrays, k: int) -> None:
-    """Incomplete unless every item has k samples: a part of a run is no baseline, and passes no gate."""
+def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
+    """Incomplete unless every item has k samples, and its meta rewards where the vote counts those.
+
+    A part of a run is no baseline, and passes no gate.
+    """
     if not len(run.n) or not run.labelled.any():
         raise Incomplete(f"{run.path}: it has no items with labels")
     if short := int((run.depth < k).sum()):
@@ -163,13 +174,25 @@ def refuse_unfinished(run: RunArrays, k: int) -> None:
             f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "
             f"{origin(run.record['identity']).grows}"
         )
+    name = vote.partition(":")[2]
+    for model, read in run.rewarded.items() if is_meta_vote(vote) else ():
+        readable = int(run.samples.sum() - run.invalid.sum())
+        if name in ("", model) and read.asked < readable:
+            raise Incomplete(
+                f"{run.path}: {readable - read.asked:,} of {readable:,} readable judgements were not shown "
+                f"to the meta RM {model}; `grmeval meta-score` asks for them"
+            )
 
 
-def _figures(run: RunArrays, verdicts: Verdicts) -> Iterator[Figure]:
-    for level, name, units in Frame(run, verdicts).parts():
+def _figures(run: RunArrays, verdicts: Verdicts, rules: Rules) -> Iterator[Figure]:
+    frame = Frame(run, verdicts)
+    silent = {(part.level, part.name): found for part, found in silences(frame, rules, 0.9)}
+    for level, name, units in frame.parts():
         found = verdicts.estimate(run, 0, units, level)
         value, low, high = map(_known, (found.value, found.low, found.high))
         metric = verdicts.metric(run, units)
+        shares = silent.get((level, name), ())
+        unread, undecided = [(each.value, each.high) for each in shares] or (None, None)
         yield Figure(
             level=level,
             name=name,
@@ -178,6 +201,8 @@ def _figures(run: RunArrays, verdicts: Verdicts) -> Iterator[Figure]:
             low=low,
             high=high,
             items=found.items,
+            unread=unread,
+            undecided=undecided,
         )
 
 
@@ -214,7 +239,6 @@ def _about(
         invalid=int(run.invalid.sum()),
         truncated=int(sum(run.reasons.get("truncated", np.zeros(1)))),
         tokens=int(run.tokens.sum()),
-        undecided=float(np.nan_to_num(undecided(run, verdicts, rules).value)),
         noise=None if np.isnan(noise) else noise,
         settings=settings(run, vote),
         metric=formed(folder),
@@ -292,7 +316,9 @@ def _trouble(found: _File) -> str:
     if not found.credits or len({tuple(row[:3]) for row in found.credits}) < len(found.credits):
         return "credits: no unit, or one unit twice"
     ranked = any(figure.metric == "roc-auc" for figure in found.figures)
-    for subset, name, term, credit, _ in found.credits:
+    for subset, name, term, credit, weight in found.credits:
+        if about.on_invalid != "drop" and credit is not None and weight != 1:
+            return f"credits: {subset}/{name}: a weight of {weight:g}, but nothing is dropped"
         low, high = _REACH.get(term, (0.0, 1.0))
         if credit is not None and not ranked and not low - _ROUNDING <= credit <= high + _ROUNDING:
             return f"credits: {subset}/{name}: {credit:g} lies outside {low:g} to {high:g}"

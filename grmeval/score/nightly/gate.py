@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from grmeval.errors import Incomplete
-from grmeval.measure import Contrast, decide, decide_sections, estimate
+from grmeval.measure import Contrast, decide, decide_sections
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.nightly.baseline import Baseline, refuse_unfinished
-from grmeval.score.nightly.noise import advise, noise_by_baseline, sample_noise, undecided
+from grmeval.score.nightly.noise import advise, noise_by_baseline, sample_noise
 from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
+from grmeval.score.nightly.silence import silences, surely_more
 from grmeval.score.table import footer
 from grmeval.score.verdicts import (
     NAN,
@@ -49,6 +50,7 @@ class Absolute(NamedTuple):
 NO_LIMITS = Absolute()
 
 TOKENS = "tokens per judgement"
+_SILENT = {"unread": "invalid judgements", "undecided": "undecided votes"}
 
 _SAME = 1e-12
 """A limit in percent becomes a share by a rounded division."""
@@ -136,7 +138,7 @@ def gate(
         return Gated(title, "broken", (broken,), (), (), facts)
     run = read_run(folder, about.k, about.limit, k_meta=about.k_meta)
     try:
-        refuse_unfinished(run, about.k)
+        refuse_unfinished(run, about.k, about.vote)
     except Incomplete as error:
         broken = Check("data", "all samples", "broken", str(error))
         return Gated(title, "broken", (broken,), (), (), facts)
@@ -155,7 +157,7 @@ def gate(
     checks = [Check("data", "the same rows", "passed", said), *night.overall(max_drop)]
     if max_drop_section is not None:
         checks += night.sections(max_drop_section)
-    checks += [*night.silence(absolute), *_absolute(run, absolute)]
+    checks += [*night.silence(absolute, max_drop), *_absolute(run, absolute)]
     found = {check.verdict for check in checks if check.kind != "data"}
     return Gated(
         title,
@@ -169,6 +171,11 @@ def gate(
         facts,
         night.more_samples if found & {"inconclusive"} else None,
     )
+
+
+def _key(level: str, name: str) -> tuple[str, str | None]:
+    """A figure's; the name of the whole tells how much of it there is."""
+    return level, None if level == "overall" else name
 
 
 def _to_allow(changed: Collection[str], allow: Collection[str]) -> str:
@@ -201,10 +208,7 @@ class _Night:
         places = self.frame.places(baseline.units)
         self.new = column(run, verdicts, 0)
         self.old = baseline.column.at(places)
-        self.figures = {
-            (each.level, None if each.level == "overall" else each.name): each.value
-            for each in baseline.figures
-        }
+        self.figures = {_key(each.level, each.name): each for each in baseline.figures}
         self.advised: tuple[str, ...] = ()
         self.more_samples: bool | None = None
 
@@ -224,12 +228,12 @@ class _Night:
         return self._unfounded() or self._silenced()
 
     def _unfounded(self) -> str:
-        """A figure of the baseline that its credits do not give."""
+        """A figure of the baseline that its credits do not give; views may have come since."""
         for part in self.frame.parts():
-            name = (
-                None if part.level == "overall" else part.name
-            )  # whose name tells how much of it there is
-            told = self.figures.get((part.level, name))
+            figure = self.figures.get(_key(part.level, part.name))
+            if figure is None and part.level == "view":
+                continue
+            told = figure.value if figure else None
             found = float(self.frame.panel([self.old], part.units, part.level).values[0])
             if not np.isclose(NAN if told is None else told, found, 0, _FOLLOWS, equal_nan=True):
                 return (
@@ -288,28 +292,34 @@ class _Night:
             found, margin, self.alpha, stored, noise, about.noise
         )
 
-    def silence(self, absolute: Absolute) -> Iterator[Check]:
-        """Whether the night says less than is asked for, or surely less than the baseline did.
+    def silence(self, absolute: Absolute, margin: float) -> Iterator[Check]:
+        """Whether the night, or a section of it, surely says less than the baseline did.
 
-        Whatever its rules pay for silence. What nobody asked for is told where it is so.
+        Whatever its rules pay for silence. What nobody asked for is told where it is so. Under `drop` no
+        more votes may be gone than points: what is dropped costs nothing.
         """
-        run, about, level = self.run, self.about, 1 - 2 * self.alpha
-        silent, asked_for = run.invalid.astype(np.float64), run.samples.astype(np.float64)
-        one = np.zeros(len(run.n), dtype=np.int64)
-        unread = estimate(silent, asked_for, run.cluster, one, np.ones(1), level)
-        votes = undecided(run, self.frame.verdicts, self.rules, level)
-        for name, asked, now, then in (
-            ("invalid judgements", absolute.invalid, unread, about.invalid / about.judgements),
-            ("undecided votes", absolute.undecided, votes, about.undecided),
-        ):
-            limit = then + MORE_SILENCE if asked is None else asked
-            beyond = now.low > limit if asked is None else now.value > limit * (1 + _SAME)
-            if isnan(now.value) or (asked is None and not beyond):
-                continue
-            whose = f", the baseline's and {100 * MORE_SILENCE:g}" if asked is None else ""
-            said = f"{100 * now.value:.4g} %, at most {100 * limit:.4g} % allowed{whose}"
-            verdict = "regressed" if beyond else "passed"
-            yield Check("absolute", name, verdict, said, value=now.value, limit=limit)
+        drops = self.rules.on_invalid == "drop"
+        allowed = {"unread": MORE_SILENCE, "undecided": MORE_SILENCE}
+        if drops:
+            allowed["undecided"] = min(MORE_SILENCE, margin)
+        limits = {"unread": absolute.invalid, "undecided": absolute.undecided}
+        parts = len(list(silences(self.frame, self.rules, 0.9)))
+        for part, found in silences(self.frame, self.rules, 1 - 2 * self.alpha / parts):
+            then = self.figures.get(_key(part.level, part.name))
+            for kind, now in found._asdict().items():
+                before = getattr(then, kind, None)
+                if limits[kind] is not None or before is None or isnan(now.value):
+                    continue
+                if surely_more(now, before, allowed[kind]):
+                    name = _SILENT[kind] + (f" of {part.name}" if part.level == "section" else "")
+                    limit = before[0] + allowed[kind]
+                    said = (
+                        f"{100 * now.value:.4g} %, surely more than the baseline's "
+                        f"{100 * before[0]:.4g} % and {100 * allowed[kind]:g}"
+                    )
+                    yield Check("absolute", name, "regressed", said, value=now.value, limit=limit)
+            if part.level == "overall" and absolute.undecided is not None:
+                yield _limited(_SILENT["undecided"], found.undecided.value, absolute.undecided)
 
     def notes(self, looks: int) -> Iterator[str]:
         about = self.about
@@ -318,6 +328,8 @@ class _Night:
             f"paired with {about.model} (run {about.run_id}, {about.written}); one-sided limits at "
             f"{100 * self.alpha:g} %{each}"
         )
+        if self.run.path.name == about.run_id:
+            yield "this run IS the baseline's: nothing was judged anew"
         yield from (f"left out: {what}" for what in self.frame.lacking([self.old, self.new]))
         exact = bool(self.frame.verdicts.exact.all())
         present = self.frame.verdicts.sections(self.run, 0)
@@ -343,15 +355,20 @@ def _check(
 def _absolute(run: RunArrays, limits: Absolute) -> Iterator[Check]:
     samples = int(run.samples.sum())
     truncated = int(sum(int(c.sum()) for r, c in run.reasons.items() if r == "truncated"))
-    for name, limit, count, scale, unit in (
-        ("truncated judgements", limits.truncated, truncated, 100, " %"),
-        (TOKENS, limits.tokens, int(run.tokens.sum()), 1, ""),
+    for name, limit, count in (
+        (_SILENT["unread"], limits.invalid, int(run.invalid.sum())),
+        ("truncated judgements", limits.truncated, truncated),
+        (TOKENS, limits.tokens, int(run.tokens.sum())),
     ):
-        if limit is None:
-            continue
-        value = count / samples
-        verdict = "regressed" if value > limit * (1 + _SAME) else "passed"
-        said = f"{scale * value:.4g}{unit}, at most {scale * limit:g}{unit} allowed"
-        if name == TOKENS and not count:
-            verdict, said = "broken", "the run does not say how many tokens its judgements took"
-        yield Check("absolute", name, verdict, said, value=value, limit=limit)
+        if limit is not None:
+            yield _limited(name, count / samples, limit)
+
+
+def _limited(name: str, value: float, limit: float) -> Check:
+    """A share, or tokens a judgement, against what was asked for."""
+    scale, unit = (1, "") if name == TOKENS else (100, " %")
+    verdict = "regressed" if value > limit * (1 + _SAME) else "passed"
+    said = f"{scale * value:.4g}{unit}, at most {scale * limit:g}{unit} allowed"
+    if name == TOKENS and not value:
+        verdict, said = "broken", "the run does not say how many tokens its judgements took"
+    return Check("absolute", name, verdict, said, value=value, limit=limit)

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grmeval.measure import Contrast, advice, estimate, smallest_margin, vote_noise
-from grmeval.measure.intervals import Estimate
+from grmeval.measure import Contrast, advice, smallest_margin, vote_noise
 from grmeval.score.arrays import RunArrays
-from grmeval.score.verdicts import NAN, Rules, Verdicts, ballot
+from grmeval.score.verdicts import NAN, Verdicts, ballot
 
-__all__ = ["Advised", "advise", "noise_by_baseline", "sample_noise", "undecided"]
+__all__ = ["Advised", "advise", "noise_by_baseline", "sample_noise"]
 
 Floats = NDArray[np.float64]
 
@@ -24,19 +23,6 @@ class Advised(NamedTuple):
 
     lines: tuple[str, ...]
     more_samples: bool | None
-
-
-def undecided(run: RunArrays, verdicts: Verdicts, rules: Rules, level: float = 0.95) -> Estimate:
-    """Share of votes that are paid, or dropped, without a winner: tied, or with nothing to read.
-
-    Only as far as the rules do not count them wrong: those cost accuracy already. NaN: there is no vote.
-    """
-    masses = verdicts.outcomes
-    share = (rules.ties != "wrong") * masses.tie + (rules.on_invalid != "wrong") * masses.void
-    known = ~np.isnan(share[:, 0])
-    cluster, one = run.cluster[verdicts.first[known]], np.ones(int(known.sum()))
-    section = np.zeros(len(one), dtype=np.int64)
-    return estimate(share[known, 0], one, cluster, section, np.ones(1), level)
 
 
 def sample_noise(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> float:

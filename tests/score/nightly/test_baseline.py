@@ -211,7 +211,11 @@ def about(**values: Any) -> Spoil:
         (about(k_meta=-3), "about.k_meta: Input should be greater than or equal to 1"),
         (about(samples=1), "about.samples 1: fewer than k = 2"),
         (about(invalid=10**6), "more than about.judgements"),
-        (about(undecided=1.5), "about.undecided: Input should be less than or equal to 1"),
+        (
+            lambda known: known["figures"][0].update(undecided=[1.5, 1]),
+            "figures.0.undecided.0: Input should be less than or equal to 1",
+        ),
+        (credit(0.0, 4), "a weight of 0, but nothing is dropped"),
         (lambda known: known["about"].pop("settings"), "about.settings: Field required"),
         (lambda known: known.pop("grmeval_baseline"), "no baseline of this grmeval"),
         (about(k=0), "about.k: Input should be greater than or equal to 1"),

@@ -52,6 +52,53 @@ def test_a_night_that_drops_nearly_all_does_not_pass(tmp_path: Path, read: int) 
     assert (overall.baseline, overall.value) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("rule", ["drop", "half"])
+def test_a_small_heavy_section_that_is_silent_does_not_pass(tmp_path: Path, rule: str) -> None:
+    """Half of the number is of 60 pairs: their silence is 9 % of the items, and 36 points of the number."""
+    toml = 'overall = "mean"\n[[sections]]\nname = "Big"\nsubsets = ["big"]\n'
+    toml += '[[sections]]\nname = "Small"\nsubsets = ["small"]\n'
+    names = [f"big{at}" for at in range(400)] + [f"small{at}" for at in range(60)]
+    rows = [{"id": name, "subset": name.rstrip("0123456789")} for name in names]
+
+    def run(place: str, small: list[Any]) -> RunFolder:
+        (tmp_path / place).mkdir()
+        path = bench(tmp_path / place, rows)
+        head, table = path.read_text().split("[[tables]]")
+        path.write_text(
+            toml.split("[[")[0] + head + "[[tables]]" + table + toml[toml.index("[[") :]
+        )
+        return judged(path, said(names, [WON] * 360 + [LOST] * 40 + small))
+
+    old = baseline_of(run("old", [WON] * 30 + [LOST] * 30), on_invalid=rule)
+    new = run("new", [WON] * 17 + [SILENT] * 43)
+    result = gate(new, old, max_drop=0.25, max_drop_section=0.5)
+    assert result.verdict == "regressed"
+    told = {check.name for check in result.checks if check.verdict == "regressed"}
+    assert {"undecided votes", "undecided votes of Small"} <= told
+
+
+def test_honest_nights_are_not_called_silent(tmp_path: Path) -> None:
+    """A fifth of 30 votes ties in both: chance alone moves that share by more than 5 points."""
+    args = {"accuracy": 0.6, "ties": 0.5}
+    alarms = 0
+    for seed in range(20):
+        runs = [
+            sampled(tmp_path / f"{seed}{at}", k=1, limit=30, seed=2 * seed + at, engine_args=args)
+            for at in (0, 1)
+        ]
+        if runs[0].items()["id"].to_pylist() != runs[1].items()["id"].to_pylist():
+            continue
+        old = baseline_of(runs[0], ties="half", on_invalid="half")
+        found = gate(runs[1], old, max_drop=0.9)
+        alarms += any(check.kind == "absolute" for check in found.checks)
+    assert alarms <= 3
+
+
+def test_its_own_run_is_said(tmp_path: Path) -> None:
+    folder = night(tmp_path / "r", right(158))
+    assert any("IS the baseline's" in line for line in gate(folder, baseline_of(folder)).footer)
+
+
 def test_an_area_of_four_responses_does_not_pass(tmp_path: Path) -> None:
     old = sampled(tmp_path / "old", k=2, **detection(tmp_path))
     args = {"no_score": 0.93}
@@ -76,7 +123,8 @@ def test_a_night_that_says_nothing_does_not_pass(tmp_path: Path, rule: str, verd
 def test_as_many_ties_as_the_baseline_has_are_no_alarm(tmp_path: Path) -> None:
     verdicts = [*right(120, 150), *[LEVEL] * 30, *[SILENT] * 20]
     old = baseline_of(night(tmp_path / "old", verdicts), ties="half", on_invalid="half")
-    assert old.about.undecided == 0.25
+    share, high = old.figures[0].undecided or (0, 0)
+    assert share == 0.25 < high < 0.32
     assert gate(night(tmp_path / "new", verdicts[::-1]), old, max_drop=0.5).verdict == "passed"
 
 
