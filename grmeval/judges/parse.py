@@ -93,11 +93,9 @@ def split_thinking(text: str, lead: str = "") -> tuple[str, str]:
 
 
 def _last_end(text: str) -> re.Match[str] | None:
-    last = None
-    if "<" in text or "[" in text or "◁" in text:
-        for last in _END_OF_THINKING.finditer(text):
-            pass
-    return last
+    if not any(mark in text for mark in "<[◁"):
+        return None
+    return max(_END_OF_THINKING.finditer(text), key=re.Match.start, default=None)
 
 
 def read_scores(
