@@ -50,9 +50,12 @@ class ChatEncoder:
 
     @cached_property
     def lead(self) -> str:
-        """How every prompt ends: what the template puts behind the user's last turn."""
-        _, _, lead = self._template((Message("user", "\u2983?\u2984"),), False).rpartition("\u2984")
-        return lead
+        """How every prompt ends: what the template puts behind the user's turn; "" where nobody knows."""
+        try:
+            text = self._template((Message("user", "\u2983\u2984"),), finished=False)
+        except ConfigError:  # it wants other turns than this one
+            return ""
+        return text.rpartition("\u2984")[2]
 
     def _template(self, messages: tuple[Message, ...], finished: bool) -> str:
         turns = [message._asdict() for message in messages]
