@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,8 @@ def test_quotes_are_told_where_the_responses_are_at_hand(
     row = {"conversation": [{"role": "user", "content": "?"}], "responses": responses}
     lines = [json.dumps(row | {"id": str(at), "quality": [1, 0]}) for at in range(8)]
     data.write_text("\n".join(lines), "utf-8")
-    settings = {"bench": str(data), "k": 4, "engine_args": {"quote": 1, "no_score": 1}}
+    settings: dict[str, Any] = {"bench": str(data), "k": 4}
+    settings["engine_args"] = {"quote": 1, "no_score": 1}
     assert {r["invalid"] for r in rows(sampled(tmp_path / "new", **settings).path)} == {"no_score"}
 
     with monkeypatch.context() as patch:
