@@ -206,7 +206,10 @@ def _last(rest: str, label: re.Pattern[str], responses: Sequence[str], most: int
     for at in merge(boxes, colons, reverse=True):
         if group and (len(group) == most or at < group[0].start - 2 * _BOX_LENGTH):
             break
-        given = (_box if rest[at] == "\\" else _line)(rest, at, label)
+        boxed = rest[at] == "\\"
+        if group and group[0].boxed != boxed:
+            continue  # what is no separator between two boxes, or two lines, parts them anyway
+        given = (_box if boxed else _line)(rest, at, label)
         if not given:
             continue
         if group:
@@ -280,7 +283,7 @@ def _joined(rest: str, given: _Given, following: _Given) -> _Given | None:
 
     Else a quoted box could make up for one that is missing.
     """
-    if given.boxed != following.boxed or given.end > following.start:
+    if given.end > following.start:
         return None
     if given.name and following.name:
         between = _NAMED_SEPARATOR.fullmatch(rest, given.end, following.start)
