@@ -90,7 +90,8 @@ class Request:
     `locate(text)` says which characters [start, end) of an output are the pick whose probability is wanted,
     None where there is none; no `locate`: no probability is wanted. `chats` are finished ones that a head
     gives a number each: then nothing is generated (None: text is). No chats at all: there is nothing to
-    score, and the completion says so. `spent` is part of each sample's cost.
+    score, and the completion says so. `spent` is part of each sample's cost. `responses`: the item's, for the
+    parser of the outputs.
     """
 
     key: Key
@@ -101,6 +102,7 @@ class Request:
     locate: Callable[[str], tuple[int, int] | None] | None = None
     chats: tuple[tuple[Message, ...], ...] | None = None
     spent: Spent = FREE
+    responses: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> tuple[tuple[Message, ...], ...]:
@@ -114,6 +116,7 @@ class Completion(NamedTuple):
     `finish`: stop, length (the token limit), prompt_too_long (nothing was generated) or error.
     `cached` counts the prompt tokens that came out of the prefix cache. `weight`: probability of the
     tokens that wrote what the request's `locate` finds; None where it was not asked for, or is not known.
+    `lead`: how the prompt ends that the text goes on from, as far as the chat template adds to a chat.
     """
 
     request: Request
@@ -124,6 +127,7 @@ class Completion(NamedTuple):
     cached_tokens: int
     tokens: int
     weight: float | None = None
+    lead: str = ""
 
 
 class Reading(NamedTuple):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,15 @@ class ChatEncoder:
             before, _, rest = rest.partition(mark)
             ids += self._plain(before) + self._cut(message.content)
         return ids + self._plain(rest)
+
+    @cached_property
+    def lead(self) -> str:
+        """How every prompt ends: what the template puts behind the user's turn; "" where nobody knows."""
+        try:
+            text = self._template((Message("user", "\u2983\u2984"),), finished=False)
+        except ConfigError:  # it wants other turns than this one
+            return ""
+        return text.rpartition("\u2984")[2]
 
     def _template(self, messages: tuple[Message, ...], finished: bool) -> str:
         turns = [message._asdict() for message in messages]

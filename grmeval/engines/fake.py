@@ -64,7 +64,7 @@ class FakeSettings(BaseModel):
     """Length of the written analysis."""
     quote: float = Field(0.0, ge=0, le=1)
     """The analysis ends with one of the responses, verbatim, whatever that may hold. Scores stay as
-    they are without it. (A sample of `no_score` that quotes a box is read by that box.)"""
+    they are without it. (Of a sample of `no_score` that quotes nothing but a box, the box is read.)"""
     latency: float = Field(0.0, ge=0)
     """Seconds from one completion to the next."""
     window: int = Field(32, ge=1)

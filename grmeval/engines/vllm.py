@@ -98,8 +98,10 @@ class VllmEngine(VllmModel[Sample, Completion]):
         cached = output.num_cached_tokens or 0
         tokens = len(answer.token_ids)
         weight = self._weight(request, answer) if request.locate else None
+        # What is held to a format is no thinking.
+        lead = "" if request.grammar else self.encode.lead
         return Completion(
-            request, j, answer.text, answer.finish_reason, length, cached, tokens, weight
+            request, j, answer.text, answer.finish_reason, length, cached, tokens, weight, lead
         )
 
     def _weight(self, request: Request, answer: Any) -> float | None:

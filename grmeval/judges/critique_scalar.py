@@ -102,7 +102,15 @@ class CritiqueScalarJudge(ScalarJudge):
         """The tokens of the critique."""
         return self.critiques.of(item.key, j).spent
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """See ScalarJudge.read; reason besides: no_critique."""
         found = super().read(text, n, finish, thinking)
         if found.invalid == "no_score" and text == NOTHING_READ:

@@ -35,6 +35,14 @@ class IndexJudge(PromptedJudge):
         """The slot of the highest score, the first of equals: this judge cannot say that two tie."""
         return str(1 + max(range(len(scores)), key=lambda slot: scores[slot]))
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_pick(text, n, finish, thinking)
+        return read_pick(text, n, finish, thinking, lead, responses)

@@ -1,5 +1,6 @@
 """LLM-as-a-judge with token probability: how sure the model was of the number it wrote."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from grmeval.judges.index import IndexJudge
@@ -22,6 +23,6 @@ class IndexProbJudge(IndexJudge):
     about = "as index, each pick weighted by its probability"
     votes = ("token-prob", "majority")
 
-    def locate(self, n: int) -> Locate:
+    def locate(self, n: int, responses: Sequence[str] = ()) -> Locate:
         """The digits of the pick."""
-        return partial(locate_pick, n=n)
+        return partial(locate_pick, n=n, responses=responses)

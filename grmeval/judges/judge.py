@@ -61,17 +61,27 @@ class Judge(Protocol):
         """A regular expression for the whole output on n responses, where decoding is constrained."""
         ...
 
-    def locate(self, n: int) -> Locate | None:
+    def locate(self, n: int, responses: Sequence[str] = ()) -> Locate | None:
         """Where an output on n responses holds the pick whose probability is a sample's weight.
 
         None: this judge's samples have no weight.
         """
         ...
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """Scores in slot order, or a named reason. Never raises, whatever the text.
 
-        `thinking`: a stored text, split before: what came before its end-of-thinking marker.
+        `thinking`: a stored text, split before: what came before its end-of-thinking marker. `lead`: the
+        prompt's end, which may open the thinking. `responses`: what is judged, in any order: a line of
+        theirs is no score. Without them nothing is known to be a quote.
         """
         ...
 

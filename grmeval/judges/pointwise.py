@@ -31,6 +31,14 @@ class PointwiseJudge(PromptedJudge):
         """The scores."""
         return ", ".join(str(score) for score in scores)
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_scores(text, n, finish, *SCORES, thinking=thinking)
+        return read_scores(text, n, finish, *SCORES, thinking, lead, responses)

@@ -128,12 +128,20 @@ class PromptedJudge(ABC):
         """What the box holds where a judgement gives these scores (slot order)."""
         ...
 
-    def locate(self, n: int) -> Locate | None:
+    def locate(self, n: int, responses: Sequence[str] = ()) -> Locate | None:
         """See Judge."""
         return None
 
     @abstractmethod
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """See Judge, and `grmeval.judges.parse`."""
         ...
 

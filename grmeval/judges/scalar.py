@@ -50,11 +50,19 @@ class ScalarJudge:
         """None: nothing is generated."""
         return None
 
-    def locate(self, n: int) -> Locate | None:
+    def locate(self, n: int, responses: Sequence[str] = ()) -> Locate | None:
         """None: a number is no pick."""
         return None
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """The numbers; reasons: prompt_too_long (of one response), engine_error, no_score."""
         reason = {"prompt_too_long": "prompt_too_long", "error": "engine_error"}.get(finish)
         try:

@@ -52,7 +52,15 @@ class ScalarPairJudge(PromptedJudge):
         """How much better the first is, as a JSON list."""
         return json.dumps([float(scores[0] - scores[1])])
 
-    def read(self, text: str, n: int, finish: str, thinking: str | None = None) -> Reading:
+    def read(
+        self,
+        text: str,
+        n: int,
+        finish: str,
+        thinking: str | None = None,
+        lead: str = "",
+        responses: Sequence[str] = (),
+    ) -> Reading:
         """See ScalarJudge.read."""
         found = ScalarJudge().read(text, 1, finish, thinking)
         return found if found.scores is None else found._replace(scores=(*found.scores, 0.0))

@@ -114,9 +114,10 @@ class Plan:
                     tuple(together),
                     messages,
                     judge.grammar(item.n),
-                    judge.locate(item.n),
+                    judge.locate(item.n, item.responses),
                     judge.chats(item, order, j),
                     judge.spent(item, j),
+                    item.responses,
                 )
 
     def engine(self, seed: int) -> Engine:

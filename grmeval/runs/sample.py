@@ -79,7 +79,13 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     request, reads = completion.request, judge.needs.critiques
     # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    reading = judge.read(text, len(request.order), completion.finish)
+    reading = judge.read(
+        text,
+        len(request.order),
+        completion.finish,
+        lead=completion.lead,
+        responses=request.responses,
+    )
     scores = None
     if reading.scores is not None:
         by_slot = dict(zip(request.order, reading.scores, strict=True))

@@ -6,7 +6,7 @@ Open folder.py first: what lies in a run folder, and who writes it. find.py is h
 from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import all_runs, find_item, find_run, latest
 from grmeval.store.folder import RunFolder, run_id
-from grmeval.store.item_texts import judged_items, judged_rows
+from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.origins import IMPORT, PANEL, origin
@@ -51,6 +51,7 @@ __all__ = [
     "items_table",
     "journal_batches",
     "judged_items",
+    "judged_responses",
     "judged_rows",
     "latest",
     "memory",

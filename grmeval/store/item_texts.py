@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grmeval.benches import load
-from grmeval.errors import ConfigError, DataError
+from grmeval.errors import ConfigError, DataError, GrmevalError
 from grmeval.items import Item, Key
 from grmeval.store.folder import RunFolder
 
-__all__ = ["judged_items", "judged_rows"]
+__all__ = ["judged_items", "judged_responses", "judged_rows"]
 
 
 def judged_rows(folder: RunFolder, limit: int | None) -> dict[Key, str]:
@@ -46,3 +46,12 @@ def judged_items(
                 f"{how}; name the copy that the run was made from (--data)"
             )
     return found
+
+
+def judged_responses(folder: RunFolder) -> dict[Key, tuple[str, ...]] | None:
+    """(subset, id) -> the responses that were judged; None where they cannot be had."""
+    try:
+        items = judged_items(folder, judged_rows(folder, None), None, "--reparse")
+    except GrmevalError:
+        return None
+    return {key: item.responses for key, item in items.items()}

@@ -1,19 +1,24 @@
 """Stored texts, read again by this version's parser: a new parser needs no new judgement."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from grmeval.errors import ConfigError
-from grmeval.items import Reading
+from grmeval.items import Key, Reading
 from grmeval.judges import JUDGES, Judge
 from grmeval.store.fold import write_samples
 from grmeval.store.folder import RunFolder
+from grmeval.store.item_texts import judged_responses
 from grmeval.store.origins import origin
 from grmeval.store.samples import SampleKey, read_rows, sample_schema
 
 __all__ = ["PARSED_COLUMNS", "reading_judge", "reparse", "reparsed", "reread"]
 
 PARSED_COLUMNS = ["order", "finish", "thinking", "text"]
-"""What of a stored sample is read."""
+"""What of a stored sample is read, besides its item's key."""
+
+Responses = Mapping[Key, tuple[str, ...]]
+"""Of each item; an item that is not there may be quoted, and nobody knows."""
 
 
 def reading_judge(folder: RunFolder) -> Judge:
@@ -27,22 +32,25 @@ def reading_judge(folder: RunFolder) -> Judge:
     return JUDGES[name]()
 
 
-def reread(judge: Judge, row: dict[str, Any]) -> Reading:
+def reread(judge: Judge, row: dict[str, Any], responses: Responses) -> Reading:
     """One stored sample read anew; scores are in the ITEM's response order."""
     order = row["order"]
-    found = judge.read(row["text"], len(order), row["finish"], thinking=row["thinking"])
+    shown = responses.get(Key(row["subset"], row["id"]), ())
+    found = judge.read(
+        row["text"], len(order), row["finish"], thinking=row["thinking"], responses=shown
+    )
     if found.scores is None:
         return found
     by_slot = dict(zip(order, found.scores, strict=True))
     return found._replace(scores=tuple(by_slot[i] for i in range(len(order))))
 
 
-def reparsed(judge: Judge, row: dict[str, Any]) -> dict[str, Any]:
+def reparsed(judge: Judge, row: dict[str, Any], responses: Responses) -> dict[str, Any]:
     """One stored sample with its new scores, or the new reason why it has none.
 
     A weight is the probability of the pick that was read before: another pick has none.
     """
-    found = reread(judge, row)
+    found = reread(judge, row, responses)
     scores = None if found.scores is None else list(found.scores)
     weight = row["weight"] if scores == row["scores"] else None
     return row | {
@@ -56,11 +64,12 @@ def reparsed(judge: Judge, row: dict[str, Any]) -> dict[str, Any]:
 def reparse(folder: RunFolder) -> int:
     """Put new readings into samples.parquet; gives how many changed. StoreError while another writes."""
     judge, names = reading_judge(folder), sample_schema().names
+    responses = {} if judge.head else judged_responses(folder) or {}
     changed = 0
 
     def current(row: dict[str, Any]) -> dict[str, Any]:
         nonlocal changed
-        new = reparsed(judge, row)
+        new = reparsed(judge, row, responses)
         changed += new != row
         return new | {"parser": judge.parser}
 

@@ -88,7 +88,7 @@ ITEMS = tuple(
 
 def requests(items: Iterable[Item], k: int) -> list[Request]:
     return [
-        Request(one.key, order, (j,), JUDGE.messages(one, order))
+        Request(one.key, order, (j,), JUDGE.messages(one, order), responses=one.responses)
         for one in items
         for j in range(k)
         for order in [response_order("balanced", 0, one.key, one.n, j)]

@@ -50,6 +50,15 @@ def test_text_that_spells_a_control_token_stays_text(engine: VllmEngine) -> None
     )
 
 
+def test_a_text_tells_how_its_prompt_ends_unless_it_is_held_to_a_format(
+    engine: VllmEngine,
+) -> None:
+    free, held = answers(engine, ask("Hi."), ask("Hi.", grammar="(hi|hello)", name="b")).values()
+    if free.request.grammar:
+        free, held = held, free
+    assert (free.lead, held.lead) == ("<|im_end|>\n<|im_start|>assistant\n", "")
+
+
 def test_the_end_token_is_no_part_of_a_text(engine: VllmEngine) -> None:
     found = answers(engine, ask("Say hi.", js=tuple(range(8)), grammar="(hi|hello)"))
     assert {done.text for done in found.values()} <= {"hi", "hello"}

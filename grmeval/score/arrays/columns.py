@@ -1,11 +1,13 @@
 """Items and samples of a run folder as columns, read batch by batch; the first row of a key wins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.items import Key
 from grmeval.judges import Judge
 from grmeval.store import (
     PARSED_COLUMNS,
@@ -117,10 +119,16 @@ class Rows:
     names: tuple[str | None, ...]
 
     @classmethod
-    def read(cls, folder: RunFolder, items: Items, judge: Judge | None) -> "Rows":
+    def read(
+        cls,
+        folder: RunFolder,
+        items: Items,
+        judge: Judge | None,
+        responses: Mapping[Key, tuple[str, ...]],
+    ) -> "Rows":
         """Read a run folder, `judge` its texts anew; the first row of a key wins, stored ones before all."""
         columns = [*COLUMNS, *(PARSED_COLUMNS if judge else ())]
-        reading = _Reader(items, judge)
+        reading = _Reader(items, judge, responses)
         parts = [reading.read(_nothing(columns))]  # so that a run without samples has columns
         with folder.reading() as journals:
             sources = [(folder.path / SAMPLES, read_batches(folder.path, columns))]
@@ -148,8 +156,10 @@ class Rows:
 class _Reader:
     """Record batches -> columns: of those rows whose items are at hand."""
 
-    def __init__(self, items: Items, judge: Judge | None) -> None:
-        self._items, self._judge = items, judge
+    def __init__(
+        self, items: Items, judge: Judge | None, responses: Mapping[Key, tuple[str, ...]]
+    ) -> None:
+        self._items, self._judge, self._responses = items, judge, responses
         self.names: dict[str | None, int] = {}
 
     def read(self, batch: Any) -> dict[str, NDArray[Any]]:
@@ -161,7 +171,7 @@ class _Reader:
             batch, row = batch.filter(pa.array(row >= 0)), row[row >= 0]
         changed = np.zeros(len(row), dtype=bool)
         if self._judge:
-            batch, changed = _renewed(self._judge, batch)
+            batch, changed = _renewed(self._judge, self._responses, batch)
         scores = batch.column("scores")
         valid = scores.is_valid().to_numpy(zero_copy_only=False)
         length = scores.value_lengths().fill_null(0).to_numpy().astype(np.int64)
@@ -231,12 +241,14 @@ def _known(batch: Any, name: str) -> NDArray[np.float64]:
     return found.astype(np.float64)
 
 
-def _renewed(judge: Judge, batch: Any) -> tuple[Any, NDArray[np.bool_]]:
+def _renewed(
+    judge: Judge, responses: Mapping[Key, tuple[str, ...]], batch: Any
+) -> tuple[Any, NDArray[np.bool_]]:
     """(samples with the readings of today, whether each differs from the stored one)."""
     import pyarrow as pa
 
     old = batch.to_pylist()
-    new = [reparsed(judge, row) for row in old]
+    new = [reparsed(judge, row, responses) for row in old]
     changed = [
         any(was[name] != now[name] for name in ("scores", "invalid"))
         for was, now in zip(old, new, strict=True)

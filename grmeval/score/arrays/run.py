@@ -12,7 +12,7 @@ from grmeval.benches import BenchSpec
 from grmeval.score.arrays.columns import Items, Rows
 from grmeval.score.arrays.rewards import Read, Rewards, read_rewards
 from grmeval.score.arrays.tokens import Taken, taken
-from grmeval.store import RunFolder, reading_judge
+from grmeval.store import RunFolder, judged_responses, reading_judge
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -56,7 +56,8 @@ class RunArrays:
     `reasons` count judgements j < k, by why they are invalid, `tokens` are what those wrote,
     `taken` all that they took, by the member of a panel that gave them (None: no panel), `rewarded` by meta
     model what rewards of them took, `forms` count all readable ones by how their scores were written;
-    `reparsed`: readings that differ from the stored ones, None where those were taken. `part` numbers what a
+    `reparsed`: readings that differ from the stored ones, None where those were taken; `quotable`: without
+    the responses at hand, so that a quote of one may have been read. `part` numbers what a
     section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
     `unit` numbers what gets a verdict: an item, or a group of items.
     `parsers`: the versions of the parser that read the counted judgements. `limited`: --limit left items
@@ -91,6 +92,7 @@ class RunArrays:
     launches: tuple[str, ...]
     parsers: tuple[int, ...]
     reparsed: int | None
+    quotable: bool = False
     k_meta: int | None = None
 
     @property
@@ -147,7 +149,9 @@ def read_run(
 
         table = table.filter(pc.less(table["rank"], limit))
     items = Items(table)
-    rows = Rows.read(folder, items, reading_judge(folder) if reparse else None)
+    judge = reading_judge(folder) if reparse else None
+    responses = judged_responses(folder) if judge and not judge.head else {}
+    rows = Rows.read(folder, items, judge, responses or {})
     counted = rows.j < (k if k is not None else np.iinfo(np.int64).max)
     size = len(items.id)
 
@@ -208,6 +212,7 @@ def read_run(
         launches=tuple(rows.used(rows.launch)),
         parsers=tuple(np.unique(rows.parser[counted]).tolist()),
         reparsed=int(rows.changed.sum()) if reparse else None,
+        quotable=responses is None,
         k_meta=k_meta,
     )
 

@@ -58,13 +58,23 @@ def footer(
     if (most := int(run.depth.max(initial=0))) > k:
         how = "exact" if exact else "exact where countable, else Monte Carlo"
         lines.append(f"k={k} from up to {most} stored samples: mean over subsets, {how}")
-    if run.reparsed is not None:
-        lines.append(f"texts read again by this parser: {run.reparsed:,} readings differ")
+    lines += _reparsed(run)
     lines += _counts(run)
     for vote in votes:
         lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
+
+
+def _reparsed(run: RunArrays) -> list[str]:
+    if run.reparsed is None:
+        return []
+    lines = [f"texts read again by this parser: {run.reparsed:,} readings differ"]
+    if run.quotable:
+        lines.append(
+            "read without the responses, which are not at hand: a quote may be taken as a score"
+        )
+    return lines
 
 
 def _no_games(run: RunArrays) -> str:
