@@ -11,8 +11,6 @@ from typing import Any
 from grmeval.errors import ConfigError, StoreError
 
 __all__ = [
-    "open_parquet",
-    "read_parquet",
     "read_toml",
     "sync",
     "write_json",
@@ -51,26 +49,6 @@ def write_json(path: Path, content: Any) -> Path:
     return write_text(
         path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     )
-
-
-def open_parquet(source: Path | bytes, **more: Any) -> Any:
-    """A `pyarrow.parquet.ParquetFile`; ArrowException or OSError where it is none.
-
-    Without pyarrow's threads, here (`pre_buffer`) and in what is read of it (`use_threads`): they outlive
-    the call, and end the process with SIGABRT when it exits too soon after (apache/arrow issues 33975,
-    34314).
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    opened = pa.BufferReader(source) if isinstance(source, bytes) else source
-    return pq.ParquetFile(opened, pre_buffer=False, **more)
-
-
-def read_parquet(source: Path | bytes, columns: list[str] | None = None) -> Any:
-    """A Parquet file as an Arrow table; ArrowException or OSError where it is none."""
-    with open_parquet(source) as file:
-        return file.read(columns, use_threads=False)
 
 
 def read_toml(path: Path, said: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from grmeval.errors import StoreError
 from grmeval.files import sync
+from grmeval.parquet import parquet_writer
 from grmeval.store.journal import parse_line, read_journal
 from grmeval.store.samples import ROW_GROUP, SAMPLES, SampleKey, read_rows, sample_schema
 
@@ -38,16 +39,13 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
     StoreError leaves what was there.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schema, target = sample_schema(), folder / SAMPLES
     temporary = folder / f"{SAMPLES}.tmp"
     rows: list[tuple[Any, ...]] = []
     last = None
     try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", write_page_checksum=True
-        ) as writer:
+        with parquet_writer(temporary, schema) as writer:
             for key, row in keyed:
                 if key == last:
                     continue

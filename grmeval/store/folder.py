@@ -22,8 +22,9 @@ from grmeval import __version__
 from grmeval.benches import BenchSpec
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import read_parquet, write_json, write_text
+from grmeval.files import write_json, write_text
 from grmeval.items import Sample
+from grmeval.parquet import read_parquet
 from grmeval.store.environment import now
 from grmeval.store.fold import fold
 from grmeval.store.items import write_items

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from grmeval.errors import StoreError
-from grmeval.files import open_parquet
 from grmeval.items import Key
+from grmeval.parquet import ParquetFile
 from grmeval.store.folder import RunFolder
 from grmeval.store.journal import parse_line, read_journal
 from grmeval.store.samples import LATER, SAMPLES, SampleKey, sample_schema, with_later
@@ -34,17 +34,17 @@ def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
 def _stored(path: Path, key: Key) -> list[dict[str, Any]]:
     """An item's rows of samples.parquet; texts are read only of the row groups that hold it.
 
-    Not by pyarrow's filters, which leave threads behind: see `grmeval.files.open_parquet`.
+    Not by pyarrow's filters, which leave threads behind: see `grmeval.parquet.ParquetFile`.
     """
     import pyarrow.compute as pc
 
     rows: list[dict[str, Any]] = []
-    with open_parquet(path) as file:
-        for group in range(file.num_row_groups):
-            names = file.read_row_group(group, columns=list(key._fields), use_threads=False)
+    with ParquetFile(path) as file:
+        for group in range(file.row_groups):
+            names = file.row_group(group, key._fields)
             mine = pc.and_(*(pc.equal(names[n], value) for n, value in key._asdict().items()))
             if pc.any(mine).as_py():
-                found = file.read_row_group(group, use_threads=False).filter(mine)
+                found = file.row_group(group).filter(mine)
                 rows += with_later(found, sample_schema().names).to_pylist()
     return rows
 
@@ -61,14 +61,14 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
         with folder.reading() as paths:
             stored = None
             if (path := folder.path / SAMPLES).exists():
-                stored = opened.enter_context(open_parquet(path))
+                stored = opened.enter_context(ParquetFile(path))
             journals = [(p, opened.enter_context(p.open("rb"))) for p in paths if p.stat().st_size]
         fresh = _index(journals)
         if stored:
             read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
-            absent = LATER - set(stored.schema_arrow.names)
+            absent = LATER - set(stored.schema.names)
             there = [name for name in read if name not in absent]
-            for batch in stored.iter_batches(size, columns=there, use_threads=False):
+            for batch in stored.batches(size, there):
                 if fresh:
                     for row in zip(*(batch.column(n).to_pylist() for n in KEY), strict=True):
                         fresh.pop(SampleKey(*row), None)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from grmeval import __version__
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import read_parquet, sync, write_json, write_with
+from grmeval.files import sync, write_json, write_with
+from grmeval.parquet import read_parquet, write_parquet
 from grmeval.store.environment import now
 from grmeval.store.journal import LineWriter, read_lines
 from grmeval.store.lock import lock
@@ -204,17 +205,13 @@ class RewardFile:
 
     def fold(self) -> None:
         """Put the journal's rows into the folded file, sorted; the journal goes last. Inside `writer`."""
-        import pyarrow.parquet as pq
-
         journal = self._path("jsonl")
         if not journal.exists():
             return
         if journal.stat().st_size:
             table = reward_rows(self.run, self.name, list(RewardRow._fields))
             table = table.sort_by([(name, "ascending") for name in SampleKey._fields])
-            write_with(
-                self._path("parquet"), lambda path: pq.write_table(table, path, compression="zstd")
-            )
+            write_with(self._path("parquet"), lambda path: write_parquet(path, table))
         journal.unlink()
         sync(journal.parent)
 
