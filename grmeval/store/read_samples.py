@@ -9,7 +9,7 @@ from grmeval.errors import StoreError
 from grmeval.items import Key
 from grmeval.parquet import ParquetFile
 from grmeval.store.folder import RunFolder
-from grmeval.store.journal import parse_line, read_journal
+from grmeval.store.journal import SAMPLE, read_journal, read_lines, row_at
 from grmeval.store.samples import LATER, SAMPLES, SampleKey, sample_schema, with_later
 
 __all__ = ["item_samples", "sample_batches"]
@@ -62,7 +62,7 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
             stored = None
             if (path := folder.path / SAMPLES).exists():
                 stored = opened.enter_context(ParquetFile(path))
-            journals = [(p, opened.enter_context(p.open("rb"))) for p in paths if p.stat().st_size]
+            journals = [(opened.enter_context(p.open("rb")), p) for p in paths if p.stat().st_size]
         fresh = _index(journals)
         if stored:
             read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
@@ -76,28 +76,19 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
         schema = pa.schema([sample_schema().field(name) for name in columns])
         left = sorted(fresh.items())
         for start in range(0, len(left), size):
-            rows = [_row(journals[n], offset) for _, (n, offset) in left[start : start + size]]
+            some = left[start : start + size]
+            rows = [row_at(*journals[n], offset) for _, (n, offset) in some]
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _index(journals: Sequence[tuple[Path, BinaryIO]]) -> dict[SampleKey, tuple[int, int]]:
-    """Where the first row of each key is: (journal, offset). A torn last line is none."""
+def _index(journals: Sequence[tuple[BinaryIO, Path]]) -> dict[SampleKey, tuple[int, int]]:
+    """Where the first row of each key is: (journal, offset)."""
     found: dict[SampleKey, tuple[int, int]] = {}
-    for at, (path, file) in enumerate(journals):
-        offset = 0
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            row = parse_line(line, path, number)
-            found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
-            offset += len(line)
+    for at, (file, path) in enumerate(journals):
+        for offset, _, row in read_lines(file, path, SAMPLE):
+            if row is not None:
+                found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
     return found
-
-
-def _row(journal: tuple[Path, BinaryIO], offset: int) -> dict[str, Any]:
-    path, file = journal
-    file.seek(offset)
-    return parse_line(file.readline(), path, 0)
 
 
 @contextlib.contextmanager

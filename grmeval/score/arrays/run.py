@@ -12,7 +12,7 @@ from grmeval.benches import BenchSpec
 from grmeval.score.arrays.columns import Items, Rows
 from grmeval.score.arrays.rewards import Read, Rewards, read_rewards
 from grmeval.score.arrays.tokens import Taken, taken
-from grmeval.store import RunFolder, reading_judge
+from grmeval.store import RunFolder, damaged, reading_judge
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -60,7 +60,8 @@ class RunArrays:
     section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
     `unit` numbers what gets a verdict: an item, or a group of items.
     `parsers`: the versions of the parser that read the counted judgements. `limited`: --limit left items
-    out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
+    out. `k_meta`: samples that the vote `meta` keeps; None: half of k. `damaged`: what is to be said of lines
+    that could not be read.
     """
 
     path: Path
@@ -92,6 +93,7 @@ class RunArrays:
     parsers: tuple[int, ...]
     reparsed: int | None
     k_meta: int | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -209,6 +211,7 @@ def read_run(
         parsers=tuple(np.unique(rows.parser[counted]).tolist()),
         reparsed=int(rows.changed.sum()) if reparse else None,
         k_meta=k_meta,
+        damaged=tuple(damaged(folder)),
     )
 
 

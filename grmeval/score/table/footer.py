@@ -60,6 +60,7 @@ def footer(
         lines.append(f"k={k} from up to {most} stored samples: mean over subsets, {how}")
     if run.reparsed is not None:
         lines.append(f"texts read again by this parser: {run.reparsed:,} readings differ")
+    lines += run.damaged
     lines += _counts(run)
     for vote in votes:
         lines += _meta(run, vote, k)
