@@ -152,7 +152,7 @@ class RunFolder:
             return found.append_column(
                 "section", pa.array([place[subset] for subset in subsets], pa.int16())
             )
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError, UnicodeError) as error:
             raise StoreError(
                 f"{self.path / 'items.parquet'}: damaged or missing: {error}; move it away, and the same "
                 "`grmeval run` writes it again"

@@ -57,7 +57,7 @@ def stored_ranks(path: Path) -> dict[Key, int]:
         return {}
     try:
         found = read_parquet(path / "items.parquet", ["subset", "id", "rank"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeError) as error:
         raise StoreError(
             f"{path / 'items.parquet'}: damaged: {error}; move it away to have it written again"
         ) from None

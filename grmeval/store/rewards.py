@@ -111,7 +111,7 @@ def reward_rows(run: Path, name: str, columns: list[str]) -> Any:
     if path.exists():
         try:
             stored = _complete(read_parquet(path))
-        except (pa.ArrowException, KeyError, OSError) as error:
+        except (pa.ArrowException, KeyError, OSError, UnicodeError) as error:
             raise StoreError(
                 f"{path}: damaged: {error}; move it away, and score its samples again"
             ) from None

@@ -204,7 +204,8 @@ def test_a_changed_byte_gives_rows_or_a_named_error(tmp_path: Path, name: str) -
     folder, rng = sampled(tmp_path, k=1), np.random.default_rng(0)
     scattered(folder, 0)
     path = folder.path / name
-    whole, said = path.read_bytes(), []
+    whole = path.read_bytes()
+    said: list[str] = []
     places, changes = rng.integers(len(whole), size=100), rng.integers(1, 256, size=100)
     for place, change in zip(places.tolist(), changes.tolist(), strict=True):
         damaged = bytearray(whole)
