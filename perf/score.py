@@ -23,9 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from grmeval.files import read_parquet
+from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import SAMPLES, RunFolder, sample_schema
 
 K = 32
@@ -94,9 +93,8 @@ def make_run(folder: Path, items: int, n: int, chars: int) -> Path:
     subprocess.run(run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     path = next(results.glob("*/*/*/run.json")).parent
     written = samples(read_parquet(path / "items.parquet", ["subset", "id"]), n, chars)
-    pq.write_table(
-        written, path / SAMPLES, row_group_size=8192, compression="zstd", write_page_checksum=True
-    )
+    with parquet_writer(path / SAMPLES, written.schema) as writer:
+        writer.write_table(written, row_group_size=8192)
     RunFolder(path).update(asked={"k": K, "limit": None})
     return path
 

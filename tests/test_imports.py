@@ -30,7 +30,7 @@ LAYERS = (
     ("store",),
     ("benches", "judges", "engines", "config"),
     ("remote",),
-    ("files",),
+    ("files", "parquet"),
     ("items", "errors", "resources", "interrupts"),
 )
 # The rooms of a house; `*`: the files that lie in it beside its rooms.

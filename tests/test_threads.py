@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pyarrow.parquet
-from grmeval.files import read_parquet
 from grmeval.items import Key
+from grmeval.parquet import read_parquet
 from grmeval.store.samples import read_rows
 from grmeval.runs.imports.judgement_file import read_judgements
 from grmeval.store.read_samples import item_samples, sample_batches

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import DataError
-from grmeval.files import read_parquet
+from grmeval.parquet import read_parquet
 
 __all__ = ["read_rows"]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -101,6 +102,13 @@ def _say(message: str) -> None:
         print(printable(message), file=sys.stderr)
 
 
+class _Said(logging.Handler):
+    """What is no error but must be known, such as a damaged line that was left out."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(f"note: {record.getMessage()}")
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -160,6 +168,7 @@ def main() -> None:
     from grmeval.cli.child import leave_with_parent
 
     leave_with_parent()
+    logging.getLogger("grmeval").handlers = [_Said()]
     _ready_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
         _say(f"error: {_text(garbled[0])}: not UTF-8 text")

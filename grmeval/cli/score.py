@@ -44,7 +44,7 @@ def score(
     """Score a run again: vote, k, rules; no model needed."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.cli.settings import results_folder, scoring
-    from grmeval.errors import Incomplete
+    from grmeval.errors import Incomplete, StoreError
     from grmeval.score import score as score_run
     from grmeval.store import RunFolder, find_run, origin
     from grmeval.store import reparse as rewrite
@@ -62,6 +62,10 @@ def score(
     show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed)
     if as_json:
         print_accuracy_json([result], printed)
+    if result.damaged:
+        raise StoreError(
+            f"{'; '.join(result.damaged)}; the command that wrote them asks for what is missing"
+        )
     if result.missing:
         whence = origin(folder.record["identity"]).grows
         raise Incomplete(f"{result.missing:,} samples of this k are missing; {whence}")

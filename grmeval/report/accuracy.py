@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.files import write_with
+from grmeval.parquet import write_parquet
 from grmeval.report.grid import (
     SHORTEST_NAME,
     Column,
@@ -103,14 +104,12 @@ def _beside_notes(printed: Mapping[str, Mapping[str, Published]]) -> list[str]:
 
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
     """accuracy.csv, .md, .json and verdicts.parquet."""
-    import pyarrow.parquet as pq
-
     paths = write_grid(folder / "accuracy", result, _accuracy_columns(result.rows))
     if result.verdicts is None:
         return paths
     verdicts = write_with(
         folder / "verdicts.parquet",
-        lambda path: pq.write_table(result.verdicts, path, compression="zstd"),
+        lambda path: write_parquet(path, result.verdicts),
     )
     return [*paths, verdicts]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import ConfigError, StoreError, nearest
-from grmeval.files import read_parquet, write_with
+from grmeval.files import write_with
+from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
 __all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
@@ -137,16 +138,11 @@ def _jsonl(batches: Iterable[Any], path: Path) -> None:
 
 
 def _parquet(batches: Iterable[Any], path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    writer = None
-    try:
-        for batch in batches:
-            writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
+    batches = iter(batches)
+    first = next(batches)
+    with parquet_writer(path, first.schema) as writer:
+        for batch in chain([first], batches):
             writer.write_table(batch)
-    finally:
-        if writer:
-            writer.close()
 
 
 def _lines(batch: Any) -> Iterator[str]:

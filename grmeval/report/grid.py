@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 SHORTEST_NAME = 12
-_UNSEEN = ("verdicts",)
-"""Fields of a result that are files of their own."""
+_UNSEEN = ("verdicts", "damaged")
+"""Fields of a result that are files of their own, or among the notes."""
 
 
 class Column(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.errors import ConfigError, GrmevalError
-from grmeval.files import read_parquet
+from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
 from grmeval.store import SAMPLES, RunFolder, all_runs
 
@@ -172,17 +172,18 @@ def _settings(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _samples(path: Path) -> int | None:
     """Folded rows by the file's footer, others by their journals' lines: right even after a kill."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        stored = path / SAMPLES
-        count = pq.read_metadata(stored).num_rows if stored.exists() else 0
+        count = 0
+        if (path / SAMPLES).exists():
+            with ParquetFile(path / SAMPLES) as stored:
+                count = stored.rows
         for journal in (path / "journal").glob("*.jsonl"):
             with journal.open("rb") as file:
                 count += sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     except (pa.ArrowException, OSError):
         return None
-    return int(count)
+    return count
 
 
 def _items(path: Path, limit: int | None) -> int | None:

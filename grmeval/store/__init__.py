@@ -3,6 +3,7 @@
 Open folder.py first: what lies in a run folder, and who writes it. find.py is how a command finds one.
 """
 
+from grmeval.store.damage import damaged
 from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import all_runs, find_item, find_run, latest
 from grmeval.store.folder import RunFolder, run_id
@@ -44,6 +45,7 @@ __all__ = [
     "SampleKey",
     "all_runs",
     "commit",
+    "damaged",
     "find_item",
     "find_run",
     "is_meta_vote",

@@ -11,25 +11,29 @@ from typing import Any
 
 from grmeval.errors import StoreError
 from grmeval.files import sync
-from grmeval.store.journal import parse_line, read_journal
+from grmeval.parquet import parquet_writer
+from grmeval.store.journal import SAMPLE, damage, put_away, read_lines, row_at
 from grmeval.store.samples import ROW_GROUP, SAMPLES, SampleKey, read_rows, sample_schema
 
 __all__ = ["fold", "write_samples"]
 
 
-def fold(folder: Path, journals: list[Path]) -> None:
-    """Merge journals into samples.parquet; the first row of a key wins, the parquet's before all."""
+def fold(folder: Path, journals: list[Path]) -> list[str]:
+    """Merge journals into samples.parquet; the first row of a key wins, the parquet's before all.
+
+    Gives what to say of damaged lines.
+    """
+    index, damaged = _index(journals)
     if any(journal.stat().st_size for journal in journals):
-        _merge(folder, journals)
-    for journal in journals:
-        journal.unlink()
-
-
-def _merge(folder: Path, journals: list[Path]) -> None:
-    names = sample_schema().names
-    old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
-    new = _sorted_journals(journals, names)
-    write_samples(folder, heapq.merge(old, new, key=lambda pair: pair[0]))
+        names = sample_schema().names
+        old = ((SampleKey(*row[:3]), row) for row in read_rows(folder, names))
+        new = _sorted_journals(journals, index, names)
+        write_samples(folder, heapq.merge(old, new, key=lambda pair: pair[0]))
+    return [
+        said
+        for journal, lines in zip(journals, damaged, strict=True)
+        for said in put_away(journal, lines)
+    ]
 
 
 def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]]]) -> None:
@@ -38,16 +42,13 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
     StoreError leaves what was there.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schema, target = sample_schema(), folder / SAMPLES
     temporary = folder / f"{SAMPLES}.tmp"
     rows: list[tuple[Any, ...]] = []
     last = None
     try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", write_page_checksum=True
-        ) as writer:
+        with parquet_writer(temporary, schema) as writer:
             for key, row in keyed:
                 if key == last:
                     continue
@@ -69,20 +70,29 @@ def write_samples(folder: Path, keyed: Iterable[tuple[SampleKey, tuple[Any, ...]
         ) from None
 
 
-def _sorted_journals(
-    journals: list[Path], names: list[str]
-) -> Iterator[tuple[SampleKey, tuple[Any, ...]]]:
-    """Rows of all journals by key: an index of offsets is sorted, texts are read as they are wanted."""
+def _index(journals: list[Path]) -> tuple[list[tuple[SampleKey, int, int]], list[list[str]]]:
+    """(key, journal, offset) of every row, sorted; of each journal, what to say of damaged lines."""
     index = []
+    damaged: list[list[str]] = [[] for _ in journals]
     for number, journal in enumerate(journals):
-        for offset, row in read_journal(journal):
-            index.append((SampleKey(row["subset"], row["id"], row["j"]), number, offset))
-    index.sort()
+        with journal.open("rb") as file:
+            for line in read_lines(file, journal, SAMPLE):
+                if line.row is None:
+                    damaged[number].append(damage(journal, line))
+                else:
+                    key = SampleKey(*(line.row[name] for name in SampleKey._fields))
+                    index.append((key, number, line.offset))
+    return sorted(index), damaged
+
+
+def _sorted_journals(
+    journals: list[Path], index: list[tuple[SampleKey, int, int]], names: list[str]
+) -> Iterator[tuple[SampleKey, tuple[Any, ...]]]:
+    """Rows of all journals in the order of the index: texts are read as they are wanted."""
     files = [journal.open("rb") for journal in journals]
     try:
         for key, number, offset in index:
-            files[number].seek(offset)
-            row = parse_line(files[number].readline(), journals[number], 0)
+            row = row_at(files[number], journals[number], offset)
             yield key, tuple(row[name] for name in names)
     finally:
         for file in files:

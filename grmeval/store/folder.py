@@ -8,8 +8,8 @@ locks/            who writes: `all`, or one shard
 """
 
 import contextlib
-import hashlib
 import json
+import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,13 +22,15 @@ from grmeval import __version__
 from grmeval.benches import BenchSpec
 from grmeval.config import Shard
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import read_parquet, write_json, write_text
+from grmeval.files import write_text
 from grmeval.items import Sample
+from grmeval.parquet import read_parquet
 from grmeval.store.environment import now
 from grmeval.store.fold import fold
 from grmeval.store.items import write_items
 from grmeval.store.journal import JournalWriter
 from grmeval.store.lock import lock
+from grmeval.store.record import content_id, read_record, write_record
 from grmeval.store.samples import SampleKey, read_rows, sample_schema, stored_keys, totals
 
 __all__ = ["FORMAT", "Launch", "RunFolder", "run_id"]
@@ -42,6 +44,8 @@ grmeval leaves texts out of what it exports and shows of this run, unless --text
 """
 """A file of this name lies in the run's folder."""
 
+_LOG = logging.getLogger(__name__)
+
 _RECORD = {"identity": dict, "spec": dict, "launches": list, "asked": dict, "config": dict}
 """What run.json holds in any case."""
 
@@ -51,8 +55,7 @@ LOCK_SECONDS = 600.0
 
 def run_id(identity: Mapping[str, Any]) -> str:
     """12 hex digits of the hash over all identity fields."""
-    text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return content_id(identity)
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class RunFolder:
                 if not (path / "run.json").exists():
                     write_items(path, items())
                     record = {"format": FORMAT, "identity": identity, "launches": []} | first
-                    write_json(path / "run.json", record)
+                    write_record(path / "run.json", record)
                 if not (path / "items.parquet").exists():  # someone tidied up
                     write_items(path, items())
         except OSError as error:
@@ -109,11 +112,11 @@ class RunFolder:
     def _read_record(self) -> dict[str, Any]:
         path = self.path / "run.json"
         try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            record = read_record(path)
             version = int(record["format"])
         except FileNotFoundError:
             raise ConfigError(f"{self.path}: not a run folder: it has no run.json") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
                 f"{path}: cannot be read: {error}; restore it, or move the run's folder away"
             ) from None
@@ -130,7 +133,7 @@ class RunFolder:
         """Change fields of run.json, whatever other writers changed meanwhile."""
         with lock(self.path / "locks" / "store", LOCK_SECONDS):
             self.record = self._read_record() | changes
-            write_json(self.path / "run.json", self.record)
+            write_record(self.path / "run.json", self.record)
 
     # ------------------------------------------------------------------ reading
 
@@ -149,7 +152,7 @@ class RunFolder:
             return found.append_column(
                 "section", pa.array([place[subset] for subset in subsets], pa.int16())
             )
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError, UnicodeError) as error:
             raise StoreError(
                 f"{self.path / 'items.parquet'}: damaged or missing: {error}; move it away, and the same "
                 "`grmeval run` writes it again"
@@ -229,7 +232,7 @@ class RunFolder:
                     **facts,
                 }
             )
-            write_json(self.path / "run.json", self.record)
+            write_record(self.path / "run.json", self.record)
         with JournalWriter(self.path / "journal" / f"{name}.jsonl") as journal:
             yield Launch(name, engine_seed, journal)
 
@@ -240,7 +243,7 @@ class RunFolder:
             for launch in self.record["launches"]:
                 if launch["name"] == name:
                     launch.update(facts)
-            write_json(self.path / "run.json", self.record)
+            write_record(self.path / "run.json", self.record)
 
     def fold(self, shard: Shard | None) -> None:
         """Fold all journals, unless another shard is being written: the last writer does it."""
@@ -250,9 +253,10 @@ class RunFolder:
                     held.enter_context(lock(self.path / "locks" / f"write-{name}", 0.0))
                 except StoreError:
                     return
-            fold(self.path, journals)
+            for said in fold(self.path, journals):
+                _LOG.warning(said)
             record = self._read_record() | {"totals": totals(self.path)}
-            write_json(self.path / "run.json", record)
+            write_record(self.path / "run.json", record)
             self.record = record
 
     def merge(self, other: "RunFolder") -> int:
@@ -301,5 +305,5 @@ class RunFolder:
                     name = f"{len(self.record['launches']):04d}" + (f"-{shard}" if shard else "")
                     renamed[launch["name"]] = name
                     self.record["launches"].append(launch | {"name": name, "merged": number})
-            write_json(self.path / "run.json", self.record)
+            write_record(self.path / "run.json", self.record)
         return renamed

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import StoreError
-from grmeval.files import read_parquet, write_with
+from grmeval.files import write_with
 from grmeval.items import Item, Key
+from grmeval.parquet import read_parquet, write_parquet
 
 __all__ = ["items_table", "stored_ranks", "write_items"]
 
@@ -45,9 +46,7 @@ def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
 
 def write_items(path: Path, table: Any) -> None:
     """Put a table of `items_table` into a run's folder."""
-    import pyarrow.parquet as pq
-
-    write_with(path / "items.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
+    write_with(path / "items.parquet", lambda file: write_parquet(file, table))
 
 
 def stored_ranks(path: Path) -> dict[Key, int]:
@@ -58,7 +57,7 @@ def stored_ranks(path: Path) -> dict[Key, int]:
         return {}
     try:
         found = read_parquet(path / "items.parquet", ["subset", "id", "rank"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeError) as error:
         raise StoreError(
             f"{path / 'items.parquet'}: damaged: {error}; move it away to have it written again"
         ) from None

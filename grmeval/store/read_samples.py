@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from grmeval.errors import StoreError
-from grmeval.files import open_parquet
 from grmeval.items import Key
+from grmeval.parquet import ParquetFile
 from grmeval.store.folder import RunFolder
-from grmeval.store.journal import parse_line, read_journal
+from grmeval.store.journal import SAMPLE, read_journal, read_lines, row_at
 from grmeval.store.samples import LATER, SAMPLES, SampleKey, sample_schema, with_later
 
 __all__ = ["item_samples", "sample_batches"]
@@ -34,17 +34,17 @@ def item_samples(folder: RunFolder, key: Key) -> list[dict[str, Any]]:
 def _stored(path: Path, key: Key) -> list[dict[str, Any]]:
     """An item's rows of samples.parquet; texts are read only of the row groups that hold it.
 
-    Not by pyarrow's filters, which leave threads behind: see `grmeval.files.open_parquet`.
+    Not by pyarrow's filters, which leave threads behind: see `grmeval.parquet.ParquetFile`.
     """
     import pyarrow.compute as pc
 
     rows: list[dict[str, Any]] = []
-    with open_parquet(path) as file:
-        for group in range(file.num_row_groups):
-            names = file.read_row_group(group, columns=list(key._fields), use_threads=False)
+    with ParquetFile(path) as file:
+        for group in range(file.row_groups):
+            names = file.row_group(group, key._fields)
             mine = pc.and_(*(pc.equal(names[n], value) for n, value in key._asdict().items()))
             if pc.any(mine).as_py():
-                found = file.read_row_group(group, use_threads=False).filter(mine)
+                found = file.row_group(group).filter(mine)
                 rows += with_later(found, sample_schema().names).to_pylist()
     return rows
 
@@ -61,14 +61,14 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
         with folder.reading() as paths:
             stored = None
             if (path := folder.path / SAMPLES).exists():
-                stored = opened.enter_context(open_parquet(path))
-            journals = [(p, opened.enter_context(p.open("rb"))) for p in paths if p.stat().st_size]
+                stored = opened.enter_context(ParquetFile(path))
+            journals = [(opened.enter_context(p.open("rb")), p) for p in paths if p.stat().st_size]
         fresh = _index(journals)
         if stored:
             read = list(dict.fromkeys([*columns, *(KEY if fresh else ())]))
-            absent = LATER - set(stored.schema_arrow.names)
+            absent = LATER - set(stored.schema.names)
             there = [name for name in read if name not in absent]
-            for batch in stored.iter_batches(size, columns=there, use_threads=False):
+            for batch in stored.batches(size, there):
                 if fresh:
                     for row in zip(*(batch.column(n).to_pylist() for n in KEY), strict=True):
                         fresh.pop(SampleKey(*row), None)
@@ -76,28 +76,19 @@ def sample_batches(folder: RunFolder, columns: list[str], size: int) -> Iterator
         schema = pa.schema([sample_schema().field(name) for name in columns])
         left = sorted(fresh.items())
         for start in range(0, len(left), size):
-            rows = [_row(journals[n], offset) for _, (n, offset) in left[start : start + size]]
+            some = left[start : start + size]
+            rows = [row_at(*journals[n], offset) for _, (n, offset) in some]
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _index(journals: Sequence[tuple[Path, BinaryIO]]) -> dict[SampleKey, tuple[int, int]]:
-    """Where the first row of each key is: (journal, offset). A torn last line is none."""
+def _index(journals: Sequence[tuple[BinaryIO, Path]]) -> dict[SampleKey, tuple[int, int]]:
+    """Where the first row of each key is: (journal, offset)."""
     found: dict[SampleKey, tuple[int, int]] = {}
-    for at, (path, file) in enumerate(journals):
-        offset = 0
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            row = parse_line(line, path, number)
-            found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
-            offset += len(line)
+    for at, (file, path) in enumerate(journals):
+        for offset, _, row in read_lines(file, path, SAMPLE):
+            if row is not None:
+                found.setdefault(SampleKey(row["subset"], row["id"], row["j"]), (at, offset))
     return found
-
-
-def _row(journal: tuple[Path, BinaryIO], offset: int) -> dict[str, Any]:
-    path, file = journal
-    file.seek(offset)
-    return parse_line(file.readline(), path, 0)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ NAME.parquet   the journals folded: subset, id, j, reward, what the launch of th
 
 import contextlib
 import json
+import logging
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,21 +15,26 @@ from typing import Any, NamedTuple
 
 from grmeval import __version__
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import read_parquet, sync, write_json, write_with
+from grmeval.files import sync, write_with
+from grmeval.parquet import read_parquet, write_parquet
 from grmeval.store.environment import now
-from grmeval.store.journal import LineWriter, read_lines
+from grmeval.store.journal import Form, LineWriter, damaged_lines, put_away, read_lines
 from grmeval.store.lock import lock
+from grmeval.store.record import read_record, write_record
 from grmeval.store.samples import SampleKey
 
 __all__ = [
     "REWARDS",
     "RewardFile",
     "RewardRow",
+    "damaged_rewards",
     "is_meta_vote",
     "reward_names",
     "reward_records",
     "reward_rows",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 REWARDS = "rewards"
 FORMAT = 1
@@ -55,6 +61,9 @@ class RewardRow(NamedTuple):
     cached_tokens: int = 0
 
 
+_LINE = Form(frozenset(RewardRow._fields), frozenset(RewardRow._field_defaults))
+
+
 def reward_names(run: Path) -> list[str]:
     """The meta models that there are rewards of, folded or not."""
     files = (run / REWARDS).glob("*")
@@ -64,13 +73,27 @@ def reward_names(run: Path) -> list[str]:
 
 
 def reward_records(run: Path) -> dict[str, dict[str, Any]]:
-    """What NAME.json says of each; {} of one that was made elsewhere, or that cannot be read."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in reward_names(run):
-        found[name] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            found[name] = dict(json.loads((run / REWARDS / f"{name}.json").read_text("utf-8")))
-    return found
+    """What NAME.json says of each; {} of one that was made elsewhere. StoreError: damaged."""
+    return {name: _record(run / REWARDS / f"{name}.json") or {} for name in reward_names(run)}
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """A meta model's record; None: there is none."""
+    try:
+        return read_record(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}; restore it, or move it away") from None
+
+
+def damaged_rewards(run: Path) -> list[str]:
+    """What to say of each damaged line of a journal of rewards."""
+    return [
+        said
+        for name in reward_names(run)
+        for said in damaged_lines(run / REWARDS / f"{name}.jsonl", _LINE)
+    ]
 
 
 def reward_rows(run: Path, name: str, columns: list[str]) -> Any:
@@ -88,7 +111,7 @@ def reward_rows(run: Path, name: str, columns: list[str]) -> Any:
     if path.exists():
         try:
             stored = _complete(read_parquet(path))
-        except (pa.ArrowException, KeyError, OSError) as error:
+        except (pa.ArrowException, KeyError, OSError, UnicodeError) as error:
             raise StoreError(
                 f"{path}: damaged: {error}; move it away, and score its samples again"
             ) from None
@@ -140,14 +163,11 @@ def _journaled(path: Path) -> list[dict[str, Any]]:
     """The rows of a journal, the last of a key; [] without one."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     try:
-        for _, number, line in read_lines(path):
-            try:
-                row = RewardRow(**json.loads(line))
-            except (ValueError, TypeError) as error:
-                raise StoreError(
-                    f"{path}, line {number}: damaged ({error}); move the file away to score its samples again"
-                ) from None
-            found[row[:3]] = row._asdict()
+        with path.open("rb") as file:
+            for line in read_lines(file, path, _LINE):
+                if line.row is not None:
+                    row = RewardRow(**line.row)
+                    found[row[:3]] = row._asdict()
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -166,21 +186,20 @@ class RewardFile:
     def check(self, identity: Mapping[str, Any]) -> None:
         """ConfigError: under this name lie the rewards of another meta model, or of another prompt."""
         path, there = self._path("json"), self._path("parquet").exists()
-        try:
-            self.record = json.loads(path.read_text(encoding="utf-8"))
-            known: dict[str, Any] = self.record["identity"]
-            list(self.record["launches"])
-        except FileNotFoundError:
+        record = _record(path)
+        if record is None:
             if there:
                 raise ConfigError(
                     f"{self._path('parquet')}: rewards that were not made here: --name OTHER keeps both"
-                ) from None
+                )
             self.record = {"format": FORMAT, "identity": dict(identity), "launches": []}
             return
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}: cannot be read: {error}; restore it, or move it away"
-            ) from None
+        try:
+            known: dict[str, Any] = record["identity"]
+            list(record["launches"])
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"{path}: damaged: {error}; restore it, or move it away") from None
+        self.record = record
         wanted = json.loads(json.dumps(identity))
         if unlike := sorted(
             n for n in known.keys() | wanted.keys() if known.get(n) != wanted.get(n)
@@ -204,18 +223,16 @@ class RewardFile:
 
     def fold(self) -> None:
         """Put the journal's rows into the folded file, sorted; the journal goes last. Inside `writer`."""
-        import pyarrow.parquet as pq
-
         journal = self._path("jsonl")
         if not journal.exists():
             return
+        damaged = damaged_lines(journal, _LINE)
         if journal.stat().st_size:
             table = reward_rows(self.run, self.name, list(RewardRow._fields))
             table = table.sort_by([(name, "ascending") for name in SampleKey._fields])
-            write_with(
-                self._path("parquet"), lambda path: pq.write_table(table, path, compression="zstd")
-            )
-        journal.unlink()
+            write_with(self._path("parquet"), lambda path: write_parquet(path, table))
+        for said in put_away(journal, damaged):
+            _LOG.warning(said)
         sync(journal.parent)
 
     @contextlib.contextmanager
@@ -234,7 +251,7 @@ class RewardFile:
 
     def save(self) -> None:
         """Write NAME.json."""
-        write_json(self._path("json"), self.record)
+        write_record(self._path("json"), self.record)
 
     def _path(self, ending: str) -> Path:
         return self._stem.with_name(f"{self.name}.{ending}")

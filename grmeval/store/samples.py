@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grmeval.errors import StoreError
-from grmeval.files import open_parquet
+from grmeval.parquet import ParquetFile
 from grmeval.store.journal import LATER, read_journal
 
 __all__ = [
@@ -112,13 +112,13 @@ def read_batches(folder: Path, columns: list[str]) -> Iterator[Any]:
     path = folder / SAMPLES
     if not path.exists():
         return
-    with named_damage(path), open_parquet(path, page_checksum_verification=True) as file:
-        found, known = file.schema_arrow, sample_schema()
+    with named_damage(path), ParquetFile(path) as file:
+        found, known = file.schema, sample_schema()
         absent = LATER - set(found.names)
         if not found.equals(pa.schema([f for f in known if f.name not in absent])):
             raise pa.ArrowInvalid("its columns are not those of samples")
         stored = [name for name in columns if name not in absent]
-        for batch in file.iter_batches(ROW_GROUP, columns=stored, use_threads=False):
+        for batch in file.batches(ROW_GROUP, stored):
             yield with_later(batch, columns)
 
 

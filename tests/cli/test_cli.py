@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grmeval.store import latest
-from tests.helpers import ENVIRONMENT, grmeval, left_early, process
+from tests.helpers import ENVIRONMENT, grmeval, left_early, process, unchecked
 
 FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
 
@@ -173,7 +173,7 @@ def test_a_larger_k_than_was_sampled_is_incomplete(tmp_path: Path) -> None:
 
 def test_a_bug_is_a_message_and_debug_a_traceback(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
-    record = latest(tmp_path) / "run.json"
+    record = unchecked(latest(tmp_path) / "run.json")
     record.write_text(record.read_text().replace('"limit"', '"limes"'))
     found = process("score", latest(tmp_path))
     assert (found.returncode, "bug in grmeval" in found.stderr) == (1, True)

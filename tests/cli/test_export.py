@@ -80,7 +80,9 @@ def stored(folder: RunFolder) -> list[dict[str, Any]]:
     items = {(row["subset"], row["id"]): row for row in folder.items().to_pylist()}
     rows = pq.read_table(folder.path / "samples.parquet").to_pylist()
     for line in (folder.path / "journal" / "0008.jsonl").read_bytes().split(b"\n")[:-1]:
-        rows.append(json.loads(line) | {"launch": "0008"})
+        row = json.loads(line) | {"launch": "0008"}
+        del row["crc"]
+        rows.append(row)
     found = []
     for row in rows:
         item = items[(row["subset"], row["id"])]

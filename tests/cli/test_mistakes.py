@@ -15,7 +15,7 @@ import pytest
 
 from grmeval.runs import configure, prepare
 from grmeval.store import latest
-from tests.helpers import ENVIRONMENT, command, grmeval, journaled, rows, running, until
+from tests.helpers import ENVIRONMENT, command, grmeval, journaled, rows, running, unchecked, until
 
 FAKE = ("run", "--engine", "fake", "--k", 2)
 ROW = {"prompt": "2 + 2?", "responses": ["4", "5"], "quality": [1, 0]}
@@ -274,14 +274,23 @@ def test_a_torn_last_line_is_asked_for_again(tmp_path: Path, dead: Path) -> None
     assert "111 samples of" in goes_on(tmp_path)
 
 
-def test_a_line_damaged_in_mid_file_is_named(tmp_path: Path, dead: Path) -> None:
-    before = dead.read_bytes()
-    dead.write_bytes(before.replace(b'"id"', b'"i', 1))
-    said = refused(*FAKE, "--results", tmp_path, code=3)
-    assert "0000.jsonl, line 1: damaged" in said
-    assert "move the file away to sample its rows again" in said
-    dead.unlink()
-    assert "150 samples of" in goes_on(tmp_path)
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"id"', b'"i'), (b'"cached_tokens":0', b'"cached_tokens":8')]
+)
+def test_a_line_damaged_in_mid_file_costs_that_line(
+    tmp_path: Path, dead: Path, old: bytes, new: bytes
+) -> None:
+    dead.write_bytes(dead.read_bytes().replace(old, new, 1))
+    damaged = dead.read_bytes()
+    found = grmeval("score", dead.parents[1])
+    assert (found.returncode, "overall" in found.stdout) == (3, True)
+    assert "0000.jsonl, line 1: damaged, and left out; the command that" in found.stderr
+    assert "0000.jsonl, line 1: damaged" in found.stdout
+    said = goes_on(tmp_path)
+    assert "0000.jsonl, line 1: damaged, and left out; the file is kept as 0000.jsonl.dam" in said
+    assert "111 samples of" in said
+    assert dead.with_name("0000.jsonl.damaged").read_bytes() == damaged
+    assert grmeval("score", dead.parents[1]).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -316,7 +325,7 @@ def test_a_folder_of_another_run_or_a_newer_version_is_left_alone(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     goes_on(tmp_path)
-    record = latest(tmp_path) / "run.json"
+    record = unchecked(latest(tmp_path) / "run.json")
     text = record.read_text().replace(old, new)
     record.write_text(text)
     assert said in refused(*FAKE, "--k", 3, "--results", tmp_path, code=3)

@@ -10,7 +10,7 @@ import pytest
 from grmeval.store import RunFolder, SampleKey, all_runs, sample_schema
 from grmeval.store.fold import write_samples
 from grmeval.store.samples import read_rows
-from tests.helpers import grmeval, journaled, rows, running, sampled, until_there_are
+from tests.helpers import grmeval, journaled, rows, running, sampled, unchecked, until_there_are
 
 
 def asked(*words: object, code: int = 0) -> str:
@@ -202,7 +202,7 @@ def test_members_that_are_not_finished_are_said(tmp_path: Path) -> None:
     names = sample_schema().names
     kept = [row for row in read_rows(third.path, names) if row[1] != "code-pair-01"]
     write_samples(third.path, [(SampleKey(*row[:3]), row) for row in kept])
-    changed = json.loads((one.path / "run.json").read_text("utf-8"))
+    changed = json.loads(unchecked(one.path / "run.json").read_text("utf-8"))
     changed["asked"] = {"k": 2, "limit": None}
     (one.path / "run.json").write_text(json.dumps(changed), "utf-8")
     found = grmeval("panel", one.path, third.path, "--results", tmp_path)

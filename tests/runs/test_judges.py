@@ -18,7 +18,7 @@ from grmeval.runs.derived import extract_principles
 from grmeval.score import scale, score
 from grmeval.score.arrays import read_run
 from grmeval.store import RunFolder, item_samples, reparse
-from tests.helpers import WRITING, Quiet, grmeval, rows, sampled
+from tests.helpers import WRITING, Quiet, grmeval, rows, sampled, unchecked
 
 FAILURES = {"no_score": 0.1, "wrong_count": 0.1, "out_of_range": 0.1, "truncated": 0.1}
 EACH = 160
@@ -158,7 +158,7 @@ def test_a_weight_is_of_the_pick_that_was_read(
 
 def test_an_older_run_record_is_still_known(bench: Path, principles: Path, tmp_path: Path) -> None:
     folder = sampled(tmp_path, **asked("pointwise", bench, principles, limit=4))
-    record = json.loads((folder.path / "run.json").read_text("utf-8"))
+    record = json.loads(unchecked(folder.path / "run.json").read_text("utf-8"))
     del record["config"]["principles"]
     record["config"]["vote"] = ["sum"]
     (folder.path / "run.json").write_text(json.dumps(record), "utf-8")
@@ -359,7 +359,7 @@ def test_the_first_sample_with_principles_counts_wherever_it_lies(
 
 def test_a_restricted_run_gives_no_principles(bench: Path, tmp_path: Path) -> None:
     folder = sampled(tmp_path, bench=str(bench), k=1, limit=2)
-    record = json.loads((folder.path / "run.json").read_text("utf-8"))
+    record = json.loads(unchecked(folder.path / "run.json").read_text("utf-8"))
     record["spec"]["source"]["restricted"] = True
     (folder.path / "run.json").write_text(json.dumps(record), "utf-8")
     found = grmeval("principles", folder.path, "--to", tmp_path / "p.jsonl")

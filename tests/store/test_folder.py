@@ -23,6 +23,7 @@ from tests.helpers import (
     rows,
     running,
     sampled,
+    unchecked,
     until,
 )
 
@@ -71,15 +72,22 @@ def test_a_torn_last_line_is_dropped_and_sampled_again(tmp_path: Path) -> None:
     assert rows(folder.path) == rows(sampled(tmp_path / "whole", k=4).path)
 
 
-def test_damage_inside_a_journal_is_named(tmp_path: Path) -> None:
+def test_damage_inside_a_journal_costs_that_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(EngineError):
         sampled(tmp_path, k=4, engine_args={"die_after": 50})
     journal = next(latest(tmp_path).glob("journal/*.jsonl"))
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[3] = b'{"subset": "x\n'
     journal.write_bytes(b"".join(lines))
-    with pytest.raises(StoreError, match=r"0000\.jsonl, line 4: damaged"):
-        sampled(tmp_path, k=4)
+    assert len(RunFolder(latest(tmp_path)).done()) == 49
+    watcher = Quiet()
+    folder = sampled(tmp_path, watcher, k=4)
+    assert watcher.samples == 251
+    [said] = caplog.messages
+    assert "0000.jsonl, line 4: damaged, and left out; the file is kept" in said
+    assert rows(folder.path) == rows(sampled(tmp_path / "whole", k=4).path)
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
@@ -98,7 +106,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_a_newer_format_and_another_identity_are_refused(tmp_path: Path) -> None:
     folder = sampled(tmp_path, k=2)
-    path = folder.path / "run.json"
+    path = unchecked(folder.path / "run.json")
     record = json.loads(path.read_text())
     path.write_text(json.dumps(record | {"format": 99}))
     with pytest.raises(StoreError, match="format 99 by a newer grmeval"):

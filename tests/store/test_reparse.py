@@ -14,7 +14,7 @@ from grmeval.judges.quotes import Quotes
 from grmeval.score import Accuracy, score
 from grmeval.store import RunFolder, reading_judge, reparse
 from grmeval.store.reparse import reread
-from tests.helpers import grmeval, rows, sampled
+from tests.helpers import grmeval, rows, sampled, unchecked
 
 FAILING = {"no_score": 0.1, "wrong_count": 0.1, "out_of_range": 0.1, "truncated": 0.1}
 
@@ -136,7 +136,7 @@ def test_at_the_command_line(folder: RunFolder) -> None:
 
 def test_a_judge_that_is_not_known_is_said(tmp_path: Path) -> None:
     run = sampled(tmp_path, k=1)
-    record = run.path / "run.json"
+    record = unchecked(run.path / "run.json")
     record.write_text(record.read_text("utf-8").replace('"pointwise"', '"oracle"'), "utf-8")
     with pytest.raises(ConfigError, match="has no judge 'oracle' to read it again"):
         score(RunFolder(run.path), reparse=True)

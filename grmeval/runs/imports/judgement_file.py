@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, DataError, nearest
-from grmeval.files import open_parquet
+from grmeval.parquet import ParquetFile
 
 __all__ = ["ENDINGS", "EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"]
 
@@ -135,8 +135,8 @@ def _json(content: bytes, where: str) -> Any:
 
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
     number = 0
-    with open_parquet(path) as file:
-        for batch in file.iter_batches(BATCH, use_threads=False):
+    with ParquetFile(path) as file:
+        for batch in file.batches(BATCH):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}, row {number}", row

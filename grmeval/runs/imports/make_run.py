@@ -9,6 +9,7 @@ from grmeval.engines.models import slug
 from grmeval.errors import ConfigError
 from grmeval.files import write_with
 from grmeval.items import Key, Sample
+from grmeval.parquet import write_parquet
 from grmeval.runs.imports.consistency import Survey
 from grmeval.runs.imports.judgement_file import Judgement, read_judgements
 from grmeval.runs.limit import limit_ranks
@@ -117,9 +118,8 @@ def _sample(key: Key, row: Judgement, launch: str) -> Sample:
 
 def _write_rewards(path: Path, rewards: list[tuple[str, str, int, float]]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     kinds = {"subset": pa.string(), "id": pa.string(), "j": pa.int32(), "reward": pa.float64()}
     columns = zip(kinds.items(), zip(*sorted(rewards), strict=True), strict=True)
     table = pa.table({name: pa.array(values, kind) for (name, kind), values in columns})
-    write_with(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    write_with(path, lambda temporary: write_parquet(temporary, table))

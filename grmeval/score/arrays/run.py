@@ -12,7 +12,7 @@ from grmeval.benches import BenchSpec
 from grmeval.score.arrays.columns import Items, Rows
 from grmeval.score.arrays.rewards import Read, Rewards, read_rewards
 from grmeval.score.arrays.tokens import Taken, taken
-from grmeval.store import RunFolder, judged_responses, reading_judge
+from grmeval.store import RunFolder, damaged, judged_responses, reading_judge
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -61,7 +61,8 @@ class RunArrays:
     section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
     `unit` numbers what gets a verdict: an item, or a group of items.
     `parsers`: the versions of the parser that read the counted judgements. `limited`: --limit left items
-    out. `k_meta`: samples that the vote `meta` keeps; None: half of k.
+    out. `k_meta`: samples that the vote `meta` keeps; None: half of k. `damaged`: what is to be said of lines
+    that could not be read.
     """
 
     path: Path
@@ -94,6 +95,7 @@ class RunArrays:
     reparsed: int | None
     quotable: bool = False
     k_meta: int | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -214,6 +216,7 @@ def read_run(
         reparsed=int(rows.changed.sum()) if reparse else None,
         quotable=responses is None,
         k_meta=k_meta,
+        damaged=tuple(damaged(folder)),
     )
 
 

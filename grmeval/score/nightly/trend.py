@@ -103,7 +103,9 @@ def _sources(place: Path) -> tuple[list[RunFolder], list[Baseline]]:
     files = [
         path
         for path in sorted(place.rglob("*.json"))
-        if not inside & set(path.parents) and "grmeval_baseline" in _beginning(path)
+        if not path.name.startswith(".")  # such as one that is being written
+        and not inside & set(path.parents)
+        and "grmeval_baseline" in _beginning(path)
     ]
     return [RunFolder(path.parent) for path in records], [read_baseline(path) for path in files]
 

@@ -75,6 +75,8 @@ class Accuracy:
     """Arrow table: one row a unit and vote; None where several runs are put together."""
     cost: Mapping[str, Cost] = field(default_factory=dict)
     """By vote; empty where several runs are put together."""
+    damaged: tuple[str, ...] = ()
+    """What is to be said of lines that could not be read."""
 
 
 def score(
@@ -122,6 +124,7 @@ def score(
         missing=int(np.maximum(k * run.width - run.samples, 0).sum()),
         verdicts=pa.concat_tables(tables),
         cost=cost,
+        damaged=run.damaged,
     )
 
 

@@ -58,7 +58,7 @@ def footer(
     if (most := int(run.depth.max(initial=0))) > k:
         how = "exact" if exact else "exact where countable, else Monte Carlo"
         lines.append(f"k={k} from up to {most} stored samples: mean over subsets, {how}")
-    lines += _reparsed(run)
+    lines += [*_reparsed(run), *run.damaged]
     lines += _counts(run)
     for vote in votes:
         lines += _meta(run, vote, k)

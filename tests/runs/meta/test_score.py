@@ -111,7 +111,9 @@ def test_a_dead_engine_loses_nothing(tmp_path: Path) -> None:
     assert not (folder.path / "rewards" / "m.jsonl").exists()
 
 
-def test_a_torn_last_line_is_asked_again_and_damage_is_said(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_asked_again_and_damage_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = sampled(tmp_path, k=2)
     with pytest.raises(EngineError):
         scored(folder, die_after=50)
@@ -120,8 +122,9 @@ def test_a_torn_last_line_is_asked_again_and_damage_is_said(tmp_path: Path) -> N
     journal.write_bytes(whole[:-7])
     assert scored(folder).new == 101
     journal.write_bytes(b"{}\n" + whole)
-    with pytest.raises(StoreError, match=r"m\.jsonl, line 1: damaged"):
-        scored(folder)
+    assert scored(folder).new == 0
+    [said] = caplog.messages
+    assert "m.jsonl, line 1: damaged, and left out; the file is kept as m.jsonl.damaged" in said
 
 
 def test_only_judgements_that_ended_normally_are_asked_about(tmp_path: Path) -> None:

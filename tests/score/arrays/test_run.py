@@ -204,14 +204,15 @@ def test_a_changed_byte_gives_rows_or_a_named_error(tmp_path: Path, name: str) -
     folder, rng = sampled(tmp_path, k=1), np.random.default_rng(0)
     scattered(folder, 0)
     path = folder.path / name
-    whole, said = path.read_bytes(), []
+    whole = path.read_bytes()
+    said: list[str] = []
     places, changes = rng.integers(len(whole), size=100), rng.integers(1, 256, size=100)
     for place, change in zip(places.tolist(), changes.tolist(), strict=True):
         damaged = bytearray(whole)
         damaged[place] ^= change
         path.write_bytes(damaged)
         try:
-            read_run(folder)
+            said += read_run(folder).damaged
         except StoreError as error:
             said.append(str(error))
     assert len(said) > 20

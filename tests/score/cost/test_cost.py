@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from grmeval.engines.arguments import devices
+from grmeval.errors import StoreError
 from grmeval.items import Completion, Message, Request
 from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.runs.derived import panel_of
 from grmeval.runs.imports import import_scores
 from grmeval.score import Cost, Price, Prices, compare, scale, score, unlike_effort
 from grmeval.store import RunFolder
-from tests.helpers import Quiet, sampled
+from tests.helpers import Quiet, sampled, unchecked
 from tests.runs.meta.test_score import scored
 
 BY_TOKEN = {"prompt": 2.0, "cached": 0.5, "generated": 10.0}
@@ -58,7 +59,7 @@ def counted(tmp_path: Path, k: int, **settings: Any) -> RunFolder:
 def clocked(folder: RunFolder, *launches: dict[str, Any]) -> RunFolder:
     """The same run, its launches' records changed; a value of None takes a key away."""
     path = folder.path / "run.json"
-    record = json.loads(path.read_text("utf-8"))
+    record = json.loads(unchecked(path).read_text("utf-8"))
     for launch, facts in zip(record["launches"], launches, strict=True):
         launch.update(facts)
         for name in [name for name, value in launch.items() if value is None]:
@@ -223,7 +224,7 @@ def test_a_curve_has_them_at_every_k(four: RunFolder) -> None:
 def test_a_guided_vote_pays_for_the_rewards_of_its_samples(four: RunFolder) -> None:
     scored(four, name="m")
     path = four.path / "rewards" / "m.json"
-    record = json.loads(path.read_text("utf-8"))
+    record = json.loads(unchecked(path).read_text("utf-8"))
     record["launches"][0] |= {"seconds": 2.0, "devices": 3, "load_seconds": 1.5, "model": "org/m"}
     path.write_text(json.dumps(record), "utf-8")
     read = pq.read_table(four.path / "rewards" / "m.parquet").to_pylist()
@@ -259,7 +260,6 @@ def test_rewards_from_elsewhere_say_nothing_of_tokens(four: RunFolder) -> None:
     folder = four.path / "rewards"
     table = pq.read_table(folder / "m.parquet").select(["subset", "id", "j", "reward"])
     pq.write_table(table, folder / "theirs.parquet")
-    (folder / "theirs.json").write_text("[1]", "utf-8")  # nor does a record that is none
     known = prices(fake=BY_TOKEN, theirs=BY_TOKEN)
     result = score(four, votes=["meta:theirs"], prices=known)
     found = result.cost["meta:theirs"]
@@ -268,6 +268,10 @@ def test_rewards_from_elsewhere_say_nothing_of_tokens(four: RunFolder) -> None:
     assert found.price is None
     assert found.judge.price == pytest.approx(1.08)
     assert "cost of meta RM theirs: tokens and seconds not known" in result.footer
+    (folder / "theirs.json").write_text("[1]", "utf-8")
+    with pytest.raises(StoreError, match=r"theirs\.json: cannot be read"):
+        score(four, votes=["meta:theirs"], prices=known)
+    (folder / "theirs.json").unlink()
     assert "no price of theirs: its tokens are not known" in result.footer
 
 
@@ -295,7 +299,7 @@ def headed(four: RunFolder, tmp_path: Path, k: int = 4, **more: Any) -> RunFolde
 def named(folder: RunFolder, label: str, of: str = "label") -> RunFolder:
     """The same run, its model (or its critic) under another name."""
     path = folder.path / "run.json"
-    record = json.loads(path.read_text("utf-8"))
+    record = json.loads(unchecked(path).read_text("utf-8"))
     (record["config"] if of == "label" else record["config"]["critic"])["label"] = label
     path.write_text(json.dumps(record), "utf-8")
     return RunFolder(folder.path)
@@ -342,7 +346,7 @@ def test_a_critic_of_before_is_not_known(four: RunFolder, tmp_path: Path) -> Non
     path = folder.path / "samples.parquet"
     columns = ["critic_prompt_tokens", "critic_cached_tokens"]
     pq.write_table(pq.read_table(path).drop_columns(columns), path)
-    record = json.loads((folder.path / "run.json").read_text("utf-8"))
+    record = json.loads(unchecked(folder.path / "run.json").read_text("utf-8"))
     del record["config"]["critic"]
     (folder.path / "run.json").write_text(json.dumps(record), "utf-8")
     found = cost(RunFolder(folder.path), "mean", prices=prices(fake=BY_HOUR))

@@ -325,7 +325,7 @@ def test_export_leaves_texts_out(
     words = ["export", str(restricted.path), *texts, *(["--to", str(to)] if ending else [])]
     out, err = ask(*words)
     if ending == ".parquet":
-        from grmeval.files import read_parquet
+        from grmeval.parquet import read_parquet
 
         out = json.dumps(read_parquet(to).to_pylist())
     elif ending:

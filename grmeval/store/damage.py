@@ -1,0 +1,13 @@
+"""What of a run folder cannot be read, and is left out."""
+
+from grmeval.store.folder import RunFolder
+from grmeval.store.journal import damaged_lines
+from grmeval.store.rewards import damaged_rewards
+
+__all__ = ["damaged"]
+
+
+def damaged(folder: RunFolder) -> list[str]:
+    """What to say of each damaged line of a journal, of samples or of rewards."""
+    said = [line for journal in folder.journals() for line in damaged_lines(journal)]
+    return said + damaged_rewards(folder.path)
