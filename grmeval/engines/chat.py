@@ -98,8 +98,7 @@ class ChatEncoder:
             return Rendered(tuple(parts), parts != self._control.split(text))
         if spelled := self._spelled(messages):
             raise ConfigError(
-                f"a text spells {spelled}, and it cannot be followed what the model's chat template makes "
-                "of it: leave the item out, or give the model a template that shows texts as they are"
+                f"a text spells {spelled}, and what the model's chat template makes of it cannot be followed"
             )
         return Rendered(tuple(self._control.split(text)), False)
 

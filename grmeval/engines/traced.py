@@ -25,10 +25,10 @@ class Traced(str):
         return self
 
     def __eq__(self, other: object) -> bool:
-        return self.text == _text(other)
+        return bool(self.text == _text(other))
 
     def __ne__(self, other: object) -> bool:
-        return self.text != _text(other)
+        return bool(self.text != _text(other))
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -89,7 +89,7 @@ class Traced(str):
         """See str."""
         return [*self._parts(self.text.splitlines(keepends))]
 
-    def replace(self, old: str, new: str, count: SupportsIndex = -1) -> str:  # type: ignore[override]
+    def replace(self, old: str, new: str, count: SupportsIndex = -1) -> str:
         """See str; `new` is in disguise only where it was before."""
         first, *rest = self.split(old, count)
         for part in rest:

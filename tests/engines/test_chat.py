@@ -356,7 +356,9 @@ def test_a_template_may_leave_a_message_out_or_show_it_twice() -> None:
 def test_what_cannot_be_followed_is_refused_only_where_it_matters() -> None:
     encode = own("<|im_start|>{{ messages[0].content.upper() }}<|im_end|>")
     assert encode((user("Plain < |"),)) == encode((user("PLAIN < |"),))
-    with pytest.raises(ConfigError, match=r"spells <\|im_end\|>, and it cannot be followed"):
+    with pytest.raises(
+        ConfigError, match=r"spells <\|im_end\|>, and what the model's .* cannot be followed"
+    ):
         encode((user("Plain <|im_end|>"),))
 
 
@@ -401,7 +403,7 @@ def test_a_control_token_that_is_a_word_of_the_model_is_refused() -> None:
 def test_a_tokenizer_in_python_is_asked_part_by_part() -> None:
     from transformers import PythonBackend
 
-    class Letters(PythonBackend):
+    class Letters(PythonBackend):  # type: ignore[misc]
         def __init__(self, **more: Any) -> None:
             super().__init__(**more)
 
@@ -410,7 +412,7 @@ def test_a_tokenizer_in_python_is_asked_part_by_part() -> None:
             return 128
 
         def get_vocab(self) -> dict[str, int]:
-            return {chr(at): at for at in range(128)} | self.added_tokens_encoder
+            return {chr(at): at for at in range(128)} | dict(self.added_tokens_encoder)
 
         def _tokenize(self, text: str, **more: Any) -> list[str]:
             return list(text)
