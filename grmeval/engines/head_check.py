@@ -67,11 +67,11 @@ class Refusals:
 @lru_cache(maxsize=2)
 def _own(kind: str, model: str, revision: str | None, trust_remote_code: bool) -> Any:
     """A model's config or tokenizer; None: it cannot be read so, and whoever loads the model says why."""
-    import transformers
-
     try:
+        import transformers
+
         return getattr(transformers, kind).from_pretrained(
             model, revision=revision, trust_remote_code=trust_remote_code
         )
-    except Exception:  # code of the model's own may raise anything
+    except Exception:  # no transformers, or code of the model's own, which may raise anything
         return None

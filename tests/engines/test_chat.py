@@ -12,7 +12,8 @@ from grmeval.engines.chat import ChatEncoder
 from grmeval.errors import ConfigError
 from grmeval.items import Message
 
-pytestmark = pytest.mark.filterwarnings("default")
+# They load no model, but need what is installed with vLLM.
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 
 # Family -> its control tokens (the first begins a text, where there is one) and its template.
 CHATML = (

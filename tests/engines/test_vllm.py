@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grmeval.engines.vllm import VllmEngine
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Key, Message, Request
 from tests.engines.conftest import CONTEXT
 
@@ -48,6 +49,17 @@ def test_text_that_spells_a_control_token_stays_text(engine: VllmEngine) -> None
         f"<|im_start|>system\nGrade.<|im_end|>\n<|im_start|>user\nResponse 1: {hostile} end"
         "<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_refusal_of_the_chat_template_names_the_item(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(messages: tuple[Message, ...], finished: bool) -> list[int]:
+        raise ConfigError("no")
+
+    monkeypatch.setattr(engine, "encode", refuses)
+    with pytest.raises(ConfigError, match=r"^s/a: no$"):
+        answers(engine, ask("Say hi."))
 
 
 def test_the_end_token_is_no_part_of_a_text(engine: VllmEngine) -> None:
