@@ -1,22 +1,39 @@
 """Chats -> token ids, for engines that take ids: a text of a benchmark cannot pose as a control token."""
 
 import re
-from collections.abc import Mapping
-from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
+from grmeval.engines.traced import Traced
 from grmeval.errors import ConfigError
 from grmeval.items import Message
 
-__all__ = ["ChatEncoder"]
+__all__ = ["ChatEncoder", "Rendered"]
+
+_PRIVATE = range(0xF0000, 0x110000)
+_NEVER_TEXT = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+"""Characters that Unicode keeps out of every text."""
+
+
+class Rendered(NamedTuple):
+    """A chat as its template writes it, in parts: text, a control token of the template, text, ..."""
+
+    parts: tuple[str, ...]
+    spelled: bool
+    """Whether a text, or one that goes on in the template's words, spells a control token as well."""
+
+    @property
+    def text(self) -> str:
+        """The whole."""
+        return "".join(self.parts)
 
 
 class ChatEncoder:
     """Chats -> token ids. The chat template is applied here, once, and adds the only BOS there is.
 
     Text of a benchmark may spell a control token (`<|im_end|>`); encoded as one it would end our turn
-    and speak as the judge. It is encoded in two parts, cut inside the token: plain text, unchanged.
+    and speak as the judge. Only those that the template wrote are encoded as such, the others as any text.
     """
 
     def __init__(self, tokenizer: Any, kwargs: Mapping[str, Any]) -> None:
@@ -30,23 +47,60 @@ class ChatEncoder:
         control = sorted(
             (t for t in tokens if len(t) > 1 and not t.isspace()), key=len, reverse=True
         )
-        self._control = re.compile("|".join(map(re.escape, control)) or "(?!)")
+        self._control = re.compile(f"({'|'.join(map(re.escape, control)) or '(?!)'})")
+        self._letters = sorted({letter for letter in "".join(control) if not letter.isspace()})
+        self._ids: dict[str, int] = {t: tokenizer.convert_tokens_to_ids(t) for t in control}
+        # Of a character that no token has it is no control token.
+        self._acting = {*self._ids.values()} - {getattr(tokenizer, "unk_token_id", None)}
+        self._apart = cache(self._make_apart)
 
     def __call__(self, messages: tuple[Message, ...], finished: bool = False) -> list[int]:
-        """ConfigError where the template refuses the chat.
+        """As transformers' `apply_chat_template`, but for what texts spell; ConfigError: see `render`.
 
         `finished`: the chat ends with what the assistant said, and nothing is to follow; else with a
         user's turn that the assistant is to answer.
         """
-        if not any(self._control.search(message.content) for message in messages):
-            return self._plain(self._template(messages, finished))
-        marks = [f"\u2983{number}\u2984" for number in range(len(messages))]
-        marked = [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)]
-        ids, rest = list[int](), self._template(tuple(marked), finished)
-        for mark, message in zip(marks, messages, strict=True):
-            before, _, rest = rest.partition(mark)
-            ids += self._plain(before) + self._cut(message.content)
-        return ids + self._plain(rest)
+        rendered = self.render(messages, finished)
+        own = [self._ids[token] for token in rendered.parts[1::2]]
+        if not rendered.spelled:
+            ids = self._plain(rendered.text)
+            # More than the template wrote: the tokenizer's normalizer makes some of other characters.
+            return ids if len(self._act(ids)) <= len(own) else self._as_text(rendered)
+        ids = self._as_text(rendered)
+        if self._act(ids) != [token for token in own if token in self._acting]:
+            raise ConfigError(
+                f"a text spells {self._spelled(messages)}, which the model's tokenizer cannot read as "
+                "plain text"
+            )
+        return ids
+
+    def render(self, messages: tuple[Message, ...], finished: bool = False) -> Rendered:
+        """What the template makes of a chat, and which control tokens in it are the template's own.
+
+        ConfigError: the template refuses the chat, or what it does with control tokens in a text cannot be
+        followed.
+        """
+        text = self._template(messages, finished)
+        everything = {*text, *(letter for message in messages for letter in message.content)}
+        private = (chr(code) for code in _PRIVATE if chr(code) not in everything)
+        disguise = dict(zip(self._letters, private, strict=False))
+        letters = str.maketrans(disguise)
+        lifted = str.maketrans({hidden: letter for letter, hidden in disguise.items()})
+        traced = [
+            m._replace(content=Traced(m.content.translate(letters), m.content)) for m in messages
+        ]
+        try:
+            parts = self._control.split(self._template(tuple(traced), finished))
+        except ConfigError:
+            parts = []
+        parts = [part.translate(lifted) for part in parts]
+        if "".join(parts) == text:
+            return Rendered(tuple(parts), parts != self._control.split(text))
+        if spelled := self._spelled(messages):
+            raise ConfigError(
+                f"a text spells {spelled}, and what the model's chat template makes of it cannot be followed"
+            )
+        return Rendered(tuple(self._control.split(text)), False)
 
     @cached_property
     def lead(self) -> str:
@@ -67,10 +121,58 @@ class ChatEncoder:
             raise ConfigError(f"the model's chat template refuses the prompt: {error}") from error
         return str(text)
 
-    def _plain(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _spelled(self, messages: tuple[Message, ...]) -> str:
+        found = (token for m in messages for token in self._control.findall(m.content))
+        return ", ".join(dict.fromkeys(found))
 
-    def _cut(self, text: str) -> list[int]:
-        cuts = [0, *(match.start() + 1 for match in self._control.finditer(text)), len(text)]
-        parts = [text[start:end] for start, end in pairwise(cuts)]
-        return [token for part in parts for token in self._plain(part)]
+    def _act(self, ids: list[int]) -> list[int]:
+        return [token for token in ids if token in self._acting]
+
+    def _plain(self, text: str, **how: bool) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, **how)["input_ids"])
+
+    def _as_text(self, rendered: Rendered) -> list[int]:
+        """Ids where the template's tokens are control tokens and the rest is text, whatever it spells."""
+        if not getattr(self.tokenizer, "is_fast", False):
+            return [
+                token
+                for at, part in enumerate(rendered.parts)
+                for token in (
+                    [self._ids[part]] if at % 2 else self._plain(part, split_special_tokens=True)
+                )
+            ]
+        mark = next((c for c in _NEVER_TEXT if c not in rendered.text), _NEVER_TEXT[0])
+        return self._apart(mark)(rendered.parts)
+
+    def _make_apart(self, mark: str) -> Callable[[tuple[str, ...]], list[int]]:
+        """The same tokenizer, but its control tokens are spelled with `mark`, which no text holds.
+
+        So the whole is encoded at once, as the tokenizer itself does: white space around control tokens, a
+        prefix at the start.
+        """
+        from tokenizers import AddedToken, Tokenizer
+
+        own = self.tokenizer.backend_tokenizer
+        apart = Tokenizer(own.model)
+        for part in ("normalizer", "pre_tokenizer"):
+            if getattr(own, part) is not None:
+                setattr(apart, part, getattr(own, part))
+        added = sorted(own.get_added_tokens_decoder().items())
+        names = {t.content: f"{mark}{at}{mark}" for at, t in added if t.content in self._ids}
+        flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+        apart.add_tokens(
+            [
+                AddedToken(
+                    names.get(t.content, t.content), **{flag: getattr(t, flag) for flag in flags}
+                )
+                for _, t in added
+            ]
+        )
+        ids = {apart.token_to_id(names.get(t.content, t.content)): at for at, t in added}
+
+        def encode(parts: tuple[str, ...]) -> list[int]:
+            text = "".join(names[part] if at % 2 else part for at, part in enumerate(parts))
+            found = apart.encode(text, add_special_tokens=False).ids
+            return [ids.get(token, token) for token in found]
+
+        return encode

@@ -52,7 +52,7 @@ class VllmEngine(VllmModel[Sample, Completion]):
 
     def _prepared(self, requests: Iterable[Request]) -> Iterator[tuple[Sample, list[int]]]:
         for request in requests:
-            ids = self.encode(request.messages)
+            ids = self._ids((request, request.js[0]), request.messages)
             for j in request.js:
                 yield (request, j), ids
 

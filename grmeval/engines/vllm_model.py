@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
+from grmeval.items import Message
 
 __all__ = ["LONGEST_CONTEXT", "VllmModel", "available", "lines"]
 
@@ -91,6 +92,15 @@ class VllmModel(ABC, Generic[Asked, Answer]):
         # In one process with the engine (the CPU build) weights and cache live until nobody holds them.
         del self._llm, self._engine
         gc.collect()
+
+    def _ids(
+        self, asked: Asked, messages: tuple[Message, ...], finished: bool = False
+    ) -> list[int]:
+        """See ChatEncoder; ConfigError says of which request."""
+        try:
+            return self.encode(messages, finished)
+        except ConfigError as error:
+            raise ConfigError(f"{self._name(asked)}: {error}") from error
 
     def _answers(self, waiting: Iterator[tuple[Asked, list[int]]], new: int) -> Iterator[Answer]:
         """Answers to token ids as they come, in any order; what leaves no room for `new` tokens, at once."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any
 
+from grmeval.engines.head_check import check_labels, no_head
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm_model import VllmModel
-from grmeval.errors import ConfigError, EngineError
+from grmeval.errors import EngineError
 
 __all__ = ["VllmScorer"]
 
@@ -17,6 +18,7 @@ class VllmScorer(VllmModel[ScoreRequest, Reward]):
 
     def __init__(self, settings: ModelSettings) -> None:
         """Load the model; ConfigError: it has no such head, EngineError says what failed and what to try."""
+        check_labels(settings)
         super().__init__(settings, seed=0, runner="pooling")
 
     def _check(self, settings: ModelSettings) -> None:
@@ -25,14 +27,13 @@ class VllmScorer(VllmModel[ScoreRequest, Reward]):
         if "classify" in self._engine.get_supported_tasks() and labels == 1:
             return
         self.close()
-        raise ConfigError(
-            f"{settings.model}: it has no head that gives one number: a sequence-classification model "
-            f"(…ForSequenceClassification) with num_labels 1 is needed; its num_labels is {labels}"
-        )
+        raise no_head(settings.model, labels)
 
     def score(self, requests: Iterable[ScoreRequest]) -> Iterator[Reward]:
         """See Scorer."""
-        waiting = ((request, self.encode(request.messages, finished=True)) for request in requests)
+        waiting = (
+            (request, self._ids(request, request.messages, finished=True)) for request in requests
+        )
         return self._answers(waiting, 0)
 
     def _name(self, asked: ScoreRequest) -> str:

@@ -267,11 +267,12 @@ def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) 
 def _try_judge(plan: Plan) -> None:
     """Items that the judge cannot judge, and a template that cannot be rendered, are found before a model
     is loaded. Of all that --limit takes: every shard is told the same."""
-    judge = plan.judge
-    asked = replace(plan, config=plan.config.model_copy(update={"shard": None})).items()
+    judge, config = plan.judge, plan.config
+    asked = replace(plan, config=config.model_copy(update={"shard": None})).items()
+    refused = _refused(plan)
     lacking: dict[str, list[Key]] = {}
     for item in asked:
-        if why := judge.lacks(item):
+        if why := judge.lacks(item) or refused(item):
             lacking.setdefault(why, []).append(item.key)
     if lacking:
         said = "; ".join(
@@ -279,10 +280,29 @@ def _try_judge(plan: Plan) -> None:
             f"{' …' if len(keys) > 3 else ''})"
             for why, keys in lacking.items()
         )
-        raise ConfigError(f"--judge {judge.name} --bench {plan.config.bench}: {said}")
+        raise ConfigError(f"--judge {judge.name} --bench {config.bench}: {said}")
     largest = max(asked, key=lambda item: item.n)
     judge.messages(largest, range(largest.n))
     judge.grammar(largest.n)
+
+
+def _refused(plan: Plan) -> Callable[[Item], str | None]:
+    """Why a head cannot read an item's first chats, as in `3 items ...`; ConfigError: it is no head."""
+    config, judge = plan.config, plan.judge
+    if not judge.head or config.engine == "fake":
+        return lambda item: None
+    from grmeval.engines.head_check import Refusals, check_labels
+
+    settings = ModelSettings.of(plan.model, config)
+    check_labels(settings)
+    refusals = Refusals(settings)
+
+    def refused(item: Item) -> str | None:
+        requests = plan.requests([(item, tuple(range(config.k)))])
+        chats = next((request.prompts for request in requests if request.prompts), ())
+        return next(filter(None, map(refusals, chats)), None)
+
+    return refused
 
 
 def _check_greedy(config: RunConfig, loaded: Loaded) -> None:

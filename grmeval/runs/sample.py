@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from grmeval.engines.arguments import devices
-from grmeval.errors import StoreError
-from grmeval.items import Completion, Item, Message, Sample
+from grmeval.errors import ConfigError, StoreError
+from grmeval.items import Completion, Item, Message, Request, Sample
 from grmeval.judges import Judge
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
@@ -186,7 +186,7 @@ def estimate(
     """What `missing` takes; prompt tokens are extrapolated from a few requests, spread evenly over it."""
     samples = sum(len(js) for _, js in missing)
     spread = missing[:: max(1, len(missing) // ESTIMATE_FROM)]
-    lengths = [sum(map(prompt_tokens, request.prompts)) for request in _first_of_each(plan, spread)]
+    lengths = [_length(request, prompt_tokens) for request in _first_of_each(plan, spread)]
     prompts = sum(min(len(js), item.n) for item, js in missing)
     if plan.config.orders == "random" or plan.judge.head:
         prompts = samples
@@ -201,6 +201,13 @@ def estimate(
     )
 
 
-def _first_of_each(plan: Plan, items: list[tuple[Item, tuple[int, ...]]]) -> Iterable[Any]:
+def _length(request: Request, prompt_tokens: Callable[[tuple[Message, ...]], int]) -> int:
+    try:
+        return sum(map(prompt_tokens, request.prompts))
+    except ConfigError as error:
+        raise ConfigError(f"{'/'.join(request.key)}: {error}") from error
+
+
+def _first_of_each(plan: Plan, items: list[tuple[Item, tuple[int, ...]]]) -> Iterable[Request]:
     for item, js in items:
         yield from islice(plan.requests([(item, js[:1])]), 1)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grmeval.engines.vllm import VllmEngine
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Key, Message, Request
 from tests.engines.conftest import CONTEXT
 
@@ -57,6 +58,17 @@ def test_a_text_tells_how_its_prompt_ends_unless_it_is_held_to_a_format(
     if free.request.grammar:
         free, held = held, free
     assert (free.lead, held.lead) == ("<|im_end|>\n<|im_start|>assistant\n", "")
+
+
+def test_a_refusal_of_the_chat_template_names_the_item(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(messages: tuple[Message, ...], finished: bool) -> list[int]:
+        raise ConfigError("no")
+
+    monkeypatch.setattr(engine, "encode", refuses)
+    with pytest.raises(ConfigError, match=r"^s/a: no$"):
+        answers(engine, ask("Say hi."))
 
 
 def test_the_end_token_is_no_part_of_a_text(engine: VllmEngine) -> None:

@@ -56,7 +56,7 @@ def scored(run: Path) -> tuple[int, str, str]:
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     "flips",
-    [8, pytest.param(int(os.environ.get("FLIPS", "1000")), marks=pytest.mark.long)],
+    [8, pytest.param(int(os.environ.get("FLIPS", "100")), marks=pytest.mark.long)],
     ids=["a few", "a thousand"],
 )
 def test_a_flipped_bit_is_said_or_changes_nothing(
