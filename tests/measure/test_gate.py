@@ -191,8 +191,8 @@ def test_equal_nights_pass_where_the_margin_is_two_and_a_half_errors() -> None:
 
 
 def test_twice_such_a_margin_is_seen() -> None:
-    margin = (voted(0) - voted(0.096)) / 2
-    assert 2.5 <= margin / typical_error(0.096) <= 2.6
-    found = rates(0.096, margin)
+    margin = (voted(0) - voted(0.099)) / 2
+    assert 2.5 <= margin / typical_error(0.099) <= 2.6
+    found = rates(0.099, margin)
     assert found["regressed"] >= binom.ppf(0.001, NIGHTS, 0.8)
     assert found["passed"] <= RARE

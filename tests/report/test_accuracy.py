@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from grmeval.errors import StoreError
+from grmeval.errors import ConfigError
 from grmeval.files import write_text
 from grmeval.report.accuracy import accuracy_tables, write_accuracy
 from grmeval.report.curve import curve_tables
@@ -128,7 +128,7 @@ def test_gains_are_signed(gain: float, shown: str) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="is a folder; name a file to write"):
         write_text(tmp_path / "taken", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 

@@ -170,7 +170,7 @@ def test_it_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         write_baseline(found, tmp_path / "taken" / "base.json")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="is a folder; name a file to write"):
         write_baseline(found, tmp_path / "folder")
     assert not list((tmp_path / "folder").iterdir())
     assert not list(tmp_path.glob(".*"))
