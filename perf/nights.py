@@ -1,6 +1,6 @@
 """The gate on simulated nights: a baseline and a new run of the same items, drawn afresh every night.
 
-    python perf/nights.py [--nights 2000] [--runs 40]
+    python perf/nights.py [--nights 2000] [--runs 20] [--only TEXT]
 
 A layout is sections with their prompts and weights; every item has its own odds, and a vote of 8 samples is
 right by their sum. The baseline stores 8 samples an item, or 32, of which its number is the mean over
@@ -293,13 +293,15 @@ def folders(runs: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=2000)
+    parser.add_argument("--only", default="", help="layouts whose name holds this text")
     parser.add_argument("--runs", type=int, default=20, help="nights as run folders")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     print(f"votes of {SAMPLES}, alpha = {ALPHA}, margins of 2.5 errors; {given.nights:,} nights")
     print(f"{'items':42}{'true drop':>12}{'passed':>10}{'regressed':>12}{'improved':>11}   wanted")
     with ProcessPoolExecutor(given.processes) as pool:
-        good = all(list(pool.map(partial(simulated, nights=given.nights), CELLS)))
+        chosen = [cell for cell in CELLS if given.only in cell.layout]
+        good = all(list(pool.map(partial(simulated, nights=given.nights), chosen)))
     if given.runs:
         good &= folders(given.runs)
     print("every rate is as wanted" if good else "NOT every rate is as wanted")

@@ -38,8 +38,8 @@ SCRIPTS = {
     "curves": Script("--items 60 --loop 5 --replicates 100", ""),
     "fit": Script("--bench sample", "--bench sample"),
     "gpu": Script("--prompts 2 --tokens 4"),
-    "nights": Script("--nights 20 --runs 1"),
-    "coverage": Script("--replicates 20 --resamples 19 --only 28 --processes 1"),
+    "nights": Script("--nights 20 --runs 1 --only 28"),
+    "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
 }
 
 
