@@ -123,7 +123,8 @@ def test_the_detectable_difference_is_found_with_that_power(
 
 def vote_of_8(rng: np.random.Generator, odds: Any, stored: int) -> Any:
     """The vote of 8, a tie being wrong, as the mean over subsets of the stored samples."""
-    return hypergeom.sf(4, stored, np.arange(stored + 1), 8)[rng.binomial(stored, odds)]
+    of_8 = np.asarray(hypergeom.sf(4, stored, np.arange(stored + 1), 8))
+    return of_8[rng.binomial(stored, odds)]
 
 
 def beside(rng: np.random.Generator, new: Any, old: Any) -> Any:
