@@ -222,10 +222,10 @@ class _Night:
                 f"{unknown:,} of others"
             )
         if self.frame.verdicts.ranked:  # whoever is dropped is in neither number
-            return self._unfounded()
+            return self._unfounded() or self._untold()
         if apart := int((np.isnan(self.old.credit) != np.isnan(self.new.credit)).sum()):
             return f"{apart:,} verdicts are there only in the run, or only in the baseline"
-        return self._unfounded() or self._silenced()
+        return self._unfounded() or self._untold() or self._silenced()
 
     def _unfounded(self) -> str:
         """A figure of the baseline that its credits do not give; views may have come since."""
@@ -240,6 +240,14 @@ class _Night:
                     f"the baseline's file is damaged: {part.name} is {told} in its figures, and "
                     f"{found:.9g} by its credits"
                 )
+        return ""
+
+    def _untold(self) -> str:
+        """A part of which the baseline does not say how much was silent; empty where it says it of all."""
+        for part, _ in silences(self.frame, self.rules, 0.9):
+            figure = self.figures.get(_key(part.level, part.name))
+            if figure is None or figure.unread is None or figure.undecided is None:
+                return f"the baseline's file does not say of {part.name} how much of it was silent"
         return ""
 
     def _silenced(self) -> str:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grmeval.measure import estimate
 from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import Frame, Part, Rules, Verdicts
 
-__all__ = ["Silence", "silence", "silences", "surely_more"]
+__all__ = ["Silence", "silences", "surely_more"]
 
 
 class Silence(NamedTuple):
@@ -27,18 +28,30 @@ class Silence(NamedTuple):
 
 
 def silences(frame: Frame, rules: Rules, level: float) -> Iterator[tuple[Part, Silence]]:
-    """Of the whole, and of each section where there are several; limits at a confidence `level`."""
+    """Of the whole, and of each section where there are several; limits at a confidence `level`.
+
+    Parts without a labelled item have no number, and are left out.
+    """
     parts = [part for part in frame.parts() if part.level in ("overall", "section")]
     for part in parts if len(parts) > 2 else parts[:1]:
-        yield part, silence(frame.run, frame.verdicts, rules, part, level)
+        judged = part._replace(units=_judged(frame.verdicts, part.units))
+        if len(judged.units):
+            yield part, _silence(frame.run, frame.verdicts, rules, judged, level)
 
 
-def silence(run: RunArrays, verdicts: Verdicts, rules: Rules, part: Part, level: float) -> Silence:
-    """Of one part, whether or not its items are dropped."""
-    known = part.units[~np.isnan(verdicts.credit[part.units, 0])]
+def _judged(verdicts: Verdicts, units: NDArray[Any]) -> NDArray[Any]:
+    """Those that a number is made of, or would be, were they not dropped."""
     if verdicts.ranked:
-        known = part.units
-    units, _, number, weights = verdicts.weighed(run, known, part.level)
+        known = np.isin(verdicts.first[units], verdicts.ranked.items)
+    else:
+        known = ~np.isnan(verdicts.credit[units, 0])
+    judged: NDArray[Any] = units[known]
+    return judged
+
+
+def _silence(run: RunArrays, verdicts: Verdicts, rules: Rules, part: Part, level: float) -> Silence:
+    """Of one part, whether or not its items are dropped."""
+    units, _, number, weights = verdicts.weighed(run, part.units, part.level)
     first = verdicts.first[units]
     invalid, asked = (np.bincount(run.unit, counts) for counts in (run.invalid, run.samples))
     masses = verdicts.outcomes

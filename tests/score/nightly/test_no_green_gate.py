@@ -52,21 +52,54 @@ def test_a_night_that_drops_nearly_all_does_not_pass(tmp_path: Path, read: int) 
     assert (overall.baseline, overall.value) == (1.0, 1.0)
 
 
+SECTIONS = "".join(
+    f'[[sections]]\nname = "{name}"\nsubsets = ["{name.lower()}"]\n' for name in ("Big", "Small")
+)
+
+
+def in_sections(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Two sections, Big and Small, each half of the number."""
+    folder.mkdir()
+    path = bench(folder, rows)
+    path.write_text('overall = "mean"\n' + path.read_text() + SECTIONS)
+    return path
+
+
+def test_a_section_without_labels_is_silent_about_nothing(tmp_path: Path) -> None:
+    """Its rows get votes and no verdict: it has no number, and none of its silence."""
+    rows: list[dict[str, Any]] = [{"id": f"b{at}", "subset": "big"} for at in range(20)]
+    rows += [{"id": f"s{at}", "subset": "small", "quality": None} for at in range(5)]
+    names = [row["id"] for row in rows]
+    verdicts = [WON] * 15 + [LOST] * 5 + [SILENT] * 5
+    folder = judged(in_sections(tmp_path / "r", rows), said(names, verdicts))
+    write_baseline(baseline_of(folder), tmp_path / "base.json")
+    assert gate(folder, read_baseline(tmp_path / "base.json"), max_drop=0.9).verdict == "passed"
+
+
+@pytest.mark.parametrize("level", ["overall", "section"])
+def test_a_baseline_that_hides_its_silence_is_no_baseline(tmp_path: Path, level: str) -> None:
+    rows = [{"id": f"{name}{at}", "subset": name} for name in ("big", "small") for at in range(9)]
+    names = [row["id"] for row in rows]
+    path = in_sections(tmp_path / "r", rows)
+    folder = judged(path, said(names, [WON] * 18))
+    write_baseline(baseline_of(folder), tmp_path / "base.json")
+    known = json.loads((tmp_path / "base.json").read_text())
+    for figure in known["figures"]:
+        if figure["level"] == level:
+            figure["undecided"] = None
+    (tmp_path / "base.json").write_text(json.dumps(known))
+    told = refused(gate(folder, read_baseline(tmp_path / "base.json"), max_drop=0.9))
+    assert "how much of it was silent" in told
+
+
 @pytest.mark.parametrize("rule", ["drop", "half"])
 def test_a_small_heavy_section_that_is_silent_does_not_pass(tmp_path: Path, rule: str) -> None:
     """Half of the number is of 60 pairs: their silence is 9 % of the items, and 36 points of the number."""
-    toml = 'overall = "mean"\n[[sections]]\nname = "Big"\nsubsets = ["big"]\n'
-    toml += '[[sections]]\nname = "Small"\nsubsets = ["small"]\n'
     names = [f"big{at}" for at in range(400)] + [f"small{at}" for at in range(60)]
     rows = [{"id": name, "subset": name.rstrip("0123456789")} for name in names]
 
     def run(place: str, small: list[Any]) -> RunFolder:
-        (tmp_path / place).mkdir()
-        path = bench(tmp_path / place, rows)
-        head, table = path.read_text().split("[[tables]]")
-        path.write_text(
-            toml.split("[[")[0] + head + "[[tables]]" + table + toml[toml.index("[[") :]
-        )
+        path = in_sections(tmp_path / place, rows)
         return judged(path, said(names, [WON] * 360 + [LOST] * 40 + small))
 
     old = baseline_of(run("old", [WON] * 30 + [LOST] * 30), on_invalid=rule)
