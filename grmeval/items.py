@@ -2,11 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["FREE", "Completion", "Item", "Key", "Message", "Reading", "Request", "Sample", "Spent"]
+__all__ = [
+    "FREE",
+    "NOTHING_KNOWN",
+    "Completion",
+    "Item",
+    "Key",
+    "Known",
+    "Message",
+    "Reading",
+    "Request",
+    "Sample",
+    "Spent",
+]
 
 
 class Message(NamedTuple):
@@ -128,6 +140,22 @@ class Completion(NamedTuple):
     tokens: int
     weight: float | None = None
     lead: str = ""
+
+
+class Known(NamedTuple):
+    """What a parser is told of a judgement besides its words.
+
+    `thinking`: of a stored text, which was split before: what came before its end-of-thinking marker.
+    `lead`: the prompt's end, which may open the thinking. `responses`: what is judged, in any order: a line
+    of theirs is no score; without them nothing is known to be a quote.
+    """
+
+    thinking: str | None = None
+    lead: str = ""
+    responses: Sequence[str] = ()
+
+
+NOTHING_KNOWN = Known()
 
 
 class Reading(NamedTuple):

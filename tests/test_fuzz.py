@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from grmeval.errors import GrmevalError
 from grmeval.items import Item, Key, Message, Reading, Sample
 from grmeval.judges import PointwiseJudge
-from grmeval.judges.parse import read_scores, split_thinking
+from grmeval.judges.parse import read_scores
+from grmeval.judges.thinking import split_thinking
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.orders import response_order
 from grmeval.store import (

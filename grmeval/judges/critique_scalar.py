@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from grmeval import resources
-from grmeval.items import Item, Key, Message, Reading, Spent
+from grmeval.items import NOTHING_KNOWN, Item, Key, Known, Message, Reading, Spent
 from grmeval.judges.judge import Needs
 from grmeval.judges.scalar import ScalarJudge
 from grmeval.judges.template import PromptTemplate
@@ -102,17 +102,9 @@ class CritiqueScalarJudge(ScalarJudge):
         """The tokens of the critique."""
         return self.critiques.of(item.key, j).spent
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """See ScalarJudge.read; reason besides: no_critique."""
-        found = super().read(text, n, finish, thinking)
+        found = super().read(text, n, finish, known)
         if found.invalid == "no_score" and text == NOTHING_READ:
             return found._replace(invalid="no_critique")
         return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from grmeval.items import Reading
+from grmeval.items import NOTHING_KNOWN, Known, Reading
 from grmeval.judges.judge import Needs
 from grmeval.judges.parse import PARSER, read_pick
 from grmeval.judges.prompted import PromptedJudge
@@ -35,14 +35,6 @@ class IndexJudge(PromptedJudge):
         """The slot of the highest score, the first of equals: this judge cannot say that two tie."""
         return str(1 + max(range(len(scores)), key=lambda slot: scores[slot]))
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_pick(text, n, finish, thinking, lead, responses)
+        return read_pick(text, n, finish, known)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from grmeval.items import Item, Message, Reading, Spent
+from grmeval.items import NOTHING_KNOWN, Item, Known, Message, Reading, Spent
 
 __all__ = ["Judge", "Locate", "Needs"]
 
@@ -68,21 +68,8 @@ class Judge(Protocol):
         """
         ...
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
-        """Scores in slot order, or a named reason. Never raises, whatever the text.
-
-        `thinking`: a stored text, split before: what came before its end-of-thinking marker. `lead`: the
-        prompt's end, which may open the thinking. `responses`: what is judged, in any order: a line of
-        theirs is no score. Without them nothing is known to be a quote.
-        """
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
+        """Scores in slot order, or a named reason. Never raises, whatever the text."""
         ...
 
     def write(self, scores: Sequence[int], analysis: str) -> str:

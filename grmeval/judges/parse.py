@@ -7,58 +7,23 @@ it holds may be a quoted one; and a line of one of the responses is not the judg
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from heapq import merge
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from grmeval.items import Reading
-from grmeval.judges.quotes import Quotes
+from grmeval.items import NOTHING_KNOWN, Known, Reading
+from grmeval.judges.given import BEST, SCORES, Given, blanked, last_given
+from grmeval.judges.thinking import end_of_thinking, split_thinking
 
-__all__ = ["PARSER", "locate_pick", "read_pick", "read_scores", "split_thinking"]
+__all__ = ["PARSER", "locate_pick", "read_pick", "read_scores"]
 
 PARSER = 2
-"""Version of the rules below; stored with every sample."""
+"""Version of these rules, and those of given.py, quotes.py and thinking.py; stored with every sample."""
 
-# ---------------------------------------------------------------------- thinking
-
-_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?)"
-_END_OF_THINKING = re.compile(
-    rf"[<\[◁](?:/{_THOUGHT}>|/think[\]▷]|\|end_of_thought\|>|\|end_thinking\|>"
-    r"|\|channel\|>final<\|message\|>)",
-    re.IGNORECASE,
-)
-_START = (
-    rf"(?:<{_THOUGHT}>|\[think\]|◁think▷|<\|begin_of_thought\|>|<\|start_thinking\|>"
-    r"|<\|channel\|>analysis(?:<\|message\|>)?)"
-)
-_START_OF_THINKING = re.compile(rf"\s*{_START}", re.IGNORECASE)
-_OPENED_LINE = re.compile(rf"(?:\A|\n)[ \t]*{_START}", re.IGNORECASE)
-_OPENED = re.compile(rf"{_START}\s*\Z", re.IGNORECASE)
-
-# ---------------------------------------------------------------------- what gives scores
-
-_BOX = re.compile(r"\\boxed\s{0,9}\{")
-_BOX_LENGTH = 400
-# A label from its line's start to its colon. Markup and a few words (group 1) may stand before it.
-_LABELLED = (
-    r"(?:<\w{1,20}>|[^\w\n]|_)*((?:#?[^\W_]+(?:['’-][^\W_]+)*[ \t,*_]+){0,4}(?:最终|综合|总体|总)?)"
-    r"(?:%s)(?:[ \t]{0,9}\([^()\n]{0,40}\))?[ \t*_`\"]{0,9}"
-)
-_SCORES = re.compile(_LABELLED % r"\bscores?|评分|得分|分数|打分", re.IGNORECASE)
-_BEST = re.compile(_LABELLED % r"\bbest[ \t]{1,9}response|最佳(?:回答|回复)", re.IGNORECASE)
-_BEFORE_LENGTH = 120
-_RANKING = re.compile(r"[^\w\n]*(?:\w+ ){0,2}rank\w*(?: scores?)?[ \t*_]*:", re.IGNORECASE)
-_NAME = re.compile(r"(?:Response[ \t]*#?|\|[ \t]*#?)[ \t]*(\d{1,3})[\W_]*\Z", re.IGNORECASE)
-_SEPARATOR = re.compile(r"[ \t,;|&/$*\\]{0,20}(?:and|or)?[ \t,;|&/$*\\]{0,20}")
-_NAMED_SEPARATOR = re.compile(r"[\s,;|&/$*\\#-]{0,40}(?:and)?[\s,;|&/$*\\#-]{0,40}")
-_TAG = re.compile(r"</?\w{1,20}>")
 _MARKUP = re.compile(
     r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm|it|sf)|boldsymbol|bf|left|right|q?quad|[;:! ])(?![a-z])"
     r"|[{}\[\]()$*`\"~]"
 )
 _SAME = str.maketrans("０１２３４５６７８９．，、；：／＝", "0123456789.,,;:/=")
-
-# ---------------------------------------------------------------------- numbers
 
 _WHOLE = re.compile(r"([+-]?\d{1,9})")
 _DECIMAL = re.compile(r"([+-]?\d{1,9}(?:\.\d{1,9})?)")
@@ -78,35 +43,13 @@ _ENDED = {"length": "truncated", "prompt_too_long": "prompt_too_long", "error": 
 """Finish -> why such a text is not read."""
 
 
-def split_thinking(text: str, lead: str = "") -> tuple[str, str]:
-    """(thinking, rest): the rest begins after the LAST end-of-thinking marker.
-
-    Thinking that was opened and never closed is all thinking; the prompt's end, `lead`, may open it.
-    """
-    thinking, rest = "", text
-    if ended := _last_end(text):
-        thinking, rest = text[: ended.start()], text[ended.end() :]
-    opened = not ended and _OPENED.search(lead)
-    if opened or (not thinking and _START_OF_THINKING.match(rest)):
-        return text, ""
-    return thinking, rest
-
-
-def _last_end(text: str) -> re.Match[str] | None:
-    if not any(mark in text for mark in "<[◁"):
-        return None
-    return max(_END_OF_THINKING.finditer(text), key=re.Match.start, default=None)
-
-
 def read_scores(
     text: str,
     n: int,
     finish: str,
     low: int = 1,
     high: int = 10,
-    thinking: str | None = None,
-    lead: str = "",
-    responses: Sequence[str] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Reading:
     """n numbers low..high in slot order, or why not. See Judge.read.
 
@@ -115,7 +58,7 @@ def read_scores(
     """
 
     def found(rest: str) -> tuple[tuple[float, ...], str] | str:
-        given = _last(rest, _SCORES, responses, n + 1)
+        given = last_given(rest, SCORES, known.responses, n + 1)
         if not given:
             return "no_score"
         read = _numbers(given, n)
@@ -125,16 +68,14 @@ def read_scores(
             return "out_of_range"
         return read
 
-    return _reading(text, finish, thinking, lead, found)
+    return _reading(text, finish, known, found)
 
 
 def read_pick(
     text: str,
     n: int,
     finish: str,
-    thinking: str | None = None,
-    lead: str = "",
-    responses: Sequence[str] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Reading:
     """1.0 for the response that is named, by its slot from 1 to n, and 0.0 for the others, or why not.
 
@@ -142,12 +83,12 @@ def read_pick(
     """
 
     def found(rest: str) -> tuple[tuple[float, ...], str] | str:
-        pick = _pick(rest, n, responses)
+        pick = _pick(rest, n, known.responses)
         if isinstance(pick, str):
             return pick
         return tuple(float(slot == pick.slot) for slot in range(n)), pick.form
 
-    return _reading(text, finish, thinking, lead, found)
+    return _reading(text, finish, known, found)
 
 
 def locate_pick(text: str, n: int, responses: Sequence[str] = ()) -> tuple[int, int] | None:
@@ -163,141 +104,23 @@ def locate_pick(text: str, n: int, responses: Sequence[str] = ()) -> tuple[int, 
 def _reading(
     text: str,
     finish: str,
-    thinking: str | None,
-    lead: str,
+    known: Known,
     found: Callable[[str], tuple[tuple[float, ...], str] | str],
 ) -> Reading:
     """What `found` makes of the text behind the thinking, if the text ended."""
-    thought, rest = ("", text) if thinking else split_thinking(text, lead)
-    if thinking and (end := _last_end(text)):  # today's rules may know more markers
-        thought, rest = text[: end.start()], text[end.end() :]
-    thought = (thinking or "") + thought
+    if not known.thinking:
+        thought, rest = split_thinking(text, known.lead)
+    elif end := end_of_thinking(text):  # today's rules may know more markers
+        thought, rest = known.thinking + text[: end.start()], text[end.end() :]
+    else:
+        thought, rest = known.thinking, text
     read = _ENDED.get(finish) or found(rest)
     if isinstance(read, str):
         return Reading(None, read, None, thought, rest)
     return Reading(read[0], None, read[1], thought, rest)
 
 
-# ---------------------------------------------------------------------- the last that gives scores
-
-
-class _Given(NamedTuple):
-    """A box or a labelled line: the characters [start, end), what it holds from `at` on.
-
-    `name`: the response that stands before it. `label`: its line begins with one. `apart`: it follows the
-    one before as another choice (`or`).
-    """
-
-    start: int
-    at: int
-    end: int
-    inside: str
-    boxed: bool
-    name: int | None
-    label: bool
-    apart: bool = False
-
-
-def _last(rest: str, label: re.Pattern[str], responses: Sequence[str], most: int) -> list[_Given]:
-    """What gives scores last: several where boxes or named lines stand side by side, up to `most`."""
-    quotes = Quotes(responses)
-    group: list[_Given] = []
-    boxes, colons = _places(rest, "\\boxed"), _places(rest.replace("：", ":"), ":")
-    for at in merge(boxes, colons, reverse=True):
-        if group and (len(group) == most or at < group[0].start - 2 * _BOX_LENGTH):
-            break
-        boxed = rest[at] == "\\"
-        if group and group[0].boxed != boxed:
-            continue  # what is no separator between two boxes, or two lines, parts them anyway
-        given = (_box if boxed else _line)(rest, at, label)
-        if not given:
-            continue
-        if group:
-            joined = _joined(rest, given, group[0])
-            if joined is None:
-                break
-            group[0] = joined
-        elif quotes.hold(rest, given.start, given.end, given.boxed):
-            continue
-        elif given.boxed and not given.label and _OPENED_LINE.search(rest, 0, given.start):
-            return []  # in a thought that never ends
-        group.insert(0, given)
-    return group
-
-
-def _places(text: str, what: str) -> Iterator[int]:
-    at = text.rfind(what)
-    while at >= 0:
-        yield at
-        at = text.rfind(what, 0, at)
-
-
-def _box(rest: str, at: int, label: re.Pattern[str]) -> _Given | None:
-    """The box at a place, if it is one that may hold scores."""
-    start = _line_start(rest, at)
-    box, before = _BOX.match(rest, at), rest[start:at]
-    if not box or _RANKING.match(before):
-        return None
-    inside, end = _inside(rest, box.end())
-    name = _NAME.search(before)
-    return _Given(
-        start + name.start() if name else at,
-        box.end(),
-        end,
-        inside,
-        True,
-        int(name.group(1)) if name else None,
-        bool(label.match(before)),
-    )
-
-
-def _line(rest: str, colon: int, label: re.Pattern[str]) -> _Given | None:
-    """The line that a label before this colon makes, if it gives numbers."""
-    start = _line_start(rest, colon)
-    if start and rest[start - 1] != "\n":
-        return None
-    before = label.fullmatch(rest, start, colon)
-    if not before or _RANKING.match(rest, start):
-        return None
-    end = rest.find("\n", colon)
-    end = len(rest) if end < 0 else end
-    inside = _TAG.sub(_blank, rest[colon + 1 : min(end, colon + _BOX_LENGTH)])
-    numbers = len(re.findall(r"\d+", inside))
-    words = len(re.findall(r"[^\W\d_]{2,}", inside))
-    if "boxed" in inside or (before.group(1) and words > 3 * numbers):
-        return None  # another gives them, or prose: after the plain label a line is to give numbers
-    if not numbers and (label is _SCORES or before.group(1)):
-        return None  # but `Best Response: neither` takes a pick back
-    name = _NAME.search(before.group(1))
-    return _Given(start, colon + 1, end, inside, False, int(name.group(1)) if name else None, True)
-
-
-def _line_start(rest: str, at: int) -> int:
-    """Where the line of a place begins, or as far before it as anyone looks."""
-    nearest = max(0, at - _BEFORE_LENGTH)
-    return rest.rfind("\n", nearest, at) + 1 or nearest
-
-
-def _joined(rest: str, given: _Given, following: _Given) -> _Given | None:
-    """`following`, where nothing but separators, or names, stands between the two; else None.
-
-    Else a quoted box could make up for one that is missing.
-    """
-    if given.end > following.start:
-        return None
-    if given.name and following.name:
-        between = _NAMED_SEPARATOR.fullmatch(rest, given.end, following.start)
-        return following if between else None
-    between = _SEPARATOR.fullmatch(rest, given.end, following.start)
-    if not between or following.name or not following.boxed:
-        return None
-    return following._replace(apart=between.group().strip(" \t,;|&/$*\\") == "or")
-
-
-# ---------------------------------------------------------------------- numbers
-
-
-def _numbers(group: list[_Given], n: int) -> tuple[tuple[float, ...], str] | str:
+def _numbers(group: list[Given], n: int) -> tuple[tuple[float, ...], str] | str:
     """n values in slot order and their form, or the reason why not."""
     read = [_entries(given) for given in group]
     last = read[-1]
@@ -323,7 +146,7 @@ def _numbers(group: list[_Given], n: int) -> tuple[tuple[float, ...], str] | str
     return tuple(by_name[slot] for slot in range(1, n + 1)), form
 
 
-def _entries(given: _Given) -> tuple[tuple[float, ...], str] | str:
+def _entries(given: Given) -> tuple[tuple[float, ...], str] | str:
     """All entries written in one way, as numbers; "not_a_number" where no way fits."""
     plain, marks = _plain(given)
     entries = [entry.strip() for entry in re.split("[,;]", plain.strip().rstrip("."))]
@@ -346,30 +169,10 @@ def _entries(given: _Given) -> tuple[tuple[float, ...], str] | str:
     return "not_a_number"
 
 
-def _plain(given: _Given) -> tuple[str, bool]:
+def _plain(given: Given) -> tuple[str, bool]:
     """(what it holds without markup, every other character in its place; whether there was any)."""
-    plain, marks = _MARKUP.subn(_blank, given.inside.replace("\\,", "  "))
+    plain, marks = _MARKUP.subn(blanked, given.inside.replace("\\,", "  "))
     return plain.translate(_SAME), marks > 0
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match.group())
-
-
-def _inside(text: str, start: int) -> tuple[str, int]:
-    """(a box's content up to its closing brace, nested ones included; where the box ends).
-
-    "?" and the text's end where it never closes.
-    """
-    depth = 1
-    for at in range(start, min(len(text), start + _BOX_LENGTH)):
-        depth += {"{": 1, "}": -1}.get(text[at], 0)
-        if depth == 0:
-            return text[start:at], at + 1
-    return "?", len(text)
-
-
-# ---------------------------------------------------------------------- picks
 
 
 class _Pick(NamedTuple):
@@ -383,7 +186,7 @@ class _Pick(NamedTuple):
 
 def _pick(rest: str, n: int, responses: Sequence[str]) -> _Pick | str:
     """What names one of n responses last, or the reason why nothing does."""
-    group = _last(rest, _BEST, responses, 2)
+    group = last_given(rest, BEST, responses, 2)
     if not group:
         return "no_score"
     given = group[-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from grmeval.items import Reading
+from grmeval.items import NOTHING_KNOWN, Known, Reading
 from grmeval.judges.parse import PARSER, read_scores
 from grmeval.judges.prompted import PromptedJudge
 
@@ -31,14 +31,6 @@ class PointwiseJudge(PromptedJudge):
         """The scores."""
         return ", ".join(str(score) for score in scores)
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """See `grmeval.judges.parse`."""
-        return read_scores(text, n, finish, *SCORES, thinking, lead, responses)
+        return read_scores(text, n, finish, *SCORES, known)

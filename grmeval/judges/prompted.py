@@ -7,7 +7,7 @@ from typing import Any
 
 from grmeval import resources
 from grmeval.errors import ConfigError
-from grmeval.items import FREE, Item, Message, Reading, Spent
+from grmeval.items import FREE, NOTHING_KNOWN, Item, Known, Message, Reading, Spent
 from grmeval.judges.judge import Locate, Needs
 from grmeval.judges.template import PromptTemplate
 
@@ -133,15 +133,7 @@ class PromptedJudge(ABC):
         return None
 
     @abstractmethod
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """See Judge, and `grmeval.judges.parse`."""
         ...
 

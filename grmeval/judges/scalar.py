@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from grmeval.items import FREE, Item, Message, Reading, Spent
+from grmeval.items import FREE, NOTHING_KNOWN, Item, Known, Message, Reading, Spent
 from grmeval.judges.judge import Locate, Needs
 
 __all__ = ["ScalarJudge"]
@@ -54,15 +54,7 @@ class ScalarJudge:
         """None: a number is no pick."""
         return None
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """The numbers; reasons: prompt_too_long (of one response), engine_error, no_score."""
         reason = {"prompt_too_long": "prompt_too_long", "error": "engine_error"}.get(finish)
         try:

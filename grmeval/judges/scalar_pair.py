@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from grmeval.items import Item, Message, Reading
+from grmeval.items import NOTHING_KNOWN, Item, Known, Message, Reading
 from grmeval.judges.judge import Needs
 from grmeval.judges.prompted import PromptedJudge
 from grmeval.judges.scalar import ScalarJudge
@@ -52,17 +52,9 @@ class ScalarPairJudge(PromptedJudge):
         """How much better the first is, as a JSON list."""
         return json.dumps([float(scores[0] - scores[1])])
 
-    def read(
-        self,
-        text: str,
-        n: int,
-        finish: str,
-        thinking: str | None = None,
-        lead: str = "",
-        responses: Sequence[str] = (),
-    ) -> Reading:
+    def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:
         """See ScalarJudge.read."""
-        found = ScalarJudge().read(text, 1, finish, thinking)
+        found = ScalarJudge().read(text, 1, finish, known)
         return found if found.scores is None else found._replace(scores=(*found.scores, 0.0))
 
     def write(self, scores: Sequence[int], analysis: str) -> str:

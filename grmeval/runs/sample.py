@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from grmeval.engines.arguments import devices
 from grmeval.errors import ConfigError, StoreError
-from grmeval.items import Completion, Item, Message, Request, Sample
+from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
@@ -79,13 +79,8 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     request, reads = completion.request, judge.needs.critiques
     # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    reading = judge.read(
-        text,
-        len(request.order),
-        completion.finish,
-        lead=completion.lead,
-        responses=request.responses,
-    )
+    known = Known(lead=completion.lead, responses=request.responses)
+    reading = judge.read(text, len(request.order), completion.finish, known)
     scores = None
     if reading.scores is not None:
         by_slot = dict(zip(request.order, reading.scores, strict=True))

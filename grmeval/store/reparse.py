@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grmeval.errors import ConfigError
-from grmeval.items import Key, Reading
+from grmeval.items import Key, Known, Reading
 from grmeval.judges import JUDGES, Judge
 from grmeval.store.fold import write_samples
 from grmeval.store.folder import RunFolder
@@ -36,9 +36,8 @@ def reread(judge: Judge, row: dict[str, Any], responses: Responses) -> Reading:
     """One stored sample read anew; scores are in the ITEM's response order."""
     order = row["order"]
     shown = responses.get(Key(row["subset"], row["id"]), ())
-    found = judge.read(
-        row["text"], len(order), row["finish"], thinking=row["thinking"], responses=shown
-    )
+    known = Known(thinking=row["thinking"], responses=shown)
+    found = judge.read(row["text"], len(order), row["finish"], known)
     if found.scores is None:
         return found
     by_slot = dict(zip(order, found.scores, strict=True))

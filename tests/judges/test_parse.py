@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grmeval.items import Reading
+from grmeval.items import Known, Reading
 from grmeval.judges import PointwiseJudge
-from grmeval.judges.parse import read_scores, split_thinking
+from grmeval.judges.parse import read_scores
+from grmeval.judges.thinking import split_thinking
 
 JUDGE = PointwiseJudge()
 SCORES = st.lists(st.integers(1, 10), min_size=1, max_size=8)
@@ -320,16 +321,18 @@ def test_thinking_is_never_read(scores: str) -> None:
 @pytest.mark.parametrize("lead", ["<|im_start|>assistant\n<think>\n", "[THINK]", "<seed:think>"])
 def test_a_prompt_may_open_the_thinking(lead: str) -> None:
     text = r"maybe \boxed{10, 1}"
-    reading = read_scores(text, 2, "stop", lead=lead)
+    reading = read_scores(text, 2, "stop", known=Known(lead=lead))
     assert reading == (None, "no_score", None, text, "")
-    assert read_scores(text, 2, "stop", lead=lead, thinking=text).scores == (10, 1)
-    assert read_scores("", 2, "stop", lead=lead, thinking=text) == reading
-    assert read_scores(f"{text}</think>\\boxed{{7, 3}}", 2, "stop", lead=lead).scores == (7, 3)
+    assert read_scores(text, 2, "stop", known=Known(lead=lead, thinking=text)).scores == (10, 1)
+    assert read_scores("", 2, "stop", known=Known(lead=lead, thinking=text)) == reading
+    assert read_scores(
+        f"{text}</think>\\boxed{{7, 3}}", 2, "stop", known=Known(lead=lead)
+    ).scores == (7, 3)
 
 
 @pytest.mark.parametrize("lead", ["", "assistant\n", "<think>\n\n</think>\n\n", "think> "])
 def test_or_not(lead: str) -> None:
-    assert read_scores(r"\boxed{7, 3}", 2, "stop", lead=lead).scores == (7, 3)
+    assert read_scores(r"\boxed{7, 3}", 2, "stop", known=Known(lead=lead)).scores == (7, 3)
 
 
 def test_a_thought_that_was_opened_after_the_scores_is_not_read() -> None:
@@ -352,16 +355,16 @@ SHOWN = (GOOD, FORGED, MATH)
 def test_what_a_response_holds_is_not_the_judges(quote: str, more: str) -> None:
     text = f"Analysis: the response says\n{quote}{more}"
     assert read(text).invalid is None
-    assert read_scores(text, 2, "stop", responses=SHOWN).invalid == "no_score"
+    assert read_scores(text, 2, "stop", known=Known(responses=SHOWN)).invalid == "no_score"
     own = f"Scores: \\boxed{{7, 3}}\n\n{text}"
-    assert read_scores(own, 2, "stop", responses=SHOWN).scores == (7, 3)
+    assert read_scores(own, 2, "stop", known=Known(responses=SHOWN)).scores == (7, 3)
 
 
 @pytest.mark.parametrize("last", [r"Scores: \boxed{1, 10}", r"\boxed{1, 10}", "Scores: 1, 10"])
 @pytest.mark.parametrize("quote", ["", *SHOWN])
 def test_scores_of_the_judge_count_where_a_response_holds_the_same(last: str, quote: str) -> None:
     text = f"Analysis: so it is.\n{quote}\n{last}"
-    assert read_scores(text, 2, "stop", responses=SHOWN).scores == (1, 10)
+    assert read_scores(text, 2, "stop", known=Known(responses=SHOWN)).scores == (1, 10)
 
 
 # ---------------------------------------------------------------------- arbitrary text
@@ -420,4 +423,4 @@ def test_any_text_is_read_or_refused(text: str, n: int) -> None:
 def test_a_million_characters_are_read(piece: str) -> None:
     text = piece * (10**6 // len(piece))
     assert lawful(read(text), 2)
-    assert lawful(read_scores(text, 2, "stop", responses=(text, f"{piece}\n")), 2)
+    assert lawful(read_scores(text, 2, "stop", known=Known(responses=(text, f"{piece}\n"))), 2)

@@ -111,7 +111,7 @@ def test_quotes_are_told_where_the_responses_are_at_hand(
     assert {r["invalid"] for r in rows(sampled(tmp_path / "new", **settings).path)} == {"no_score"}
 
     with monkeypatch.context() as patch:
-        patch.setattr("grmeval.judges.parse.Quotes", lambda responses: Quotes(()))
+        patch.setattr("grmeval.judges.given.Quotes", lambda responses: Quotes(()))
         old = sampled(tmp_path / "old", **settings)
     fooled = sum(r["invalid"] is None for r in rows(old.path))
     assert fooled > 5
