@@ -34,11 +34,15 @@ WRITING = {
 
 
 def on_official_rows(copy: Path) -> pytest.MarkDecorator:
-    """For a test on third-party rows, which this repository may not hold: without them it is skipped.
+    """For a test that the authors' own rows give their published counts: without them it is skipped.
 
-    Whatever it runs also runs on rows of our own, in tests that are never skipped.
+    Their licences do not let this repository hold the rows (some state none), and tests use no network.
+    Whatever code such a test runs also runs on rows of our own, in tests that are never skipped.
     """
-    why = f"needs the authors' own rows, which are not ours to ship: put them at {copy}"
+    why = (
+        f"the authors' rows may not be shipped with this project: to check their published counts, put a "
+        f"copy at {copy} (`grmeval benches` says where each comes from)"
+    )
     return pytest.mark.skipif(not copy.exists(), reason=why)
 
 
