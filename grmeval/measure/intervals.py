@@ -147,37 +147,23 @@ def unseen(
 
     A small section at 100 % is not known without error; nor is one of votes that are means over subsets of
     many samples, all near 1, in which the rare prompt that is lost may be absent. How much less the
-    clusters differ than if each were all right or all wrong, r = SS / (C p (1 - p)), is taken with
-    pseudo-clusters: z^2 / 2 right and as many wrong (after Agresti and Coull, 1998), as far as clusters go
-    `together` (`own`: see there), which move r up. Where each cluster is one item, right or wrong, r is 1
-    already, and nothing is added. Sections that are `alike` (one number) have the same clusters: at worst
-    they err together.
+    C = `touches` clusters differ than if each were all right or all wrong, r = SS / (C p (1 - p)), is taken
+    with pseudo-clusters: z^2 / 2 right and as many wrong (after Agresti and Coull, 1998), which move r up.
+    Where each cluster is one item, right or wrong, r is 1 already, and nothing is added. A pseudo-cluster
+    of several items has the share of its largest square that items each by itself have, `own` (C sum w^2 /
+    (sum w)^2: 1 where a cluster is one item), or those seen, where items of a cluster go together; two
+    standard errors of a variance above it. Sections that are `alike` (one number) have the same
+    clusters: at worst they err together.
     """
-    whole = bound(ratio, touches)
+    near = shrunk(ratio, touches)
+    whole = touches * near * (1 - near)
     seen = (touches / share) ** 2 * (parts**2).sum(axis=0)
+    together = np.minimum(np.maximum(own, seen / whole) * (1 + 2 * np.sqrt(2 / touches)), 1.0)
     more = pseudo(ratio, touches, level)
-    most = together(seen, touches, whole, own)
-    expected = (seen + most * more) / (whole + more) * whole
+    expected = (seen + together * more) / (whole + more) * whole
     errors = share / touches * np.sqrt(np.maximum(expected - seen, 0.0))
     found: Floats = np.bincount(alike, errors)[alike] * errors
     return found
-
-
-def bound(ratio: Floats, touches: Floats) -> Floats:
-    """Sum of squares, [S], of C clusters that are each all right or all wrong."""
-    near = shrunk(ratio, touches)
-    whole: Floats = touches * near * (1 - near)
-    return whole
-
-
-def together(seen: Floats, touches: Floats, whole: Floats, own: Floats) -> Floats:
-    """Share of its largest square that one more of the C = `touches` clusters might have, [S].
-
-    That of items each by itself, `own` (C sum w^2 / (sum w)^2: 1 where a cluster is one item), or of those
-    seen, where items of a cluster go together; two standard errors of a variance above it.
-    """
-    found: Floats = np.maximum(own, seen / whole) * (1 + 2 * np.sqrt(2 / touches))
-    return np.minimum(found, 1.0)
 
 
 def pseudo(ratio: Floats, touches: Floats, level: float) -> Floats:

@@ -15,18 +15,20 @@ Floats = NDArray[np.float64]
 ROUNDING = 1e-12
 """Of the magnitudes that were added: the largest difference that may be rounding."""
 
-_FRACTIONS = 2.0**10
-_LARGEST = 2.0**32
+# A float64 holds whole numbers up to 2^53: of ones, or of 1,024ths.
+_STEPS = (1.0, 2.0**10)
+_LARGEST = 2.0**53
 # Of so few it is quicker to look at every two than to sort them.
 _FEW = 6
 
 
 def adds_exactly(terms: Floats) -> bool:
-    """Whether sums of up to 1,024 of these terms are exact: halves, quarters ... of no great size."""
-    if not np.abs(terms).max(initial=0.0) < _LARGEST:
-        return False
-    fine = terms * _FRACTIONS
-    return np.array_equal(fine, np.rint(fine))
+    """Whether sums of terms [I, N, ...] over N are exact: whole numbers, halves ... of no great size."""
+    most = float(np.abs(terms).max(initial=0.0)) * terms.shape[1]
+    return any(
+        most * step < _LARGEST and np.array_equal(terms * step, np.rint(terms * step))
+        for step in _STEPS
+    )
 
 
 def settled(totals: Floats, added: Floats) -> Floats:

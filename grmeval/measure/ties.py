@@ -17,9 +17,12 @@ def ties_terms(totals: Floats, correct: Bools, tied: Bools, unread: float = -1.0
     spread of the right ones of the tied prompt: g_tied > 0, g_ref > 0, g_tied > d, min(g_ref, g_tied) > d,
     and tanh(min(g_ref, g_tied) / d - 1), 0 where that is none (0 / 0). A term whose prompt is absent, or
     has no right or no wrong response, is NaN. A NaN total (nothing readable) counts as `unread`: -1, as
-    the official runner rates it (RewardBench 2, arXiv 2506.01937; its scorer of the subset Ties).
+    the official runner rates it (RewardBench 2, arXiv 2506.01937; its scorer of the subset Ties); where a
+    judge's own totals reach as low, as one less than the lowest: what was not read never wins.
     """
-    filled = np.where(np.isnan(totals), unread, totals)
+    silent = np.isnan(totals)
+    lowest = np.where(silent, np.inf, totals).min(axis=-1, keepdims=True)
+    filled = np.where(silent, np.where(lowest <= unread, lowest - 1.0, unread), totals)
     (tied_gap, tied_size), (gap, size) = (_gap(filled, correct, mine) for mine in (tied, ~tied))
     accurate = [np.where(np.isnan(each), np.nan, each > 0) for each in (tied_gap, gap)]
     right = filled[..., correct & tied]

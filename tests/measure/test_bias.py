@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom, spearmanr, ttest_1samp, ttest_ind
 
 from grmeval.measure.bias import contrast, flip_rates, in_slots, rank_correlation
+from tests.measure.test_intervals import unseen
 
 SIGNS = np.array([1.0, -1.0])
 
@@ -36,10 +37,8 @@ def test_an_unpaired_difference_is_welchs_t_test() -> None:
 def test_shares_that_all_agree_still_have_an_error() -> None:
     part = np.repeat([0, 1], 10)
     found = contrast(1.0 - part, np.ones(20), np.arange(20), part, SIGNS)
-    # Each side, kept half an item from its end, has the error of (10 + 1/2) / 11 over 10 clusters: 0.0659;
-    # together 0.0932, less what the pseudo-items leave of it.
     assert (found.value, found.high) == (1, 1)
-    assert found.error == pytest.approx(np.sqrt(2 * (10.5 / 11) * (0.5 / 11) / 10), rel=0.12)
+    assert found.error**2 == pytest.approx(2 * unseen(1.0, 0.0, 10))
     assert found.low < 0.85
 
 

@@ -64,10 +64,19 @@ def test_a_threshold_is_met_within_rounding() -> None:
 
 @pytest.mark.parametrize(
     ("terms", "exactly"),
-    [([3, -2], True), ([0.5, 0.25], True), ([0.1], False), ([2e10], False), ([NAN], False)],
+    [
+        ([3, -2], True),
+        ([0.5, 0.25], True),
+        ([0.1], False),
+        ([2e10], True),
+        ([2e10, 0.5], True),
+        ([2e13, 0.5], False),
+        ([1e16], False),
+        ([NAN], False),
+    ],
 )
 def test_whole_halves_and_quarters_add_exactly(terms: list[float], exactly: bool) -> None:
-    assert adds_exactly(np.array(terms)) == exactly
+    assert adds_exactly(np.array([terms])) == exactly
     assert adds_exactly(np.zeros((0, 2)))
 
 
@@ -275,3 +284,14 @@ def test_confidence_and_picks_have_no_unit(n: int, vote: str, step: float) -> No
     assert_array_equal(
         picks(block.scores, block.valid, 3.0), picks(scores, block.valid, 3.0 * step)
     )
+
+
+@pytest.mark.parametrize("samples", [1, 8])
+def test_large_whole_scores_are_added_exactly(samples: int) -> None:
+    """8 x (1e13 + 5) is a float64: a lead of 40 in 8e13 is no rounding."""
+    scores = np.full((1, samples, 2), 1e13)
+    scores[..., 0] += 5
+    found = judge_totals(
+        totals("sum", scores, np.ones((1, samples), bool)), np.array([[True, False]])
+    )
+    assert (found.win[0], found.tie[0]) == (1, 0)

@@ -75,3 +75,12 @@ def test_a_curve_of_terms_is_the_mean_over_subsets() -> None:
     whole = ties_terms(np.nanmean(scores[0], axis=0), CORRECT, TIED)
     assert_allclose(found[:, 0, 2], whole)
     assert not noise.any()
+
+
+def test_what_was_not_read_never_wins() -> None:
+    """A head's logits lie below the -1 that the official runner gives what it cannot read."""
+    correct, tied = np.array([True, True, False, True, False]), np.array([True] * 3 + [False] * 2)
+    unread = np.array([np.nan, np.nan, -5.0, np.nan, -5.0])
+    assert ties_terms(unread, correct, tied)[:4].tolist() == [0, 0, 0, 0]
+    same = np.array([4.0, np.nan, 3.0, 5.0, 3.0])
+    assert ties_terms(same, correct, tied)[:2].tolist() == [0, 1]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from grmeval.config import roles
 from grmeval.errors import ConfigError, nearest
 from grmeval.score.arrays import RunArrays
 from grmeval.store import is_meta_vote, reward_records
@@ -24,25 +25,18 @@ _FREE = frozenset(
 )
 """What of an identity is no setting: its rows, which are compared as such, what is judged with, its luck."""
 
-ALLOWABLE = (
-    "chat_template_kwargs",
-    "dtype",
-    "engine",
-    "engine_args",
-    "grammar",
-    "judge",
-    "judges",
-    "max_model_len",
-    "max_tokens",
-    "meta",
-    "orders",
-    "parser",
-    "principles",
-    "structured",
-    "system",
-    "temperature",
-    "template",
-    "top_p",
+_SHOWN = 40
+"""Characters of a setting that a message holds."""
+
+_JUDGES_OWN = {"grammar", "judges", "meta", "parser"}
+_IN_OTHERS = {"lora", "revision"}
+"""Of a configuration: the model's identity says what they hold."""
+
+ALLOWABLE = tuple(
+    sorted(
+        {name for name, role in roles().items() if role == "identity"} - _FREE - _IN_OTHERS
+        | _JUDGES_OWN
+    )
 )
 """What `--allow-change` takes."""
 
@@ -76,12 +70,17 @@ def check_allowed(names: Collection[str]) -> None:
 def unlike_settings(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, str]:
     """What differs, by name, in words: `mine` is the night's."""
     return {
-        name: f"{name} {_told(mine.get(name))} here, {_told(theirs.get(name))} in the baseline"
+        name: _unlike(name, _told(mine.get(name)), _told(theirs.get(name)))
         for name in sorted(mine.keys() | theirs.keys())
         if mine.get(name) != theirs.get(name)
     }
 
 
+def _unlike(name: str, mine: str, theirs: str) -> str:
+    if max(len(mine), len(theirs)) > _SHOWN:
+        return f"{name} here is not that of the baseline"
+    return f"{name} {mine} here, {theirs} in the baseline"
+
+
 def _told(value: Any) -> str:
-    text = "not set" if value is None else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return "not set" if value is None else str(value)
