@@ -33,11 +33,11 @@ def export(
     results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
-
     from grmeval.cli.settings import results_folder
+    from grmeval.errors import StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
-    from grmeval.store import RunFolder, find_run
+    from grmeval.store import RunFolder, damaged, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
     if texts is None and folder.restricted and what == "samples":
@@ -45,6 +45,8 @@ def export(
     texts = not folder.restricted if texts is None else texts
     if to is None:
         sys.stdout.writelines(json_lines(folder, what, texts))
-        return
-    rows = write(folder, what, to.expanduser(), texts)
-    print(f"{rows:,} rows written to {to}", file=sys.stderr)
+    else:
+        rows = write(folder, what, to.expanduser(), texts)
+        print(f"{rows:,} rows written to {to}", file=sys.stderr)
+    if what == "samples" and (lost := damaged(folder)):
+        raise StoreError(f"{'; '.join(lost)}; the command that wrote them asks for what is missing")

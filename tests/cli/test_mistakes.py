@@ -286,6 +286,12 @@ def test_a_line_damaged_in_mid_file_costs_that_line(
     assert (found.returncode, "overall" in found.stdout) == (3, True)
     assert "0000.jsonl, line 1: damaged, and left out; the command that" in found.stderr
     assert "0000.jsonl, line 1: damaged" in found.stdout
+    found = grmeval("export", dead.parents[1], "--to", tmp_path / "samples.csv")
+    assert found.returncode == 3
+    assert "0000.jsonl, line 1: damaged, and left out; the command that" in found.stderr
+    assert (tmp_path / "samples.csv").exists()
+    found = grmeval("diagnose", dead.parents[1], "--all")
+    assert "0000.jsonl, line 1: damaged, and left out" in " ".join(found.stdout.split())
     said = goes_on(tmp_path)
     assert "0000.jsonl, line 1: damaged, and left out; the file is kept as 0000.jsonl.dam" in said
     assert "111 samples of" in said

@@ -101,6 +101,7 @@ def _footer(run: RunArrays, vote: str, k: int, most: int, limit: int | None) -> 
         f"single judgements: all {int(run.samples.sum()):,} stored, up to {most} an item; "
         f"votes: {vote} of {k}; 95 % by prompt, each interval by itself: only p is adjusted, to q"
     )
+    yield from run.damaged
     yield "plain means over items, ties shared; the benchmark's own number: `grmeval score`"
     if run.spec.overall == "roc-auc":
         yield f"right is decided at the threshold {run.spec.threshold:g}, as ROC-AUC is of no one item"
