@@ -18,7 +18,7 @@ from filelock import FileLock
 from grmeval.benches.sources import damage
 from grmeval.errors import ConfigError, GrmevalError, InfrastructureError, StoreError
 from grmeval.remote.download import download, plain
-from tests.helpers import ENVIRONMENT, command, until
+from tests.helpers import ENVIRONMENT, command, process, until
 from tests.hub import COMMIT, GitHub, Handler, Hub, Trouble, serve, sha256
 
 # ---------------------------------------------------------------------- one archive, of our own
@@ -312,13 +312,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def fetch(environment: dict[str, str], folder: Path, *words: object) -> Any:
-    return subprocess.run(
-        command("data", "fetch", *words),
-        capture_output=True,
-        text=True,
-        env=surroundings(environment, folder),
-        check=False,
-    )
+    return process("data", "fetch", *words, env=surroundings(environment, folder))
 
 
 def surroundings(environment: dict[str, str], folder: Path) -> dict[str, str]:
