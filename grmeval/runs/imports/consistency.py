@@ -137,11 +137,12 @@ class Survey:
         if not any(len({j % 2 for j in seen.js}) == 2 for seen in self._items.values()):
             return
         for key, seen in self._items.items():
-            if len({j % 2 for j in seen.js}) == 1 and (seen.n or 2) == 2:
-                for j in sorted(j ^ 1 for j in seen.js):
-                    self.unplayed.append(_unplayed(key, seen, j))
-                    seen.js.add(j)
-                    self.samples += 1
+            lacking = {j ^ 1 for j in seen.js} - seen.js
+            alone = len(lacking) == len(seen.js) and (seen.n or 2) == 2
+            if alone and max(seen.js | lacking) < 2 * len(seen.js):
+                self.unplayed += [_unplayed(key, seen, j) for j in sorted(lacking)]
+                self.samples += len(lacking)
+                seen.js |= lacking
 
     def _in_pool(self, key: Key) -> bool:
         """Whether the benchmark asks about several responses together, wherever they were judged."""

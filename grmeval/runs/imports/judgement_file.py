@@ -180,8 +180,9 @@ def _list(value: Any) -> list[Any]:
 
 
 def _scores(value: Any) -> tuple[float | None, ...]:
+    scores = _list(value)
     try:
-        return tuple(None if score is None else _number(score) for score in _list(value))
+        return tuple(None if score is None else _number(score) for score in scores)
     except ValueError as error:
         raise ValueError(f"{error} (a failed judgement is null)") from None
 

@@ -10,7 +10,7 @@ from grmeval.errors import ConfigError
 from grmeval.files import write_with
 from grmeval.items import Key, Sample
 from grmeval.parquet import write_parquet
-from grmeval.runs.imports.consistency import Survey
+from grmeval.runs.imports.consistency import MISSING_GAME, Survey
 from grmeval.runs.imports.judgement_file import Judgement, read_judgements
 from grmeval.runs.imports.own_results import OwnResults
 from grmeval.runs.limit import limit_ranks
@@ -22,7 +22,7 @@ REWARDS = "rewards/imported.parquet"
 
 
 class Imported(NamedTuple):
-    """The run, how many of its samples are new, and what is to be said of the file's own results."""
+    """The run, how many of its samples are new, and what is to be said of the file besides."""
 
     folder: RunFolder
     new: int
@@ -87,7 +87,11 @@ def import_scores(file: Path, bench: str, model: str, data: Path | None, results
         folder.fold(None)
         folder.update(**asked)
         new = _take_over(folder, survey, file, loaded.origin)
-    return Imported(folder, new, own.notes(file))
+    notes = own.notes(file)
+    if survey.unplayed:
+        told = f"{file}: {len(survey.unplayed):,} games are missing (pairs in one order alone)"
+        notes = (f"{told}: each counts as an unread one, {MISSING_GAME}", *notes)
+    return Imported(folder, new, notes)
 
 
 def _take_over(folder: RunFolder, survey: Survey, file: Path, origin: str) -> int:
