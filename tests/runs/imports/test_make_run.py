@@ -272,7 +272,7 @@ def test_items_that_the_file_is_silent_about_are_no_part_of_the_run(tmp_path: Pa
 
 
 def test_what_has_one_verdict_is_left_out_together_or_not_at_all(tmp_path: Path) -> None:
-    row = {"prompt": "?", "chosen": "a", "rejected": "b"}
+    row: dict[str, Any] = {"prompt": "?", "chosen": "a", "rejected": "b"}
     own = [row | {"id": i, "group": "g" if i < 2 else None} for i in range(4)]
     bench = str(written(tmp_path / "rows.jsonl", own))
     folder = taken(bench, tmp_path / "s.jsonl", [{"id": 0, "j": 0, "scores": [2, 1]}]).folder
@@ -694,5 +694,5 @@ def test_games_that_all_failed_tell_no_order(tmp_path: Path) -> None:
 
 
 def test_other_gaps_are_mistakes_in_games_too(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has a judgement j = 4 and none j = 2"):
+    with pytest.raises(DataError, match="has a judgement j = 4 and none j = 1"):
         games(tmp_path, {"a": {0: [1, 0], 1: [1, 0]}, "b": {0: [1, 0], 4: [1, 0]}})
