@@ -19,8 +19,8 @@ def scores(
     file: Annotated[
         Path,
         typer.Argument(
-            help="One row a judgement, .jsonl (also .xz, .gz), .json or .parquet: id, j, scores and, "
-            "optionally, subset, invalid, text, thinking, order, tokens, prompt_tokens, meta_reward, "
+            help="One row a judgement, .jsonl, .json, .csv (each also .xz, .gz) or .parquet: id, j, scores "
+            "and, optionally, subset, invalid, text, thinking, order, tokens, prompt_tokens, meta_reward, "
             "quality, cluster, group; or a file of per-item results of the RewardBench tools."
         ),
     ],

@@ -119,7 +119,7 @@ SHAPES: dict[str, tuple[Row, tuple[Message, ...]]] = {
         ARENA
         | {
             f"conversation_{m}": [user([part(ASKED)]), assistant([part(t)])]
-            for m, t in zip("ab", (GOOD, BAD))
+            for m, t in (("a", GOOD), ("b", BAD))
         }
         | {"winner": "model_a"},
         ONE,
