@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from grmeval.errors import DataError
 from grmeval.items import Message
 
-__all__ = ["Answer", "answer", "conversation", "conversation_of", "is_turn"]
+__all__ = ["Answer", "answer", "conversation_of", "is_turn"]
 
 WAYS = (("role", "content"), ("from", "value"))
 """Names of who speaks and of what is said."""
@@ -44,7 +44,7 @@ def answer(value: Any, path: str, where: str) -> Answer:
     return Answer(last.content, tuple(before))
 
 
-def conversation(turns: Any, where: str) -> tuple[Message, ...]:
+def _conversation(turns: Any, where: str) -> tuple[Message, ...]:
     """A prompt, or turns of which the last is the user's."""
     if isinstance(turns, str):
         return (Message("user", turns),)
@@ -76,9 +76,9 @@ def conversation_of(
             "judged together; leave such rows out"
         )
     if not before:
-        return conversation(stated, where)
+        return _conversation(stated, where)
     before = _asked(before, where)
-    if stated is not None and not _states(conversation(stated, where), before):
+    if stated is not None and not _states(_conversation(stated, where), before):
         raise DataError(
             f"{where}: column {column!r} is not what the turns before the responses say; drop one of the two"
         )
