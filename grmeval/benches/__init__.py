@@ -3,7 +3,7 @@
 from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
 from grmeval.benches.groups import Group, groups
-from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
+from grmeval.benches.load import Loaded, bench_ids, content_hash, count, expand, find_spec, load
 from grmeval.benches.own import own_file
 from grmeval.benches.spec import BenchSpec, holds, read_spec
 from grmeval.benches.verify import Verified, verify
@@ -15,6 +15,8 @@ __all__ = [
     "Verified",
     "at_hand",
     "bench_ids",
+    "content_hash",
+    "count",
     "expand",
     "fetch",
     "find_spec",

@@ -15,6 +15,7 @@ from grmeval.score.table import about, footer, labels, records, said_once, title
 from grmeval.score.verdicts import (
     NAN,
     Column,
+    Common,
     Contrasts,
     Frame,
     Part,
@@ -121,11 +122,11 @@ def compare(
     if len(folders) < 2 or len({folder.path.resolve() for folder in folders}) < len(folders):
         raise ConfigError("a comparison takes two or more different runs")
     limit = limit or common_limit(folders)
-    check_same(folders, limit)
+    common = check_same(folders, limit)
     k = k or min(folder.record["asked"]["k"] for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
-    runs = [_read(folder, k, limit, k_meta) for folder in folders]
+    runs = [_read(folder, k, limit, k_meta, common) for folder in folders]
     usual = [usual_vote(*(folder.record["identity"] for folder in folders))]
     votes = check_votes(votes or usual, k_meta)
     cost = {
@@ -134,7 +135,7 @@ def compare(
     }
     rows: list[Gap] = []
     flips: list[Flip] = []
-    lacking: list[str] = []
+    lacking: list[str] = [common.note] if common else []
     footers: dict[str, Sequence[str]] = {}
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
@@ -156,21 +157,23 @@ def compare(
     for name, spent in cost.items():
         footers[name] = [*footers[name], *cost_lines(spent.values())]
     effort = unlike_effort({name: spent[votes[0]] for name, spent in cost.items()})
-    common = about(runs[0], rules, limit)
-    common["first_run"] = common.pop("run_id")  # each row says its own
+    of_all = about(runs[0], rules, limit)
+    of_all["first_run"] = of_all.pop("run_id")  # each row says its own
     return Comparison(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
         footer=tuple(_notes(names, effort, lacking, footers, bootstrap)),
-        about=common,
+        about=of_all,
         run=records(folders),
         cost=cost,
     )
 
 
-def _read(folder: RunFolder, k: int, limit: int | None, k_meta: int | None) -> RunArrays:
-    run = read_run(folder, k, limit, k_meta=k_meta)
+def _read(
+    folder: RunFolder, k: int, limit: int | None, k_meta: int | None, common: Common | None
+) -> RunArrays:
+    run = read_run(folder, k, limit, k_meta=k_meta, only=common and common.rows)
     most = deepest(run)
     if most < k:
         raise ConfigError(

@@ -73,16 +73,47 @@ def test_every_command_reads_an_imported_run(
     assert "no text is read again" in ask("score", folder, "--reparse", code=2)
 
 
-def test_items_without_a_row_are_said(exported: tuple[Path, Path, Any], tmp_path: Path) -> None:
+def test_items_without_a_row_are_said_once_and_are_no_part(
+    exported: tuple[Path, Path, Any], tmp_path: Path
+) -> None:
     lines = exported[1].read_text().splitlines(keepends=True)
     (tmp_path / "part.jsonl").write_text("".join(lines[:-4]))
     words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
     found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
     assert found.returncode == 0, found.stderr
-    assert "no row about 1 items of sample" in found.stderr
+    said = "partial import: the file judges nothing of 1 items of the benchmark"
+    assert (found.stdout + found.stderr).count(said) == 1
+    assert "missing" not in found.stdout
+    (folder,) = all_runs(tmp_path)
+    whole = imported(exported[0])
+    for command in (["score", folder], ["scale-curve", folder], ["compare", folder, whole]):
+        assert said in ask(*command)
+    assert "74 rows that every run judged" in ask("compare", folder, whole)
+
+
+def test_an_item_with_fewer_samples_than_others_is_unfinished(
+    exported: tuple[Path, Path, Any], tmp_path: Path
+) -> None:
+    lines = exported[1].read_text().splitlines(keepends=True)
+    (tmp_path / "part.jsonl").write_text("".join(lines[:-2]))
+    words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
+    found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
     assert "unfinished: 1 items have fewer than 4 samples" in found.stdout
     (folder,) = all_runs(tmp_path)
-    assert "4 samples of this k are missing; the imported file" in ask("score", folder, code=3)
+    assert "2 samples of this k are missing; the imported file" in ask("score", folder, code=3)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_every_format_of_an_export_comes_back(
+    exported: tuple[Path, Path, Any], tmp_path: Path, ending: str
+) -> None:
+    """Texts with quotes, commas and line ends in them are what they were."""
+    results, _, table = exported
+    folder = imported(results)
+    ask("export", folder, "--to", tmp_path / f"y{ending}")
+    words = ("--bench", "sample", "--model", "org/judge", "--results", results, "--json")
+    again = json.loads(ask("import", "scores", tmp_path / f"y{ending}", *words))
+    assert (again["rows"], again["about"]["run_id"]) == (table["rows"], folder.name)
 
 
 def test_texts_need_the_rows(tmp_path: Path) -> None:
@@ -105,7 +136,7 @@ def test_texts_need_the_rows(tmp_path: Path) -> None:
         (["x.jsonl", "--model", "m", "--bench", "smaple"], "did you mean 'sample'?"),
         (["x.jsonl", "--model", "m", "--bench", "all"], "a file is of one benchmark"),
         (["none.jsonl", "--model", "m", "--bench", "sample"], "cannot be read: No such file"),
-        (["x.csv", "--model", "m", "--bench", "sample"], "the ending says the format: .jsonl"),
+        (["x.xls", "--model", "m", "--bench", "sample"], "the ending says the format: .jsonl"),
         (["x.jsonl", "--model", "m", "--bench", "sample", "--data", "/no"], "no such file or"),
         (["bad.jsonl", "--model", "m", "--bench", "sample"], "bad.jsonl, line 1: not JSON"),
     ],

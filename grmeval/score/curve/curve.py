@@ -1,6 +1,6 @@
 """Scaling curves: accuracy of each vote over k, from the samples that runs already hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from grmeval.score.curve.points import Curve, CurveRow, Point, Slope, curve_line
 from grmeval.score.table import about, footer, labels, records, said_once, title
 from grmeval.score.verdicts import (
     Column,
+    Common,
     Frame,
     Rules,
     check_same,
@@ -73,18 +74,19 @@ def scale(
     """
     everyone = [*folders, *([greedy] if greedy else [])]
     limit = limit or common_limit(everyone)
-    check_same(everyone, limit)
+    common = check_same(everyone, limit)
+    only = common and common.rows
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
-        run = read_run(folder, None, limit, k_meta=k_meta)
+        run = read_run(folder, None, limit, k_meta=k_meta, only=only)
         for vote in check_votes(votes or _usual(folders, run), k_meta):
             points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
             curves.append(_curve(frame, run, label, vote, first, points, cost))
     frame = Frame(curves[0].run, curves[0].points[0].verdicts)
-    reference = _greedy(frame, greedy, limit, rules) if greedy else None
+    reference = _greedy(frame, greedy, limit, only, rules) if greedy else None
     everything = [point.column for curve in curves for point in curve.points]
     lacking = frame.lacking([*everything, *([reference] if reference else [])])
     rows, slopes = [], []
@@ -97,7 +99,7 @@ def scale(
         title=title(folders),
         rows=tuple(rows),
         slopes=tuple(slopes),
-        footer=tuple(_notes(curves, dip, lacking, rules, limit, greedy, bootstrap)),
+        footer=tuple(_notes(curves, dip, common, lacking, rules, limit, greedy, bootstrap)),
         about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
         dip=dip,
@@ -189,11 +191,17 @@ def _curve(
     return Curve(run, label, vote, first, tuple(aligned), places, cost)
 
 
-def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) -> Column:
+def _greedy(
+    frame: Frame,
+    folder: RunFolder,
+    limit: int | None,
+    only: Collection[tuple[str, str]] | None,
+    rules: Rules,
+) -> Column:
     """The greedy run's one judgement of every unit."""
     if folder.record["identity"].get("temperature") != 0:
         raise ConfigError(f"--greedy {folder.path}: not a greedy run (`grmeval run --greedy`)")
-    run = read_run(folder, None, limit)
+    run = read_run(folder, None, limit, only=only)
     points = list(_points(run, "sum", _ks(run, [1], False), rules, True))
     return _curve(frame, run, "greedy", "sum", True, points, {}).points[0].column
 
@@ -201,6 +209,7 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
 def _notes(
     curves: Sequence[Curve],
     dip: str,
+    common: Common | None,
     lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
@@ -211,6 +220,8 @@ def _notes(
     yield from said_once({curve.label: [_policy(curve)] for curve in curves})
     if dip:
         yield dip
+    if common:
+        yield common.note
     yield "differences are paired: the same items, clusters and subsets"
     yield from (f"left out of differences: {what}" for what in lacking)
     if bootstrap:

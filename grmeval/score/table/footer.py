@@ -1,6 +1,7 @@
 """The whole story under a number: rule, missing rows, odd rows, invalids, identity, launches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,13 @@ def footer(
         lines.append(f"--limit {limit}: a stratified part of the items")
     if spec["missing"]:
         absent = sum(spec["missing"].values())
-        names = ", ".join(list(spec["missing"])[:3]) + (" …" if len(spec["missing"]) > 3 else "")
-        total = sum(spec["expected"].values())
+        total, names = sum(spec["expected"].values()), _first_names(spec["missing"])
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
+    if left_out := spec.get("left_out"):
+        lines.append(
+            f"partial import: the file judges nothing of {sum(left_out.values()):,} items of the benchmark, "
+            f"which are no part of this run ({_first_names(left_out)})"
+        )
     if unlabelled := int((~run.labelled).sum()):
         lines.append(
             f"rows without a label (or with one for all responses alike): {unlabelled:,} of "
@@ -64,6 +69,10 @@ def footer(
         lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
+
+
+def _first_names(subsets: Collection[str]) -> str:
+    return ", ".join(islice(subsets, 3)) + (" …" if len(subsets) > 3 else "")
 
 
 def _reparsed(run: RunArrays) -> list[str]:
@@ -92,8 +101,8 @@ def _lacking(run: RunArrays, present: Sequence[int]) -> list[str]:
         section = run.spec.sections[number]
         absent = [subset for subset in section.weights if subset not in there]
         if absent and len(absent) < len(section.weights):
-            names = ", ".join(absent[:3]) + (" …" if len(absent) > 3 else "")
             of = f"{len(section.weights) - len(absent)} of {len(section.weights)} subsets"
+            names = _first_names(absent)
             lines.append(f"{section.name} is INCOMPLETE: {of}, no verdict in {names}")
     return lines
 

@@ -16,6 +16,7 @@ from grmeval.score.verdicts.paired import (
 from grmeval.score.verdicts.roc_auc import DRAWS, common_subsets
 from grmeval.score.verdicts.rules import Rules
 from grmeval.score.verdicts.same_rows import (
+    Common,
     check_same,
     common_limit,
     contents,
@@ -44,6 +45,7 @@ __all__ = [
     "NAN",
     "TERMS",
     "Column",
+    "Common",
     "Contrasts",
     "Frame",
     "Part",
