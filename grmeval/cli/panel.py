@@ -6,6 +6,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import RUN, AsJson, Results, option
+from grmeval.cli.record import Save, keep, say
 
 
 @app.command()
@@ -23,6 +24,7 @@ def panel(
         int | None,
         typer.Option("--k", min=1, help="Samples of each member. [default: all that all have]"),
     ] = None,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,8 +37,8 @@ def panel(
     from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
     from grmeval.runs.derived import panel_of
-    from grmeval.score import score
-    from grmeval.score.verdicts import check_panel_votes, check_same, common_limit
+    from grmeval.score import answer
+    from grmeval.score.verdicts import ask, check_panel_votes, check_same, common_limit
     from grmeval.store import RunFolder, find_run, origin, reward_names
 
     where = results_folder(results)
@@ -55,8 +57,11 @@ def panel(
                 f"`grmeval meta-score {folder.path}` asks again",
                 soft_wrap=True,
             )
-    result = score(folder, votes=vote)
-    show_accuracy(result, folder.path, quiet=as_json)
+    told = folder.record["asked"]
+    result = answer(folder, ask(folder, votes=vote)._replace(k=told["k"], limit=told["limit"]))
+    paths, sentence = keep(folder, result, save)
+    show_accuracy(result, paths, quiet=as_json)
+    say(sentence)
     if as_json:
         print_accuracy_json([result])
     missing = plan.missing()

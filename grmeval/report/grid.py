@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 SHORTEST_NAME = 12
-_UNSEEN = ("verdicts", "damaged")
+_UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
 
 

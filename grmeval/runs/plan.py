@@ -28,6 +28,7 @@ from grmeval.store import (
     is_meta_vote,
     items_table,
     origin,
+    record_of,
     reward_names,
     run_id,
     stored_ranks,
@@ -216,7 +217,7 @@ def _model(config: RunConfig) -> ModelRef:
 
 
 def again(folder: RunFolder, k: int) -> Plan:
-    """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
         raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
@@ -226,7 +227,8 @@ def again(folder: RunFolder, k: int) -> Plan:
             f"`grmeval run … --k {k}` extends it"
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
-    values |= {"k": k, "shard": None, "results": (folder.path / "../../..").resolve()}
+    values |= {"k": k, "limit": record_of(folder).limit, "shard": None}
+    values |= {"results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(

@@ -20,7 +20,7 @@ from grmeval.score.nightly import (
     trend,
     write_baseline,
 )
-from grmeval.score.table import Accuracy, Row, score, together
+from grmeval.score.table import Accuracy, Row, answer, score, together
 from grmeval.score.verdicts import Rules
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Slope",
     "Spent",
     "Trend",
+    "answer",
     "baseline_of",
     "compare",
     "gate",

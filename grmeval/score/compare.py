@@ -28,7 +28,7 @@ from grmeval.score.verdicts import (
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder
+from grmeval.store import RunFolder, record_of
 
 __all__ = ["Comparison", "Flip", "Gap", "compare"]
 
@@ -113,7 +113,7 @@ def compare(
     k_meta: int | None = None,
     prices: Prices | None = None,
 ) -> Comparison:
-    """Every run less the first, at one k (default: the largest that all were asked for).
+    """Every run less the first, at one k (default: the smallest of their records).
 
     Without `votes`: `usual_vote`. A run that holds more samples is read by subsets of k. ConfigError: fewer
     than two runs, other rows, or a k that some run does not hold. `prices`: see `read_prices`.
@@ -122,7 +122,7 @@ def compare(
         raise ConfigError("a comparison takes two or more different runs")
     limit = limit or common_limit(folders)
     check_same(folders, limit)
-    k = k or min(folder.record["asked"]["k"] for folder in folders)
+    k = k or min(record_of(folder).k for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
     runs = [_read(folder, k, limit, k_meta) for folder in folders]

@@ -19,6 +19,7 @@ from grmeval.store import (
     find_run,
     latest,
     origin,
+    record_of,
     run_id,
     sample_batches,
 )
@@ -144,7 +145,7 @@ class StoredCritiques:
 
     def _remedy(self, have: int) -> str:
         record = self._folder.record
-        made, limit = origin(record["identity"]), record["asked"]["limit"]
+        made, limit = origin(record["identity"]), record_of(self._folder).limit
         if not made.asked:
             return f"; {made.grows}"
         if have or limit is None:

@@ -1,6 +1,6 @@
 """The accuracy table and the story under it. Open accuracy.py first."""
 
-from grmeval.score.table.accuracy import Accuracy, Row, score
+from grmeval.score.table.accuracy import Accuracy, Row, answer, score
 from grmeval.score.table.footer import about, footer, provenance
 from grmeval.score.table.group_mean import together
 from grmeval.score.table.run_names import labels, records, said_once, title
@@ -9,6 +9,7 @@ __all__ = [
     "Accuracy",
     "Row",
     "about",
+    "answer",
     "footer",
     "labels",
     "provenance",

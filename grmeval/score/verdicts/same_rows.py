@@ -9,7 +9,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.score.arrays import RunArrays
-from grmeval.store import RunFolder, origin
+from grmeval.store import RunFolder, origin, record_of
 
 __all__ = [
     "Contents",
@@ -40,9 +40,9 @@ def contents(folder: RunFolder, limit: int | None) -> Contents:
 
 
 def common_limit(folders: Sequence[RunFolder]) -> int | None:
-    """The smallest --limit of the runs: of one seed and data, its items are in all of them."""
-    asked = [folder.record["asked"]["limit"] for folder in folders]
-    return min((limit for limit in asked if limit is not None), default=None)
+    """The smallest --limit of the runs' records: of one limit seed and data, its items are in all of them."""
+    limits = [record_of(folder).limit for folder in folders]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
