@@ -49,11 +49,11 @@ def diagnose(
 
     folder = RunFolder(find_run(run, results_folder(results)))
     result = look(folder, k=k, limit=limit, vote=vote)
-    look = looked(folder, result.usual, save)
-    paths = [] if look else write_diagnosis(folder.path, result)
+    stays = looked(folder, result.usual, save)
+    paths = [] if stays else write_diagnosis(folder.path, result)
     if as_json:
         sys.stdout.write(diagnosis_json(result))
-        say(look)
+        say(stays)
         return
     out, _ = consoles()
     wide = not out.is_terminal
@@ -70,4 +70,4 @@ def diagnose(
         for note in result.footer:
             out.print(note, soft_wrap=wide)
     told(paths)
-    say(look)
+    say(stays)

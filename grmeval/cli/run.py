@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         "chat_template_kwargs",
         "structured",
     ),
-    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed"),
+    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed", "limit_seed"),
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),

@@ -8,7 +8,7 @@ from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import all_runs, find_item, find_run, latest
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
-from grmeval.store.items import items_table, stored_ranks
+from grmeval.store.items import items_table, limit_seed, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
@@ -60,6 +60,7 @@ __all__ = [
     "judged_rows",
     "largest",
     "latest",
+    "limit_seed",
     "memory",
     "named_damage",
     "now",

@@ -9,7 +9,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.score.arrays import RunArrays
-from grmeval.store import RunFolder, origin, record_of
+from grmeval.store import RunFolder, limit_seed, origin, record_of
 
 __all__ = [
     "Contents",
@@ -55,7 +55,7 @@ def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
         ]:
             raise ConfigError(
                 f"{folders[0].path} and {other.path} did not judge the same rows: "
-                + "; ".join(differences)
+                + "; ".join([*differences, *_chosen_apart(folders[0], other, limit)])
             )
 
 
@@ -67,6 +67,13 @@ def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
             yield f"{what} {mine} and {what} {theirs}"
     if one.spec().id == other.spec().id and (changed := unlike_metrics(formed(one), formed(other))):
         yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def _chosen_apart(one: RunFolder, other: RunFolder, limit: int | None) -> Iterator[str]:
+    """That --limit takes other items of the two."""
+    mine, theirs = (limit_seed(folder.record["identity"]) for folder in (one, other))
+    if limit is not None and mine != theirs:
+        yield f"--limit {limit} takes the items of --limit-seed {mine} of one, of {theirs} of the other"
 
 
 def formed(folder: RunFolder) -> dict[str, Any]:
