@@ -1,5 +1,6 @@
 """`grmeval panel RUN RUN…`: several models' runs of one benchmark, voted together."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -33,11 +34,14 @@ def panel(
     The panel is a run of its own, with its members' samples in turn; after they have grown, the same
     command takes over what is new: grmeval panel 0a1b 2c3d 4e5f --name trio
     """
-    from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
+    from grmeval.cli.output import consoles, show_accuracy
     from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
+    from grmeval.report.accuracy import accuracy_json
+    from grmeval.report.grid import json_text
+    from grmeval.report.seeds import seeds_json, seeds_line
     from grmeval.runs.derived import panel_of
-    from grmeval.score import answer
+    from grmeval.score import answer, seed_groups, seeds_alone
     from grmeval.score.verdicts import ask, check_panel_votes, check_same, common_limit
     from grmeval.store import RunFolder, find_run, origin, reward_names
 
@@ -47,7 +51,7 @@ def panel(
     plan = panel_of(members, where.expanduser().absolute(), name, k)
     check_panel_votes(plan.identity, vote or ())
     folder, new = plan.make()
-    _, err = consoles()
+    out, err = consoles()
     there = f"{new:,} judgements taken over" if new else "every judgement is there"
     err.print(f"{folder.path}: {there}", soft_wrap=True)
     for member in members:
@@ -58,12 +62,18 @@ def panel(
                 soft_wrap=True,
             )
     told = folder.record["asked"]
-    result = answer(folder, ask(folder, votes=vote)._replace(k=told["k"], limit=told["limit"]))
+    question = ask(folder, votes=vote)._replace(k=told["k"], limit=told["limit"])
+    result = answer(folder, question)
+    alone = question._replace(k=told["k"] // len(members))
+    seeds = seeds_alone(members, seed_groups(members), alone)
     paths, sentence = keep(folder, result, save)
     show_accuracy(result, paths, quiet=as_json)
     say(sentence)
     if as_json:
-        print_accuracy_json([result])
+        content = accuracy_json(result) | ({"seeds": seeds_json(seeds)} if seeds else {})
+        sys.stdout.write(json_text(content))
+    for row in () if as_json else seeds:
+        out.print(seeds_line(row), soft_wrap=True)
     missing = plan.missing()
     if missing.beyond:
         err.print(

@@ -11,7 +11,18 @@ from grmeval.errors import ConfigError
 from grmeval.measure import benjamini_hochberg, compare_columns, detectable
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of, unlike_effort
-from grmeval.score.table import about, footer, labels, records, said_once, title
+from grmeval.score.table import (
+    SeedsRow,
+    about,
+    columns_of,
+    footer,
+    labels,
+    records,
+    said_once,
+    seed_groups,
+    seeds_rows,
+    title,
+)
 from grmeval.score.verdicts import (
     NAN,
     Column,
@@ -21,7 +32,6 @@ from grmeval.score.verdicts import (
     Rules,
     check_same,
     check_votes,
-    column,
     common_limit,
     deepest,
     judge_run,
@@ -99,6 +109,8 @@ class Comparison:
     """Identity and launches by run-id."""
     cost: Mapping[str, Mapping[str, Cost]] = field(default_factory=dict)
     """By run, as rows name it (and the first), and vote."""
+    seeds: tuple[SeedsRow, ...] = ()
+    """Runs alike but for their seed, group by group; empty where there are none."""
 
 
 def compare(
@@ -132,6 +144,7 @@ def compare(
         name: {vote: cost_of(run, k, vote, prices) for vote in votes}
         for name, run in zip(names, runs, strict=True)
     }
+    groups, seeds = seed_groups(folders), list[SeedsRow]()
     rows: list[Gap] = []
     flips: list[Flip] = []
     lacking: list[str] = []
@@ -139,10 +152,8 @@ def compare(
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
         frame = Frame(runs[0], judged[0])
-        columns = [
-            column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
-            for run, verdicts in zip(runs, judged, strict=True)
-        ]
+        columns = columns_of(frame, zip(runs, judged, strict=True))
+        seeds += seeds_rows(frame, columns, groups, vote, k) if groups else ()
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
             lines = footer(run, rules, k, limit, exact, present, [vote])
@@ -162,10 +173,11 @@ def compare(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
-        footer=tuple(_notes(names, effort, lacking, footers, bootstrap)),
+        footer=tuple(_notes(names, effort, lacking, footers, bootstrap, bool(groups))),
         about=common,
         run=records(folders),
         cost=cost,
+        seeds=tuple(seeds),
     )
 
 
@@ -263,11 +275,16 @@ def _notes(
     lacking: Sequence[str],
     footers: dict[str, Sequence[str]],
     bootstrap: int | None,
+    seeds: bool,
 ) -> Iterator[str]:
     yield f"differences are paired, each run less the first ({names[0]})"
     if effort:
         yield effort
     yield from dict.fromkeys(lacking)
+    if seeds:
+        yield (
+            "seeds: runs alike but for --seed; SD: over seeds; 95 % and p hold the noise of items and seeds"
+        )
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
     yield (
