@@ -82,7 +82,7 @@ def gate(
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", min=1, help="Samples an item, of a baseline RUN. [default: as it asked last]"
+            "--k", min=1, help="Samples an item, of a baseline RUN. [default: that of its record]"
         ),
     ] = None,
     vote: Annotated[str | None, option("vote", default="the baseline's; of a run sum")] = None,
