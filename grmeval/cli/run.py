@@ -120,7 +120,7 @@ def _run(
     from grmeval.errors import Incomplete
     from grmeval.score import read_prices
 
-    found, kept = [], []
+    found, kept = [], dict[str, bool]()
     prices = read_prices(plans[0].config.prices)
 
     def show(result: "Accuracy", paths: list[Path], sentence: str | None) -> None:
@@ -131,11 +131,14 @@ def _run(
         for result, folder in _sample_and_score(plans, signs, prices):
             found.append(result)
             paths, sentence = keep(folder, result, save, prices)
-            kept.append(bool(paths))
+            kept[result.run["identity"]["bench"]] = bool(paths)
             show(result, paths, sentence)
-        for result, path in _together(groups, plans, found):
+        for (result, path), group in zip(
+            _together(groups, plans, found), groups.values(), strict=True
+        ):
             found.append(result)
-            show(result, *keep_group(path, result, kept))
+            mine = [kept[bench] for bench in group.members if bench in kept]
+            show(result, *keep_group(path, result, mine))
     finally:  # what is finished is told, whatever became of the next
         if as_json and found:
             print_accuracy_json(found, printed, several=len(plans) > 1)
