@@ -122,7 +122,14 @@ class RunConfig(BaseModel):
         "Response orders: balanced (rotations of a seeded order) or random (a fresh one each).",
         "balanced",
     )
-    seed: int = _field("identity", "Seed of orders, --limit and engine.", 0, ge=0, lt=2**63)
+    seed: int = _field("identity", "Seed of response orders and engine.", 0, ge=0, lt=2**63)
+    limit_seed: int = _field(
+        "identity",
+        "Seed of the order that --limit takes the first N of: the same items, whatever --seed is.",
+        0,
+        ge=0,
+        lt=2**63,
+    )
     # how much, where, how fast
     k: int = _field("execution", "Samples an item.", 8, ge=1, le=100_000)
     limit: int | None = _field(

@@ -247,6 +247,7 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "max_tokens": lambda tmp: {"max_tokens": 512},
     "orders": lambda tmp: {"orders": "random"},
     "seed": lambda tmp: {"seed": 1},
+    "limit_seed": lambda tmp: {"limit_seed": 1},
 }
 # These mean nothing to the fake engine: see below.
 OTHERWISE = {"model", "revision", "lora"}

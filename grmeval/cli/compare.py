@@ -20,7 +20,7 @@ def compare(
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", min=1, help="Samples an item. [default: the most that all were asked for]"
+            "--k", min=1, help="Samples an item. [default: the smallest of the runs' records]"
         ),
     ] = None,
     settings: dict[str, Any],
@@ -39,7 +39,8 @@ def compare(
 ) -> None:
     """Compare runs of the same rows, item by item.
 
-    Runs with other rows are refused; one with more samples is read by subsets of k.
+    Runs with other rows are refused; one with more samples is read by subsets of k. Of runs that differ in
+    their seed alone: the mean over seeds, its spread, and differences of such groups.
     """
     from grmeval.cli.output import print_json, show_comparison
     from grmeval.cli.settings import results_folder, scoring

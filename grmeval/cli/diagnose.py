@@ -7,6 +7,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import RUN, AsJson, Results, option
+from grmeval.cli.record import Save, looked, say
 
 
 @app.command()
@@ -16,29 +17,31 @@ def diagnose(
     ),
     k: Annotated[
         int | None,
-        typer.Option("--k", min=1, help="Samples of a vote. [default: those last asked]"),
+        typer.Option("--k", min=1, help="Samples of a vote. [default: the record's]"),
     ] = None,
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
         typer.Option(
             "--vote",
-            help="Vote: sum, mean, majority, … [default: sum; majority of a panel of unlike scales]",
+            help="Vote: sum, mean, majority, … [default: the record's, where it is of scores, else sum; "
+            "majority of a panel of unlike scales]",
             show_default=False,
         ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Print every table below the summary.")
     ] = False,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
     """Diagnose a judge: biases, agreement, calibration, cost.
 
     Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
-    writes diagnose.* and reliability.* into the run's folder.
+    writes diagnose.* and reliability.* into the run's folder where it is of the run's record, or with --save.
     """
-    from grmeval.cli.output import consoles
+    from grmeval.cli.output import consoles, told
     from grmeval.cli.settings import results_folder
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
     from grmeval.score.diagnosis import diagnose as look
@@ -46,11 +49,13 @@ def diagnose(
 
     folder = RunFolder(find_run(run, results_folder(results)))
     result = look(folder, k=k, limit=limit, vote=vote)
-    paths = write_diagnosis(folder.path, result)
+    stays = looked(folder, result.usual, save)
+    paths = [] if stays else write_diagnosis(folder.path, result)
     if as_json:
         sys.stdout.write(diagnosis_json(result))
+        say(stays)
         return
-    out, err = consoles()
+    out, _ = consoles()
     wide = not out.is_terminal
     for line in (result.title, *result.summary):
         out.print(line, soft_wrap=wide)
@@ -64,5 +69,5 @@ def diagnose(
         out.print()
         for note in result.footer:
             out.print(note, soft_wrap=wide)
-    names = ", ".join(path.name for path in paths)
-    err.print(f"written to {folder.path}: {names}", soft_wrap=True)
+    told(paths)
+    say(stays)

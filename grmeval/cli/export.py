@@ -14,7 +14,11 @@ from grmeval.cli.options import Results, Run
 def export(
     run: Run,
     what: Annotated[
-        str, typer.Option("--what", help="Rows: samples, verdicts (last saved) or items.")
+        str,
+        typer.Option(
+            "--what",
+            help="Rows: samples (all that are stored), verdicts (of the run's record) or items.",
+        ),
     ] = "samples",
     to: Annotated[
         Path | None,
@@ -37,6 +41,7 @@ def export(
     from grmeval.errors import StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
+    from grmeval.score.verdicts import ask, told
     from grmeval.store import RunFolder, damaged, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
@@ -48,5 +53,7 @@ def export(
     else:
         rows = write(folder, what, to.expanduser(), texts)
         print(f"{rows:,} rows written to {to}", file=sys.stderr)
+    if what == "verdicts":
+        print(f"the run's record: {told(ask(folder))}", file=sys.stderr)
     if what == "samples" and (lost := damaged(folder)):
         raise StoreError(f"{'; '.join(lost)}; the command that wrote them asks for what is missing")

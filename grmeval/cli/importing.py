@@ -46,6 +46,7 @@ def scores(
     """
     from grmeval.benches import expand
     from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
+    from grmeval.cli.record import keep
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError
     from grmeval.runs.imports import import_scores
@@ -71,6 +72,6 @@ def scores(
     for note in found.notes:
         err.print(note, soft_wrap=True)
     result = score(found.folder)
-    show_accuracy(result, found.folder.path, quiet=as_json)
+    show_accuracy(result, keep(found.folder, result)[0], quiet=as_json)
     if as_json:
         print_accuracy_json([result])

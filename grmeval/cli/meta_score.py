@@ -15,6 +15,9 @@ from grmeval.cli.options import RUN, AsJson, Results, option, takes
 if TYPE_CHECKING:
     from grmeval.config import RunConfig
 
+EVERY = 2**31 - 1
+"""A --limit of all items: without one a command takes those of the run's record."""
+
 __all__ = ["in_a_fresh_process", "meta_score"]
 
 
@@ -37,7 +40,7 @@ def meta_score(
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option("--k", min=1, help="The first k samples. [default: those last asked]"),
+        typer.Option("--k", min=1, help="The first k samples. [default: the record's]"),
     ] = None,
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     seed: Annotated[
@@ -94,7 +97,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
 
     _tell_memory()
     words: list[object] = ["meta-score", *runs, "--meta-model", config.meta_model, "--k", config.k]
-    words += ["--limit", config.limit] if config.limit else []
+    words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
     words += ["--engine", config.engine]
     for name, value in config.meta_engine_args.items():

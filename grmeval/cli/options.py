@@ -107,7 +107,7 @@ def option(field: str, *, bounded: bool = False, default: str | None = None) -> 
     text, usual = info.description or "", info.default
     if default:
         text += f" [default: {default}]"
-    elif usual not in (None, False, {}):
+    elif usual is not False and usual not in (None, {}):
         text += f" [default: {usual}"
         text += "; a model's preset may say otherwise]" if field in _PRESET else "]"
     if complete := _completion(field):

@@ -91,27 +91,31 @@ def print_accuracy_json(
 
 
 def show_accuracy(
-    result: "Accuracy", folder: Path | None, quiet: bool = False, beside: "Sequence[str]" = ()
+    result: "Accuracy",
+    paths: "Sequence[Path]" = (),
+    quiet: bool = False,
+    beside: "Sequence[str]" = (),
 ) -> None:
-    """Print an accuracy table unless quiet, and write its files if there is a folder for them.
+    """Print an accuracy table unless quiet, and which files of it were written.
 
     `beside`: published rows that stand beside it.
     """
-    from grmeval.report.accuracy import accuracy_tables, write_accuracy
+    from grmeval.report.accuracy import accuracy_tables
 
-    paths = write_accuracy(folder, result) if folder else []
     if not quiet:
         show_tables(partial(accuracy_tables, result, beside=beside))
         told(paths)
 
 
-def show_scaling(result: "Scaling", stem: Path, quiet: bool = False) -> None:
-    """Write a curve's files and figures, and print its table unless quiet."""
+def show_scaling(result: "Scaling", stem: Path | None, quiet: bool = False) -> None:
+    """Write a curve's files and figures if there is a place for them, and print its table unless quiet."""
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    write_scaling(stem, result)
-    figures = write_curve(stem, result)
+    figures = []
+    if stem:
+        write_scaling(stem, result)
+        figures = write_curve(stem, result)
     if not quiet:
         err = show_tables(partial(curve_tables, result))
         for path in figures:

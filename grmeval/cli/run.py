@@ -8,13 +8,14 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import Beside, bench_names, published_rows, takes
+from grmeval.cli.record import Save, keep, keep_group, say
 
 if TYPE_CHECKING:
     from grmeval.benches import Group
     from grmeval.report.signs import Signs
     from grmeval.runs import Plan
-    from grmeval.score import Accuracy
-    from grmeval.store import RunFolder
+    from grmeval.score import Accuracy, Prices
+    from grmeval.store import Question, RunFolder
 
 
 @app.command()
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         "chat_template_kwargs",
         "structured",
     ),
-    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed"),
+    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed", "limit_seed"),
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
@@ -69,6 +70,7 @@ def run(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Temperature 0, and one sample unless --k says more.")
     ] = False,
+    save: Save = False,
     beside: Beside = None,
     config: Annotated[
         Path | None,
@@ -87,7 +89,8 @@ def run(
     """Judge a benchmark's items k times, score the votes.
 
     The run folder under --results is resumed, extended or just read: what is there is never asked
-    again. Without --bench: the packaged sample.
+    again. Its tables are those of the most samples and items that were asked for: fewer, or another vote, are
+    shown, and replace them with --save. Without --bench: the packaged sample.
     """
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
@@ -101,7 +104,7 @@ def run(
     printed = published_rows(beside)
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
-        _run(plans, groups, printed, as_json, signs)
+        _run(plans, groups, printed, as_json, signs, save)
 
 
 def _run(
@@ -110,19 +113,32 @@ def _run(
     printed: list[str],
     as_json: bool,
     signs: "Signs",
+    save: bool,
 ) -> None:
     """Show each result as soon as it is there."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.errors import Incomplete
+    from grmeval.score import read_prices
 
-    found = []
+    found, kept = [], dict[str, bool]()
+    prices = read_prices(plans[0].config.prices)
+
+    def show(result: "Accuracy", paths: list[Path], sentence: str | None) -> None:
+        show_accuracy(result, paths, quiet=as_json, beside=printed)
+        say(sentence)
+
     try:
-        for result, path in _sample_and_score(plans, signs):
+        for result, folder in _sample_and_score(plans, signs, prices):
             found.append(result)
-            show_accuracy(result, path, quiet=as_json, beside=printed)
-        for result, path in _together(groups, plans, found):
+            paths, sentence = keep(folder, result, save, prices)
+            kept[result.run["identity"]["bench"]] = bool(paths)
+            show(result, paths, sentence)
+        for (result, path), group in zip(
+            _together(groups, plans, found), groups.values(), strict=True
+        ):
             found.append(result)
-            show_accuracy(result, path, quiet=as_json, beside=printed)
+            mine = [kept[bench] for bench in group.members if bench in kept]
+            show(result, *keep_group(path, result, mine))
     finally:  # what is finished is told, whatever became of the next
         if as_json and found:
             print_accuracy_json(found, printed, several=len(plans) > 1)
@@ -223,14 +239,14 @@ def _together(
         )
 
 
-def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Accuracy, Path]]":
+def _sample_and_score(
+    plans: "list[Plan]", signs: "Signs", prices: "Prices | None"
+) -> "Iterator[tuple[Accuracy, RunFolder]]":
     """Each run's result as soon as it is there."""
     from grmeval.cli.meta_score import in_a_fresh_process
     from grmeval.errors import GrmevalError
-    from grmeval.score import read_prices, score
-    from grmeval.store import is_meta_vote
+    from grmeval.score import answer
 
-    prices = read_prices(plans[0].config.prices)
     failure: GrmevalError | None = None
     sampled = _sampled(plans, signs)
     if plans[0].config.meta_model:
@@ -244,24 +260,28 @@ def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Ac
             failure = error
         sampled = iter(done)
     for plan, folder in zip(plans, sampled, strict=failure is None):
-        config = plan.config
         signs.at(f"scoring {plan.loaded.spec.id}")
-        votes = [v for v in config.vote or () if failure is None or not is_meta_vote(v)]
-        result = score(
-            folder,
-            k=config.k,
-            limit=config.limit,
-            votes=votes or None,
-            protocol=config.protocol,
-            ties=config.ties,
-            on_invalid=config.on_invalid,
-            k_meta=config.k_meta if failure is None else None,
-            prices=prices,
-        )
+        result = answer(folder, _question(plan, folder, failure is None), prices=prices)
         signs.so_far(None)
-        yield result, folder.path
+        yield result, folder
     if failure:
         raise failure
+
+
+def _question(plan: "Plan", folder: "RunFolder", guided: bool) -> "Question":
+    """What was asked; votes and rules that were not said are the record's. `guided`: with meta rewards."""
+    from grmeval.score.verdicts import ask, own_votes
+    from grmeval.store import is_meta_vote
+
+    config = plan.config
+    said = config.model_dump(include=config.model_fields_set & {"protocol", "ties", "on_invalid"})
+    asked = ask(folder, k=config.k, votes=config.vote, k_meta=config.k_meta, **said)
+    asked = asked._replace(limit=config.limit)
+    if guided:
+        return asked
+    votes = tuple(vote for vote in asked.votes if not is_meta_vote(vote))
+    usual = own_votes(folder.record["identity"])[:1]
+    return asked._replace(votes=votes or usual, k_meta=None)
 
 
 def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":

@@ -6,6 +6,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
+from grmeval.cli.record import Save, looked, say
 
 
 @app.command("scale-curve")
@@ -47,12 +48,14 @@ def scale_curve(
         ),
     ] = False,
     bootstrap: Bootstrap = None,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw accuracy over k from stored samples.
 
-    vote@k is the mean over subsets of the samples at hand, exact where it can be.
+    vote@k is the mean over subsets of the samples at hand, exact where it can be. Writes scaling.* where it
+    is of the run's record; other votes, ks, rules or items are shown, and written with --save.
     """
     from grmeval.cli.output import print_json, show_scaling
     from grmeval.cli.settings import results_folder, scoring
@@ -79,6 +82,10 @@ def scale_curve(
     if len(folders) > 1:  # their common files belong to none of them
         length = 12 if len(folders) <= 8 else 4  # of a file's name there is an end
         stem = where / "scaling" / "-".join(folder.path.name[:length] for folder in folders)
-    show_scaling(result, stem, quiet=as_json)
+    look = looked(folders[0], result.usual, save)
+    if look and len(folders) > 1:
+        look = f"nothing is written: {stem}.* is of the runs as they are; --save replaces it"
+    show_scaling(result, None if look else stem, quiet=as_json)
+    say(look)
     if as_json:
         print_json(result)

@@ -34,18 +34,23 @@ def score(
         bool,
         typer.Option(
             "--save",
-            help="Put the tables (and what --reparse read) in place of those in the run folder.",
+            help="Put the tables (and what --reparse read) in place of the run's record.",
         ),
     ] = False,
     beside: Beside = None,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run again: vote, k, rules; no model needed."""
+    """Score a run again: vote, k, rules; no model needed.
+
+    What is not said is as in the run's record, its saved tables, which stay unless --save.
+    """
     from grmeval.cli.output import print_accuracy_json, show_accuracy
+    from grmeval.cli.record import keep, looked, say
     from grmeval.cli.settings import results_folder, scoring
     from grmeval.errors import Incomplete, StoreError
     from grmeval.score import score as score_run
+    from grmeval.score.verdicts import is_record
     from grmeval.store import RunFolder, find_run, origin
     from grmeval.store import reparse as rewrite
 
@@ -59,7 +64,9 @@ def score(
     )
     if reparse and save:
         rewrite(folder)
-    show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed)
+    paths = keep(folder, result, save)[0] if save else []
+    show_accuracy(result, paths, quiet=as_json, beside=printed)
+    say(looked(folder, is_record(folder, result.question), save))
     if as_json:
         print_accuracy_json([result], printed)
     if result.damaged:

@@ -29,6 +29,7 @@ __all__ = [
     "json_text",
     "markdown_table",
     "metric_title",
+    "p_value",
     "percent",
     "rich_table",
     "signed",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 SHORTEST_NAME = 12
-_UNSEEN = ("verdicts", "damaged")
+_UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
 
 
@@ -215,6 +216,11 @@ def percent(value: float) -> str:
 def signed(value: float) -> str:
     """A difference in points."""
     return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def p_value(value: float) -> str:
+    """The odds of a test."""
+    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(low: float, high: float) -> str:

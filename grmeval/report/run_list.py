@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
-from grmeval.store import SAMPLES, RunFolder, all_runs
+from grmeval.store import SAMPLES, RunFolder, all_runs, largest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,7 @@ __all__ = ["Overview", "RunLine", "overview", "overview_json", "overview_table",
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run. `k` and `limit` are what was last asked; `items` lie inside the limit.
+    """One run. `k` and `limit` are the most that was asked for; `items` lie inside the limit.
 
     `samples` counts folded and journaled ones; `accuracy` [0, 1] is the overall of the tables saved
     last (by the benchmark's `metric`), under `vote` at `accuracy_k`. None: not known.
@@ -73,17 +73,17 @@ def overview(results: Path) -> Overview:
 def run_line(folder: RunFolder) -> RunLine:
     """What one run came to, from its records alone: no lock is taken and no text is read."""
     record, path = folder.record, folder.path
-    asked = record["asked"]
+    asked = largest(folder)
     accuracy = _overall(path / "accuracy.json")
     return RunLine(
         run=path.name,
         path=str(path),
         bench=str(record["identity"]["bench"]),
         model=str(record["config"]["label"]),
-        k=asked["k"],
-        limit=asked["limit"],
+        k=asked.k,
+        limit=asked.limit,
         samples=_samples(path),
-        items=_items(path / "items.parquet", asked["limit"]),
+        items=_items(path / "items.parquet", asked.limit),
         accuracy=accuracy.get("value"),
         metric=accuracy.get("metric"),
         vote=accuracy.get("vote"),

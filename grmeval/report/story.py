@@ -35,7 +35,7 @@ def run_story(folder: RunFolder) -> dict[str, Any]:
         "title": record["spec"]["title"],
         "restricted": folder.restricted,
         "model": line.model,
-        "asked": record["asked"],
+        "asked": {"k": line.k, "limit": line.limit},
         "samples": line.samples,
         "items": line.items,
         "accuracy": {

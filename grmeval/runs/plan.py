@@ -1,5 +1,6 @@
 """From a configuration to the parts of a run: which model, which items, which judge, which folder."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import StoredCritiques, critiques_of
+from grmeval.runs.identity import identity_of
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.orders import distinct_orders, response_order
 from grmeval.store import (
@@ -27,13 +29,17 @@ from grmeval.store import (
     SampleKey,
     is_meta_vote,
     items_table,
+    limit_seed,
     origin,
+    record_of,
     reward_names,
     run_id,
     stored_ranks,
 )
 
 __all__ = ["Plan", "again", "prepare"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -191,17 +197,44 @@ def prepare(
         if config.model:
             tell(f"looking at the model {config.model}")
         model = _model(config)
-    ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
-    by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
-    identity = _identity(config, loaded, judge, model)
-    plan = Plan(config, loaded, by_key, judge, model, identity, critiques)
+    plan = Plan(
+        config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
+    )
+    plan = _as_before(plan) or plan
     _check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
-    plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
+    plan = replace(plan, ranks=stored_ranks(plan.path) or _ranks(plan))
     if critiques:
         critiques.only({item.key for item in plan.items()})
     _try_judge(plan)
     return plan
+
+
+def _ranks(plan: Plan) -> dict[Key, int]:
+    items = plan.loaded.items
+    ranks = limit_ranks(items, plan.loaded.spec.section_of, plan.config.limit_seed)
+    return {item.key: rank for item, rank in zip(items, ranks, strict=True)}
+
+
+def _as_before(plan: Plan) -> Plan | None:
+    """The run of this seed that was made when --seed chose the items of --limit: it goes on with its own.
+
+    None: there is none, or there is one that --limit-seed chooses for, or the user says which is meant.
+    """
+    config = plan.config
+    if "limit_seed" in config.model_fields_set or (plan.path / "run.json").exists():
+        return None
+    own = config.model_copy(update={"limit_seed": config.seed})
+    identity = {name: value for name, value in plan.identity.items() if name != "limit_seed"}
+    before = replace(plan, config=own, identity=identity)
+    if identity == plan.identity or not (before.path / "run.json").exists():
+        return None
+    _LOG.warning(
+        "%s: its --limit takes the items of --limit-seed %d, as --seed did when it was made; "
+        "--limit-seed %d makes a run of the items that other seeds have",
+        *(before.path, config.seed, config.limit_seed),
+    )
+    return before
 
 
 def _model(config: RunConfig) -> ModelRef:
@@ -216,7 +249,7 @@ def _model(config: RunConfig) -> ModelRef:
 
 
 def again(folder: RunFolder, k: int) -> Plan:
-    """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
         raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
@@ -226,7 +259,9 @@ def again(folder: RunFolder, k: int) -> Plan:
             f"`grmeval run … --k {k}` extends it"
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
-    values |= {"k": k, "shard": None, "results": (folder.path / "../../..").resolve()}
+    values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
+    values |= {"k": k, "limit": record_of(folder).limit, "shard": None}
+    values |= {"results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
@@ -236,32 +271,6 @@ def again(folder: RunFolder, k: int) -> Plan:
     if plan.path.resolve() != folder.path.resolve():
         raise ConfigError(f"{folder.path}: it was moved: the same command would write {plan.path}")
     return plan
-
-
-def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:
-    """The identity fields, with names of files and models replaced by what is in them.
-
-    What is not set is left out, so that a setting added later keeps the run-ids there are.
-    """
-    if config.engine == "fake":
-        from grmeval.engines.fake import SPEED_ONLY as speed_only
-        from grmeval.engines.fake import read_settings
-
-        arguments = read_settings(config.engine_args).model_dump(exclude_defaults=True)
-    else:
-        from grmeval.engines.arguments import SPEED_ONLY as speed_only
-
-        arguments = config.engine_args
-    identity = config.identity() | {
-        "bench": loaded.spec.id,
-        "data": loaded.content_hash,
-        "judge": judge.identity(),
-        "model": model.identity,
-        "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
-    }
-    for name in ("revision", "template", "principles", "critiques", "lora"):
-        del identity[name]  # the model's identity and the judge's say what they hold
-    return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
 
 
 def _try_judge(plan: Plan) -> None:

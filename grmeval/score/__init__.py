@@ -20,7 +20,16 @@ from grmeval.score.nightly import (
     trend,
     write_baseline,
 )
-from grmeval.score.table import Accuracy, Row, score, together
+from grmeval.score.table import (
+    Accuracy,
+    Row,
+    SeedsRow,
+    answer,
+    score,
+    seed_groups,
+    seeds_alone,
+    together,
+)
 from grmeval.score.verdicts import Rules
 
 __all__ = [
@@ -40,9 +49,11 @@ __all__ = [
     "Row",
     "Rules",
     "Scaling",
+    "SeedsRow",
     "Slope",
     "Spent",
     "Trend",
+    "answer",
     "baseline_of",
     "compare",
     "gate",
@@ -50,6 +61,8 @@ __all__ = [
     "read_prices",
     "scale",
     "score",
+    "seed_groups",
+    "seeds_alone",
     "together",
     "trend",
     "unlike_effort",

@@ -11,7 +11,18 @@ from grmeval.errors import ConfigError
 from grmeval.measure import benjamini_hochberg, compare_columns, detectable
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of, unlike_effort
-from grmeval.score.table import about, footer, labels, records, said_once, title
+from grmeval.score.table import (
+    SeedsRow,
+    about,
+    columns_of,
+    footer,
+    labels,
+    records,
+    said_once,
+    seed_groups,
+    seeds_rows,
+    title,
+)
 from grmeval.score.verdicts import (
     NAN,
     Column,
@@ -22,14 +33,13 @@ from grmeval.score.verdicts import (
     Rules,
     check_same,
     check_votes,
-    column,
     common_limit,
     deepest,
     judge_run,
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder
+from grmeval.store import RunFolder, record_of
 
 __all__ = ["Comparison", "Flip", "Gap", "compare"]
 
@@ -100,6 +110,8 @@ class Comparison:
     """Identity and launches by run-id."""
     cost: Mapping[str, Mapping[str, Cost]] = field(default_factory=dict)
     """By run, as rows name it (and the first), and vote."""
+    seeds: tuple[SeedsRow, ...] = ()
+    """Runs alike but for their seed, group by group; empty where there are none."""
 
 
 def compare(
@@ -114,7 +126,7 @@ def compare(
     k_meta: int | None = None,
     prices: Prices | None = None,
 ) -> Comparison:
-    """Every run less the first, at one k (default: the largest that all were asked for).
+    """Every run less the first, at one k (default: the smallest of their records).
 
     Without `votes`: `usual_vote`. A run that holds more samples is read by subsets of k. ConfigError: fewer
     than two runs, other rows, or a k that some run does not hold. `prices`: see `read_prices`.
@@ -123,7 +135,7 @@ def compare(
         raise ConfigError("a comparison takes two or more different runs")
     limit = limit or common_limit(folders)
     common = check_same(folders, limit)
-    k = k or min(folder.record["asked"]["k"] for folder in folders)
+    k = k or min(record_of(folder).k for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
     runs = [_read(folder, k, limit, k_meta, common) for folder in folders]
@@ -133,6 +145,7 @@ def compare(
         name: {vote: cost_of(run, k, vote, prices) for vote in votes}
         for name, run in zip(names, runs, strict=True)
     }
+    groups, seeds = seed_groups(folders), list[SeedsRow]()
     rows: list[Gap] = []
     flips: list[Flip] = []
     lacking: list[str] = [common.note] if common else []
@@ -140,10 +153,8 @@ def compare(
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
         frame = Frame(runs[0], judged[0])
-        columns = [
-            column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
-            for run, verdicts in zip(runs, judged, strict=True)
-        ]
+        columns = columns_of(frame, zip(runs, judged, strict=True))
+        seeds += seeds_rows(frame, columns, groups, vote, k) if groups else ()
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
             lines = footer(run, rules, k, limit, exact, present, [vote])
@@ -163,10 +174,11 @@ def compare(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
-        footer=tuple(_notes(names, effort, lacking, footers, bootstrap)),
+        footer=tuple(_notes(names, effort, lacking, footers, bootstrap, bool(groups))),
         about=of_all,
         run=records(folders),
         cost=cost,
+        seeds=tuple(seeds),
     )
 
 
@@ -266,11 +278,16 @@ def _notes(
     lacking: Sequence[str],
     footers: dict[str, Sequence[str]],
     bootstrap: int | None,
+    seeds: bool,
 ) -> Iterator[str]:
     yield f"differences are paired, each run less the first ({names[0]})"
     if effort:
         yield effort
     yield from dict.fromkeys(lacking)
+    if seeds:
+        yield (
+            "seeds: runs alike but for --seed; SD: over seeds; 95 % and p hold the noise of items and seeds"
+        )
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
     yield (

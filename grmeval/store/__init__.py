@@ -8,9 +8,10 @@ from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import all_runs, find_item, find_run, latest
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
-from grmeval.store.items import items_table, stored_ranks
+from grmeval.store.items import items_table, limit_seed, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.origins import IMPORT, PANEL, origin
+from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
 from grmeval.store.rewards import (
@@ -39,6 +40,7 @@ __all__ = [
     "SAMPLES",
     "JournalWriter",
     "LineWriter",
+    "Question",
     "RewardFile",
     "RewardRow",
     "RunFolder",
@@ -48,6 +50,7 @@ __all__ = [
     "damaged",
     "find_item",
     "find_run",
+    "holds",
     "is_meta_vote",
     "item_samples",
     "items_table",
@@ -55,13 +58,16 @@ __all__ = [
     "judged_items",
     "judged_responses",
     "judged_rows",
+    "largest",
     "latest",
+    "limit_seed",
     "memory",
     "named_damage",
     "now",
     "origin",
     "read_batches",
     "reading_judge",
+    "record_of",
     "reparse",
     "reparsed",
     "reward_names",
@@ -70,5 +76,7 @@ __all__ = [
     "run_id",
     "sample_batches",
     "sample_schema",
+    "saved",
+    "size_of",
     "stored_ranks",
 ]

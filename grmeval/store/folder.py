@@ -1,6 +1,6 @@
 """The run folder: results/<bench>/<model>/<run-id>/, made once, extended by launches, read by all.
 
-run.json          identity, what was last asked, launches, totals
+run.json          identity, the last command, launches, totals
 items.parquet     one row an item: labels, hashes, lengths; no texts
 journal/          <launch>.jsonl, one writer each
 samples.parquet   the journals folded

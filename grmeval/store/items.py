@@ -1,7 +1,7 @@
 """items.parquet: what a run judges, one row an item: labels, hashes, lengths; no texts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from grmeval.files import write_with
 from grmeval.items import Item, Key
 from grmeval.parquet import read_parquet, write_parquet
 
-__all__ = ["items_table", "stored_ranks", "write_items"]
+__all__ = ["items_table", "limit_seed", "stored_ranks", "write_items"]
 
 
 def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
@@ -47,6 +47,11 @@ def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
 def write_items(path: Path, table: Any) -> None:
     """Put a table of `items_table` into a run's folder."""
     write_with(path / "items.parquet", lambda file: write_parquet(file, table))
+
+
+def limit_seed(identity: Mapping[str, Any]) -> int:
+    """The seed of the order of --limit: the run's own seed, unless its identity says another."""
+    return int(identity.get("limit_seed", identity["seed"]))
 
 
 def stored_ranks(path: Path) -> dict[Key, int]:

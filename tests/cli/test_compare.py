@@ -132,7 +132,7 @@ def test_curves_of_several_runs_lie_beside_the_runs(runs: Runs) -> None:
 
 def test_a_curve_of_one_run_lies_in_its_folder(runs: Runs) -> None:
     one = runs[0]
-    found = grmeval("scale-curve", one.path, "--ks", "1,4", "--vote", "sum")
+    found = grmeval("scale-curve", one.path, "--ks", "1,4", "--vote", "sum", "--save")
     assert found.returncode == 0, found.stderr
     head = (one.path / "scaling.csv").read_text().splitlines()[0]
     assert head.startswith("run,run_id,vote,level,name,metric,k,value,low,high,error,gain,")

@@ -19,6 +19,7 @@ from grmeval.store import (
     RunFolder,
     SampleKey,
     origin,
+    record_of,
     run_id,
     sample_batches,
     sample_schema,
@@ -155,7 +156,7 @@ def panel_of(
         raise ConfigError(
             f"--name {name}: this panel is there already, as {path.parent.name}: {path}; drop --name"
         )
-    limits = [member.record["asked"]["limit"] for member in members]
+    limits = [record_of(member).limit for member in members]
     limit = min((limit for limit in limits if limit is not None), default=None)
     of_all = [rounds[key] for key in _inside(members[0], limit) if key in rounds]
     texts = next((m for m in members if m.record["config"].get("texts", True)), members[0])

@@ -16,6 +16,7 @@ from grmeval.score.verdicts import (
     Common,
     Frame,
     Rules,
+    ask,
     check_same,
     check_votes,
     column,
@@ -23,6 +24,7 @@ from grmeval.score.verdicts import (
     deepest,
     judge_run,
     own_votes,
+    rules_of,
     unit_keys,
 )
 from grmeval.store import RunFolder
@@ -47,6 +49,8 @@ class Scaling:
     """Identity and launches; of several runs, by run-id."""
     dip: str = ""
     """Why a curve falls where ties are paid as wrong; also in the footer. Empty: none does."""
+    usual: bool = True
+    """Whether it is the curve that is drawn unless told otherwise."""
 
 
 def scale(
@@ -54,7 +58,7 @@ def scale(
     ks: Sequence[int] | None = None,
     limit: int | None = None,
     votes: Sequence[str] | None = None,
-    protocol: str = "official",
+    protocol: str | None = None,
     ties: str | None = None,
     on_invalid: str | None = None,
     first: bool = False,
@@ -65,23 +69,30 @@ def scale(
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
-    Without `votes`: sum and majority; of judges that have not both, all of theirs. Several runs must have
-    judged the same rows: all differences are paired. `first`: of the first k
-    samples alone, as most published curves are, not of all subsets of k. `greedy`: a run whose number
-    at k=1 stands beside. `bootstrap`: limits are percentiles over so many resamples of clusters, the same
-    for all points, instead of the closed form (docs/statistics.md). `k_meta`: see `score`. `prices`: see
-    `read_prices`.
+    Without `votes`: sum and majority; of judges that have not both, all of theirs. Items and, of one run,
+    rules are those of the record unless told otherwise. Several runs must have judged the same rows: all
+    differences are paired. `first`: of the first k samples alone, as most published curves are, not of all
+    subsets of k. `greedy`: a run whose number at k=1 stands beside. `bootstrap`: limits are percentiles over
+    so many resamples of clusters, the same for all points, instead of the closed form (docs/statistics.md).
+    `k_meta`: see `score`. `prices`: see `read_prices`.
     """
     everyone = [*folders, *([greedy] if greedy else [])]
     limit = limit or common_limit(everyone)
     common = check_same(everyone, limit)
     only = common and common.rows
-    rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
+    spec, own = folders[0].record["spec"], _own_rules(folders)
+    said = protocol or ties or on_invalid
+    rules = Rules.choose(spec, protocol or "official", ties, on_invalid) if said else own
+    usual = [limit == common_limit(folders), rules[:2] == own[:2]]
+    usual += [not (first or bootstrap or k_meta)]
     curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
         run = read_run(folder, None, limit, k_meta=k_meta, only=only)
-        for vote in check_votes(votes or _usual(folders, run), k_meta):
-            points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
+        drawn = check_votes(votes or _usual(folders, run), k_meta)
+        chosen = _ks(run, ks, len(folders) > 1)
+        usual += [set(drawn) == set(_usual(folders, run)), chosen == _powers(deepest(run))]
+        for vote in drawn:
+            points = list(_points(run, vote, chosen, rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
             curves.append(_curve(frame, run, label, vote, first, points, cost))
@@ -103,6 +114,7 @@ def scale(
         about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
         dip=dip,
+        usual=all(usual),
     )
 
 
@@ -131,6 +143,12 @@ def _dip(rows: Sequence[CurveRow]) -> str:
         f"k={row.k}, {100 * before.tied:.1f} % at k={before.k}), and a tie is paid as wrong; "
         "--ties share draws the curve without that"
     )
+
+
+def _own_rules(folders: Sequence[RunFolder]) -> Rules:
+    """Those of a run's record; of several runs the official ones, as of any comparison."""
+    spec = folders[0].record["spec"]
+    return rules_of(spec, ask(folders[0])) if len(folders) == 1 else Rules.choose(spec)
 
 
 def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from grmeval.judges import JUDGES
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import Rules, alike_scales
-from grmeval.store import IMPORT, PANEL, origin
+from grmeval.store import IMPORT, PANEL, limit_seed, origin
 
 __all__ = ["about", "footer", "provenance"]
 
@@ -39,7 +39,9 @@ def footer(
     if run.spec.games and not run.played_in_games:
         lines.append(f"{_no_games(run)}: one vote over all samples, NOT the official two games")
     if run.limited:
-        lines.append(f"--limit {limit}: a stratified part of the items")
+        chosen = limit_seed(run.record["identity"])
+        by = f" (--limit-seed {chosen})" if chosen else ""
+        lines.append(f"--limit {limit}: a stratified part of the items{by}")
     if spec["missing"]:
         absent = sum(spec["missing"].values())
         total, names = sum(spec["expected"].values()), _first_names(spec["missing"])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.score.arrays import RunArrays
-from grmeval.store import RunFolder, origin
+from grmeval.store import RunFolder, limit_seed, origin, record_of
 
 __all__ = [
     "Common",
@@ -41,9 +41,9 @@ def contents(folder: RunFolder, limit: int | None) -> Contents:
 
 
 def common_limit(folders: Sequence[RunFolder]) -> int | None:
-    """The smallest --limit of the runs: of one seed and data, its items are in all of them."""
-    asked = [folder.record["asked"]["limit"] for folder in folders]
-    return min((limit for limit in asked if limit is not None), default=None)
+    """The smallest --limit of the runs' records: of one limit seed and data, its items are in all of them."""
+    limits = [record_of(folder).limit for folder in folders]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 class Common(NamedTuple):
@@ -71,7 +71,7 @@ def check_same(folders: Sequence[RunFolder], limit: int | None) -> Common | None
         if differences:
             raise ConfigError(
                 f"{folders[0].path} and {other.path} did not judge the same rows: "
-                + "; ".join(differences)
+                + "; ".join([*differences, *_chosen_apart(folders[0], other, limit)])
             )
     common = frozenset(rows[0].keys()).intersection(*rows[1:])
     if all(len(each) == len(common) for each in rows):
@@ -102,6 +102,13 @@ def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
             yield f"{what} {mine} and {what} {theirs}"
     if one.spec().id == other.spec().id and (changed := unlike_metrics(formed(one), formed(other))):
         yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def _chosen_apart(one: RunFolder, other: RunFolder, limit: int | None) -> Iterator[str]:
+    """That --limit takes other items of the two."""
+    mine, theirs = (limit_seed(folder.record["identity"]) for folder in (one, other))
+    if limit is not None and mine != theirs:
+        yield f"--limit {limit} takes the items of --limit-seed {mine} of one, of {theirs} of the other"
 
 
 def formed(folder: RunFolder) -> dict[str, Any]:
