@@ -2,6 +2,7 @@
 
 from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
+from grmeval.benches.filter import Filter, narrowed
 from grmeval.benches.groups import Group, groups
 from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
 from grmeval.benches.own import own_file
@@ -10,6 +11,7 @@ from grmeval.benches.verify import Verified, verify
 
 __all__ = [
     "BenchSpec",
+    "Filter",
     "Group",
     "Loaded",
     "Verified",
@@ -21,6 +23,7 @@ __all__ = [
     "groups",
     "holds",
     "load",
+    "narrowed",
     "on_hub",
     "own_file",
     "read_spec",

@@ -10,7 +10,11 @@ from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
 
 
 @app.command()
-@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
+@takes(
+    *("subset", "section", "limit"),
+    *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
+    bounded=True,
+)
 def compare(
     *,
     runs: Annotated[
@@ -42,13 +46,11 @@ def compare(
     Runs with other rows are refused; one with more samples is read by subsets of k.
     """
     from grmeval.cli.output import print_json, show_comparison
-    from grmeval.cli.settings import results_folder, scoring
+    from grmeval.cli.settings import looked_at, scoring
     from grmeval.score import compare as compare_runs
-    from grmeval.store import RunFolder, find_run
 
-    where = results_folder(results)
     result = compare_runs(
-        *(RunFolder(find_run(run, where)) for run in runs),
+        *looked_at(runs, results, settings),
         k=k,
         **scoring(settings),
         bootstrap=bootstrap,

@@ -1,16 +1,18 @@
 """`grmeval diagnose RUN`: what is wrong with a judge, from its stored samples; no model is needed."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Results, option
+from grmeval.cli.options import RUN, AsJson, Results, option, takes
 
 
 @app.command()
+@takes("subset", "section", bounded=True)
 def diagnose(
+    *,
     run: Annotated[str, typer.Argument(help=f"{RUN} [default: latest]", show_default=False)] = (
         "latest"
     ),
@@ -18,6 +20,7 @@ def diagnose(
         int | None,
         typer.Option("--k", min=1, help="Samples of a vote. [default: those last asked]"),
     ] = None,
+    settings: dict[str, Any],
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
@@ -38,19 +41,18 @@ def diagnose(
     Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
     writes diagnose.* and reliability.* into the run's folder.
     """
-    from grmeval.cli.output import consoles
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.output import consoles, tell_of_part, told
+    from grmeval.cli.settings import looked_at
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
     from grmeval.score.diagnosis import diagnose as look
-    from grmeval.store import RunFolder, find_run
 
-    folder = RunFolder(find_run(run, results_folder(results)))
+    (folder,) = looked_at([run], results, settings)
     result = look(folder, k=k, limit=limit, vote=vote)
-    paths = write_diagnosis(folder.path, result)
+    paths = write_diagnosis(folder.path, result) if folder.whole else []
     if as_json:
         sys.stdout.write(diagnosis_json(result))
         return
-    out, err = consoles()
+    out, _ = consoles()
     wide = not out.is_terminal
     for line in (result.title, *result.summary):
         out.print(line, soft_wrap=wide)
@@ -64,5 +66,6 @@ def diagnose(
         out.print()
         for note in result.footer:
             out.print(note, soft_wrap=wide)
-    names = ", ".join(path.name for path in paths)
-    err.print(f"written to {folder.path}: {names}", soft_wrap=True)
+    told(paths)
+    if not folder.whole:
+        tell_of_part()

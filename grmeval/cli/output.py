@@ -26,6 +26,7 @@ __all__ = [
     "show_scaling",
     "show_tables",
     "show_trend",
+    "tell_of_part",
     "told",
 ]
 
@@ -72,6 +73,14 @@ def told(paths: "Sequence[Path]") -> None:
         err.print(f"written to {folder}: {names}", soft_wrap=True)
 
 
+def tell_of_part() -> None:
+    """Say on standard error that the numbers of a part of the benchmark went into no run's folder."""
+    consoles()[1].print(
+        "a part of the benchmark: nothing is written, the run's tables stay as they are",
+        soft_wrap=True,
+    )
+
+
 def print_json(result: Any) -> None:
     """A result as a JSON object: standard output holds nothing else."""
     from grmeval.report.grid import json_object, json_text
@@ -105,13 +114,15 @@ def show_accuracy(
         told(paths)
 
 
-def show_scaling(result: "Scaling", stem: Path, quiet: bool = False) -> None:
-    """Write a curve's files and figures, and print its table unless quiet."""
+def show_scaling(result: "Scaling", stem: Path | None, quiet: bool = False) -> None:
+    """Print a curve's table unless quiet, and write its files and figures if there is a place for them."""
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    write_scaling(stem, result)
-    figures = write_curve(stem, result)
+    figures = []
+    if stem:
+        write_scaling(stem, result)
+        figures = write_curve(stem, result)
     if not quiet:
         err = show_tables(partial(curve_tables, result))
         for path in figures:

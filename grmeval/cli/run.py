@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @takes(
-    *("layout", "k", "limit"),
+    *("layout", "k", "subset", "section", "limit"),
     *(
         "model",
         "revision",
@@ -89,6 +89,7 @@ def run(
     The run folder under --results is resumed, extended or just read: what is there is never asked
     again. Without --bench: the packaged sample.
     """
+    from grmeval.cli.settings import check_beside
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
 
@@ -101,6 +102,7 @@ def run(
     printed = published_rows(beside)
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
+        check_beside(printed, any(plan.only for plan in plans))
         _run(plans, groups, printed, as_json, signs)
 
 
@@ -112,7 +114,7 @@ def _run(
     signs: "Signs",
 ) -> None:
     """Show each result as soon as it is there."""
-    from grmeval.cli.output import print_accuracy_json, show_accuracy
+    from grmeval.cli.output import print_accuracy_json, show_accuracy, tell_of_part
     from grmeval.errors import Incomplete
 
     found = []
@@ -120,6 +122,9 @@ def _run(
         for result, path in _sample_and_score(plans, signs):
             found.append(result)
             show_accuracy(result, path, quiet=as_json, beside=printed)
+            if path is None:
+                groups = {}  # their means are of whole benchmarks
+                tell_of_part()
         for result, path in _together(groups, plans, found):
             found.append(result)
             show_accuracy(result, path, quiet=as_json, beside=printed)
@@ -195,7 +200,7 @@ def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
     plan = prepare(config, tell=signs.at)
     words = check_votes(config.vote or (), config.k_meta)
     # What could not be counted at the end is said before anything is asked.
-    single = any(item.n == 1 and item.pool is None for item in plan.loaded.items)
+    single = any(item.n == 1 and item.pool is None for item in plan.part())
     check_countable(words, single, {*reward_names(plan.path), *([meta.name] if meta else [])})
     if meta:
         RewardFile(plan.path, meta.name).check(meta.identity)
@@ -223,12 +228,14 @@ def _together(
         )
 
 
-def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Accuracy, Path]]":
-    """Each run's result as soon as it is there."""
+def _sample_and_score(
+    plans: "list[Plan]", signs: "Signs"
+) -> "Iterator[tuple[Accuracy, Path | None]]":
+    """Each run's result as soon as it is there, and the folder of its tables; None: a part has none."""
     from grmeval.cli.meta_score import in_a_fresh_process
     from grmeval.errors import GrmevalError
     from grmeval.score import read_prices, score
-    from grmeval.store import is_meta_vote
+    from grmeval.store import is_meta_vote, parts_of
 
     prices = read_prices(plans[0].config.prices)
     failure: GrmevalError | None = None
@@ -247,8 +254,9 @@ def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Ac
         config = plan.config
         signs.at(f"scoring {plan.loaded.spec.id}")
         votes = [v for v in config.vote or () if failure is None or not is_meta_vote(v)]
+        (looked,) = parts_of([folder], plan.only)
         result = score(
-            folder,
+            looked,
             k=config.k,
             limit=config.limit,
             votes=votes or None,
@@ -259,7 +267,7 @@ def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Ac
             prices=prices,
         )
         signs.so_far(None)
-        yield result, folder.path
+        yield result, folder.path if looked.whole else None
     if failure:
         raise failure
 

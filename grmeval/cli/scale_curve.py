@@ -1,5 +1,6 @@
 """`grmeval scale-curve`: accuracy over k from the samples that runs already hold."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
 
 @app.command("scale-curve")
 @takes(
+    "subset",
+    "section",
     "limit",
     "vote",
     "k_meta",
@@ -54,31 +57,39 @@ def scale_curve(
 
     vote@k is the mean over subsets of the samples at hand, exact where it can be.
     """
-    from grmeval.cli.output import print_json, show_scaling
-    from grmeval.cli.settings import results_folder, scoring
+    from grmeval.cli.output import print_json, show_scaling, tell_of_part
+    from grmeval.cli.settings import looked_at, results_folder, scoring
     from grmeval.errors import ConfigError
     from grmeval.score import scale
-    from grmeval.store import RunFolder, find_run
 
     try:
         chosen = [int(k) for k in ks.split(",")] if ks else None
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
-    where = results_folder(results)
-    found = [find_run(run, where) for run in runs or ["latest"]]
-    folders = [RunFolder(path) for path in {path.resolve(): path for path in found}.values()]
+    names = [*(runs or ["latest"]), *([greedy] if greedy else [])]
+    found = looked_at(names, results, settings)
+    reference = found.pop() if greedy else None
+    folders = list({folder.path.resolve(): folder for folder in found}.values())
     result = scale(
         *folders,
         ks=chosen,
         **scoring(settings),
         first=first,
-        greedy=RunFolder(find_run(greedy, where)) if greedy else None,
+        greedy=reference,
         bootstrap=bootstrap,
     )
-    stem = folders[0].path / "scaling"
-    if len(folders) > 1:  # their common files belong to none of them
+    stem: Path | None = folders[0].path / "scaling"
+    if not folders[0].whole:
+        stem = None
+    elif len(folders) > 1:  # their common files belong to none of them
         length = 12 if len(folders) <= 8 else 4  # of a file's name there is an end
-        stem = where / "scaling" / "-".join(folder.path.name[:length] for folder in folders)
+        stem = (
+            results_folder(results)
+            / "scaling"
+            / "-".join(folder.path.name[:length] for folder in folders)
+        )
     show_scaling(result, stem, quiet=as_json)
+    if stem is None:
+        tell_of_part()
     if as_json:
         print_json(result)

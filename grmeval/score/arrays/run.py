@@ -144,12 +144,7 @@ def read_run(
     asked for; the blocks hold every sample before an item's first gap: in an unfinished run the ones
     beyond it are there because they were short.
     """
-    table = folder.items()
-    everything = len(table)
-    if limit is not None:
-        import pyarrow.compute as pc
-
-        table = table.filter(pc.less(table["rank"], limit))
+    table = folder.items(limit)
     items = Items(table)
     judge = reading_judge(folder) if reparse else None
     responses = judged_responses(folder) if judge and not judge.head else {}
@@ -185,7 +180,7 @@ def read_run(
         path=folder.path,
         record=folder.record,
         spec=spec,
-        limited=len(table) < everything,
+        limited=limit is not None and len(table) < len(folder.items()),
         subset=np.array(items.subset, dtype=object),
         id=np.array(items.id, dtype=object),
         meta=tuple(items.meta),
