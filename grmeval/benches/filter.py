@@ -54,7 +54,7 @@ class Filter:
         return not self or holds(self.subsets, subset) or holds(self.sections, section)
 
     def kept(self, spec: BenchSpec, subsets: Iterable[str]) -> list[str]:
-        """Those of the subsets, which have rows, that are kept; ConfigError: a name that holds none of them."""
+        """Those of the subsets, which have rows, that are kept; ConfigError: a name that holds none."""
         there = sorted(set(subsets))
         numbers = sorted(set(map(spec.section_of, there)))
         known = {"subset": there, "section": [spec.sections[n].name for n in numbers]}
@@ -91,7 +91,7 @@ def narrowed(spec: BenchSpec, only: Filter, subsets: Collection[str]) -> BenchSp
     views = [
         view
         for view in spec.views
-        if (mine := {s for s in named if holds(view.subsets, s)}) and mine <= kept
+        if (held := {s for s in named if holds(view.subsets, s)}) and held <= kept
     ]
     return spec.model_copy(
         update={

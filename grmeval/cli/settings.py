@@ -30,7 +30,7 @@ _TABLES = ("engine_args", "chat_template_kwargs", "meta_engine_args")
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
-    """The file's values by field of RunConfig; `bench`, `vote`, `subset` and `section` as lists, `data` by benchmark.
+    """The file's values by field of RunConfig; what is repeatable as lists, `data` by benchmark.
 
     Relative paths are relative to the file. {} without a file; ConfigError names file and key.
     """

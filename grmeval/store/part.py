@@ -1,4 +1,4 @@
-"""A part of a run, to be looked at: its items of some subsets and sections, as if those were the benchmark."""
+"""A part of a run, to be looked at: items of some subsets and sections, as if those were the benchmark."""
 
 from collections.abc import Sequence
 from typing import Any

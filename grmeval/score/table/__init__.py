@@ -3,14 +3,19 @@
 from grmeval.score.table.accuracy import Accuracy, Row, score
 from grmeval.score.table.footer import about, footer, provenance
 from grmeval.score.table.group_mean import together
+from grmeval.score.table.item_list import OUTCOMES, ItemList, ItemRow, list_items
 from grmeval.score.table.run_names import labels, records, said_once, title
 
 __all__ = [
+    "OUTCOMES",
     "Accuracy",
+    "ItemList",
+    "ItemRow",
     "Row",
     "about",
     "footer",
     "labels",
+    "list_items",
     "provenance",
     "records",
     "said_once",
