@@ -87,7 +87,9 @@ def _rows_of(table: Any, subsets: Collection[str]) -> Any:
     """The rows of a table or batch that are of these subsets."""
     import pyarrow as pa
 
-    return table.filter(pa.array([each in subsets for each in table["subset"].to_pylist()]))
+    return table.filter(
+        pa.array([each in subsets for each in table["subset"].to_pylist()], pa.bool_())
+    )
 
 
 def _items(folder: RunFolder, only: Filter) -> Any:

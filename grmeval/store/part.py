@@ -48,8 +48,8 @@ def _part(folder: RunFolder, only: Filter) -> RunFolder:
 class _RunPart(RunFolder):
     """For reading alone: `record`, `spec` and `items` are those of the part.
 
-    --limit N takes the first N of the part. Where a command names none, the part has what it has inside the
-    --limit that was last asked for.
+    --limit N takes the first N of the part. Where a command names none, a part of what was last asked for has
+    what it has inside that --limit; any other part is whole.
     """
 
     def __init__(self, whole: RunFolder, only: Filter) -> None:
@@ -59,7 +59,8 @@ class _RunPart(RunFolder):
         ranks = list(zip(subsets, table["rank"].to_pylist(), strict=True))
         self._only, self._kept = only, set(only.kept(spec, subsets))
         before = set(asked_part(whole).kept(spec, subsets))
-        below = rank_below((rank for subset, rank in ranks if subset in before), asked["limit"])
+        limit = asked["limit"] if self._kept <= before else None
+        below = rank_below((rank for subset, rank in ranks if subset in before), limit)
         mine = {rank for subset, rank in ranks if subset in self._kept}
         inside = mine if below is None else {rank for rank in mine if rank < below}
         self._asked_limit = asked["limit"]

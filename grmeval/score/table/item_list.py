@@ -201,7 +201,7 @@ def _margins(
     low = np.where(good, totals, np.inf).min(axis=1)
     high = np.where(good, totals, -np.inf).max(axis=1)
     rest = np.where(other, totals, -np.inf).max(axis=1)
-    known = good.any(axis=1) & other.any(axis=1)
+    known = good.any(axis=1) & other.any(axis=1) & (read.all(axis=1) | ~tied)
     lead: Floats = np.where(known, np.where(tied, low, high), np.nan) - rest
     return lead
 
