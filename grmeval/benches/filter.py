@@ -7,7 +7,7 @@ from typing import Any
 from grmeval.benches.spec import BenchSpec, Section, holds
 from grmeval.errors import ConfigError, nearest
 
-__all__ = ["Filter", "narrowed"]
+__all__ = ["EVERYTHING", "Filter", "narrowed"]
 
 SHOWN = 3
 """Names that a title lists."""
@@ -22,8 +22,8 @@ class Filter:
 
     @classmethod
     def of(cls, names: Mapping[str, Any]) -> "Filter":
-        """From a record, or what flags gave."""
-        return cls(tuple(names.get("subsets") or ()), tuple(names.get("sections") or ()))
+        """From a record, or what flags gave: `subset` and `section`, each a list, None or not there."""
+        return cls(tuple(names.get("subset") or ()), tuple(names.get("section") or ()))
 
     def __bool__(self) -> bool:
         return bool(self.subsets or self.sections)
@@ -39,14 +39,12 @@ class Filter:
     @property
     def words(self) -> list[str]:
         """The words of a command that give it."""
-        given = [("--section", name) for name in self.sections]
-        return [
-            word for pair in [*given, *(("--subset", n) for n in self.subsets)] for word in pair
-        ]
+        given = {"--section": self.sections, "--subset": self.subsets}
+        return [word for flag, names in given.items() for name in names for word in (flag, name)]
 
     def record(self) -> dict[str, list[str]]:
         """As JSON values; see `of`."""
-        return {"subsets": list(self.subsets), "sections": list(self.sections)}
+        return {"subset": list(self.subsets), "section": list(self.sections)}
 
     def keeps(self, spec: BenchSpec, subset: str) -> bool:
         """Whether a subset is kept."""
@@ -73,6 +71,9 @@ class Filter:
                     f"--{kind} {name!r} of {spec.title}: {why}; {nearest(name, known[kind])}"
                 )
         return [subset for subset in there if self.keeps(spec, subset)]
+
+
+EVERYTHING = Filter()
 
 
 def narrowed(spec: BenchSpec, only: Filter, subsets: Collection[str]) -> BenchSpec:

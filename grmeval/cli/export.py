@@ -44,7 +44,7 @@ def export(
     from grmeval.store import RunFolder, damaged, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
-    only = Filter(tuple(settings.get("subset", ())), tuple(settings.get("section", ())))
+    only = Filter.of(settings)
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)
     texts = not folder.restricted if texts is None else texts

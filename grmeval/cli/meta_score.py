@@ -94,7 +94,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
 
     _tell_memory()
     words: list[object] = ["meta-score", *runs, "--meta-model", config.meta_model, "--k", config.k]
-    words += Filter(config.subset or (), config.section or ()).words
+    words += Filter.of(dict(config)).words
     words += ["--limit", config.limit] if config.limit else []
     words += ["--meta-template", config.meta_template] if config.meta_template else []
     words += ["--engine", config.engine]

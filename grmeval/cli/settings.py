@@ -98,8 +98,7 @@ def looked_at(
 
     where = results_folder(results)
     folders = [RunFolder(find_run(run, where)) for run in runs]
-    only = Filter(tuple(settings.get("subset") or ()), tuple(settings.get("section") or ()))
-    return parts_of(folders, only)
+    return parts_of(folders, Filter.of(settings))
 
 
 def check_beside(printed: Sequence[str], part: bool) -> None:

@@ -79,7 +79,7 @@ def show(
     from grmeval.store import RunFolder, find_run
 
     listed = wrong or tied or invalid or flipped is not None
-    only = Filter(tuple(settings.get("subset", ())), tuple(settings.get("section", ())))
+    only = Filter.of(settings)
     voting = k or settings.keys() - {"subset", "section"}
     if item is not None and (listed or voting):
         raise ConfigError(

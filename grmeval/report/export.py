@@ -8,15 +8,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Filter
+from grmeval.benches import EVERYTHING, Filter
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import write_with
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
 __all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
-
-EVERYTHING = Filter()
 
 WHATS = ("samples", "verdicts", "items")
 ENDINGS = (".csv", ".jsonl", ".parquet")

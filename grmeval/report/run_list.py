@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grmeval.benches import Filter
+from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
@@ -200,7 +200,7 @@ def _items(folder: RunFolder) -> int | None:
     limit = folder.record["asked"]["limit"]
     try:
         if asked_part(folder):
-            (part,) = parts_of([folder], Filter())
+            (part,) = parts_of([folder], EVERYTHING)
             return len(part.items(part.record["asked"]["limit"]))
         rank = read_parquet(folder.path / "items.parquet", ["rank"])["rank"]
         return len(rank) if limit is None else int(pc.sum(pc.less(rank, limit)).as_py() or 0)

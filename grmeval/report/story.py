@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Filter
+from grmeval.benches import EVERYTHING, Filter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.report.run_list import run_line
@@ -13,8 +13,6 @@ from grmeval.runs import Preview
 from grmeval.store import RunFolder, find_item, item_samples, judged_items, reward_records
 
 __all__ = ["as_json_text", "item_story", "prompt_json", "run_story"]
-
-EVERYTHING = Filter()
 
 LABELS = ("bench", "subset", "id", "n", "quality", "flags", "group", "cluster", "pool", "slot")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Filter, Loaded, load
+from grmeval.benches import EVERYTHING, Filter, Loaded, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
@@ -72,7 +72,8 @@ class Plan:
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
         critic = {"critic": self.critiques.critic()} if self.critiques else {}
-        part = {"only": self.only.record()} if self.only else {}
+        only = self.only
+        part = {"only": only.record()} if only else {}
         return {
             "asked": {"k": config.k, "limit": config.limit} | part,
             "config": config.model_dump(mode="json") | names | critic,
@@ -81,8 +82,8 @@ class Plan:
 
     @property
     def only(self) -> Filter:
-        """The part of the benchmark that this launch is about."""
-        return _only(self.config)
+        """The part of the benchmark that this launch is about; empty where that is all of it."""
+        return EVERYTHING if len(self.part()) == len(self.loaded.items) else _only(self.config)
 
     def part(self) -> list[Item]:
         """The items that --subset and --section keep."""
@@ -320,7 +321,7 @@ def _refused(plan: Plan) -> Callable[[Item], str | None]:
 
 
 def _only(config: RunConfig) -> Filter:
-    return Filter(config.subset or (), config.section or ())
+    return Filter.of(dict(config))
 
 
 def _part(config: RunConfig, loaded: Loaded) -> list[Item]:

@@ -68,7 +68,7 @@ class _RunPart(RunFolder):
             "only": only.record(),
             "asked": asked | {"limit": None if len(inside) == len(mine) else len(inside)},
             "spec": whole.record["spec"]
-            | narrowed(spec, only, self._kept | set(subsets)).model_dump(mode="json")
+            | narrowed(spec, only, set(subsets)).model_dump(mode="json")
             | {
                 "missing": {
                     subset: rows

@@ -77,7 +77,7 @@ def test_no_number_of_a_part_is_taken_for_the_benchmarks(runs: tuple[Path, Path]
     assert text.startswith("grmeval sample, section Facts alone · fake · k=3")
     assert "of section Facts alone, NOT the benchmark's own number; formed as that is" in text
     found = json.loads(ask("score", runs[0], "--section", "Facts", "--json"))
-    assert found["about"]["only"] == {"subsets": [], "sections": ["Facts"]}
+    assert found["about"]["only"] == {"subset": [], "section": ["Facts"]}
     for words in (("scale-curve", runs[0]), ("compare", *runs), ("diagnose", runs[0], "--all")):
         found_text = ask(*words, "--section", "Facts")
         assert "section Facts alone" in found_text
@@ -98,8 +98,10 @@ def test_a_look_at_a_part_writes_nothing(runs: tuple[Path, Path]) -> None:
     assert bytes_of(runs[0]) == before
 
 
-def test_all_subsets_are_the_whole(runs: tuple[Path, Path]) -> None:
+def test_all_subsets_are_the_whole(runs: tuple[Path, Path], tmp_path: Path) -> None:
     assert ask("score", runs[0], "--subset", "*") == ask("score", runs[0])
+    folder = sampled(tmp_path, k=1, subset=("*",))
+    assert "only" not in folder.record["asked"]
 
 
 def test_a_filter_comes_first_then_the_limit(runs: tuple[Path, Path]) -> None:
