@@ -135,6 +135,15 @@ class RunConfig(BaseModel):
     limit: int | None = _field(
         "execution", "Only the first N items of a stratified order.", ge=1, le=2**31 - 1
     )
+    subset: tuple[str, ...] | None = _field(
+        "execution",
+        "Only the items of this subset (a name, or a pattern such as 'math/*'); repeatable, with --section "
+        "what any of them holds. A --limit then takes the first N of these.",
+        min_length=1,
+    )
+    section: tuple[str, ...] | None = _field(
+        "execution", "Only the items of this section; repeatable.", min_length=1
+    )
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)

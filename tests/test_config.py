@@ -194,6 +194,8 @@ def nothing_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 SAME: dict[str, Any] = {
     "k": 32,
     "limit": 3,
+    "subset": ("facts-pairs",),
+    "section": ("Code",),
     "shard": Shard(index=1, count=2),
     "results": Path("elsewhere"),
     "tensor_parallel": 2,

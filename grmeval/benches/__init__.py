@@ -2,6 +2,7 @@
 
 from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
+from grmeval.benches.filter import EVERYTHING, Filter, narrowed
 from grmeval.benches.groups import Group, groups
 from grmeval.benches.load import Loaded, bench_ids, content_hash, count, expand, find_spec, load
 from grmeval.benches.own import own_file
@@ -9,7 +10,9 @@ from grmeval.benches.spec import BenchSpec, holds, read_spec
 from grmeval.benches.verify import Verified, verify
 
 __all__ = [
+    "EVERYTHING",
     "BenchSpec",
+    "Filter",
     "Group",
     "Loaded",
     "Verified",
@@ -23,6 +26,7 @@ __all__ = [
     "groups",
     "holds",
     "load",
+    "narrowed",
     "on_hub",
     "own_file",
     "read_spec",

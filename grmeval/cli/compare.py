@@ -10,7 +10,11 @@ from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
 
 
 @app.command()
-@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
+@takes(
+    *("subset", "section", "limit"),
+    *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
+    bounded=True,
+)
 def compare(
     *,
     runs: Annotated[
@@ -43,13 +47,11 @@ def compare(
     their seed alone: the mean over seeds, its spread, and differences of such groups.
     """
     from grmeval.cli.output import print_json, show_comparison
-    from grmeval.cli.settings import results_folder, scoring
+    from grmeval.cli.settings import looked_at, scoring
     from grmeval.score import compare as compare_runs
-    from grmeval.store import RunFolder, find_run
 
-    where = results_folder(results)
     result = compare_runs(
-        *(RunFolder(find_run(run, where)) for run in runs),
+        *looked_at(runs, results, settings),
         k=k,
         **scoring(settings),
         bootstrap=bootstrap,

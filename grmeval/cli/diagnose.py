@@ -1,17 +1,19 @@
 """`grmeval diagnose RUN`: what is wrong with a judge, from its stored samples; no model is needed."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Results, option
+from grmeval.cli.options import RUN, AsJson, Results, option, takes
 from grmeval.cli.record import Save, looked, say
 
 
 @app.command()
+@takes("subset", "section", bounded=True)
 def diagnose(
+    *,
     run: Annotated[str, typer.Argument(help=f"{RUN} [default: latest]", show_default=False)] = (
         "latest"
     ),
@@ -19,6 +21,7 @@ def diagnose(
         int | None,
         typer.Option("--k", min=1, help="Samples of a vote. [default: the record's]"),
     ] = None,
+    settings: dict[str, Any],
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
@@ -42,12 +45,11 @@ def diagnose(
     writes diagnose.* and reliability.* into the run's folder where it is of the run's record, or with --save.
     """
     from grmeval.cli.output import consoles, told
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.settings import looked_at
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
     from grmeval.score.diagnosis import diagnose as look
-    from grmeval.store import RunFolder, find_run
 
-    folder = RunFolder(find_run(run, results_folder(results)))
+    (folder,) = looked_at([run], results, settings)
     result = look(folder, k=k, limit=limit, vote=vote)
     stays = looked(folder, result.usual, save)
     paths = [] if stays else write_diagnosis(folder.path, result)

@@ -2,17 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run
+from grmeval.cli.options import Results, Run, takes
 
 
 @app.command()
+@takes("subset", "section", bounded=True)
 def export(
+    *,
     run: Run,
+    settings: dict[str, Any],
     what: Annotated[
         str,
         typer.Option(
@@ -37,6 +40,7 @@ def export(
     results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
+    from grmeval.benches import Filter
     from grmeval.cli.settings import results_folder
     from grmeval.errors import StoreError
     from grmeval.report.export import export as write
@@ -45,13 +49,14 @@ def export(
     from grmeval.store import RunFolder, damaged, find_run
 
     folder = RunFolder(find_run(run, results_folder(results)))
+    only = Filter.of(settings)
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)
     texts = not folder.restricted if texts is None else texts
     if to is None:
-        sys.stdout.writelines(json_lines(folder, what, texts))
+        sys.stdout.writelines(json_lines(folder, what, texts, only))
     else:
-        rows = write(folder, what, to.expanduser(), texts)
+        rows = write(folder, what, to.expanduser(), texts, only)
         print(f"{rows:,} rows written to {to}", file=sys.stderr)
     if what == "verdicts":
         print(f"the run's record: {told(ask(folder))}", file=sys.stderr)

@@ -144,7 +144,7 @@ def _typed(field: str) -> Any:
     annotation = RunConfig.model_fields[field].annotation
     if annotation is bool and field not in _ON_OR_OFF:
         return bool
-    if _repeats(field) or field == "vote":
+    if _repeats(field) or field in ("vote", "subset", "section"):
         return list[str] | None
     if field == "critiques":  # a run, as people name runs; only found is it a path
         return str | None

@@ -24,6 +24,9 @@ Save = Annotated[
 ]
 
 
+PART = "a part of the benchmark: nothing is written, the run's tables stay as they are"
+
+
 def keep(
     folder: "RunFolder", result: "Accuracy", save: bool = False, prices: "Prices | None" = None
 ) -> "tuple[list[Path], str | None]":
@@ -36,6 +39,8 @@ def keep(
     from grmeval.score.verdicts import grown, same, told
     from grmeval.store import saved, size_of
 
+    if not folder.whole:
+        return [], PART
     asked, before, size = result.question, saved(folder), size_of(folder)
     if asked is None or before is None or save or same(asked, before, size):
         return write_accuracy(folder.path, result), None
@@ -70,6 +75,8 @@ def looked(folder: "RunFolder", usual: bool, save: bool = False) -> str | None:
     """Why files beside the record (of a curve, of a diagnosis) are not to be written; None: they are."""
     from grmeval.score.verdicts import ask, told
 
+    if not folder.whole:
+        return PART
     return None if usual or save else _stays(told(ask(folder)))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @takes(
-    *("layout", "k", "limit"),
+    *("layout", "k", "subset", "section", "limit"),
     *(
         "model",
         "revision",
@@ -92,6 +92,7 @@ def run(
     again. Its tables are those of the most samples and items that were asked for: fewer, or another vote, are
     shown, and replace them with --save. Without --bench: the packaged sample.
     """
+    from grmeval.cli.settings import check_beside
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
 
@@ -104,6 +105,7 @@ def run(
     printed = published_rows(beside)
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
+        check_beside(printed, any(plan.only for plan in plans))
         _run(plans, groups, printed, as_json, signs, save)
 
 
@@ -133,6 +135,8 @@ def _run(
             paths, sentence = keep(folder, result, save, prices)
             kept[result.run["identity"]["bench"]] = bool(paths)
             show(result, paths, sentence)
+            if not folder.whole:
+                groups = {}  # their means are of whole benchmarks
         for (result, path), group in zip(
             _together(groups, plans, found), groups.values(), strict=True
         ):
@@ -211,7 +215,7 @@ def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
     plan = prepare(config, tell=signs.at)
     words = check_votes(config.vote or (), config.k_meta)
     # What could not be counted at the end is said before anything is asked.
-    single = any(item.n == 1 and item.pool is None for item in plan.loaded.items)
+    single = any(item.n == 1 and item.pool is None for item in plan.part())
     check_countable(words, single, {*reward_names(plan.path), *([meta.name] if meta else [])})
     if meta:
         RewardFile(plan.path, meta.name).check(meta.identity)
@@ -242,10 +246,11 @@ def _together(
 def _sample_and_score(
     plans: "list[Plan]", signs: "Signs", prices: "Prices | None"
 ) -> "Iterator[tuple[Accuracy, RunFolder]]":
-    """Each run's result as soon as it is there."""
+    """Each run's result as soon as it is there, and the run, or the part of it that was asked for."""
     from grmeval.cli.meta_score import in_a_fresh_process
     from grmeval.errors import GrmevalError
     from grmeval.score import answer
+    from grmeval.store import parts_of
 
     failure: GrmevalError | None = None
     sampled = _sampled(plans, signs)
@@ -261,9 +266,10 @@ def _sample_and_score(
         sampled = iter(done)
     for plan, folder in zip(plans, sampled, strict=failure is None):
         signs.at(f"scoring {plan.loaded.spec.id}")
-        result = answer(folder, _question(plan, folder, failure is None), prices=prices)
+        (looked,) = parts_of([folder], plan.only)
+        result = answer(looked, _question(plan, looked, failure is None), prices=prices)
         signs.so_far(None)
-        yield result, folder
+        yield result, looked
     if failure:
         raise failure
 

@@ -16,7 +16,11 @@ from grmeval.cli.options import (
 
 
 @app.command()
-@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
+@takes(
+    *("subset", "section", "limit"),
+    *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
+    bounded=True,
+)
 def score(
     *,
     run: Run,
@@ -47,15 +51,21 @@ def score(
     """
     from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.cli.record import keep, looked, say
-    from grmeval.cli.settings import results_folder, scoring
-    from grmeval.errors import Incomplete, StoreError
+    from grmeval.cli.settings import check_beside, looked_at, scoring
+    from grmeval.errors import ConfigError, Incomplete, StoreError
     from grmeval.score import score as score_run
     from grmeval.score.verdicts import is_record
-    from grmeval.store import RunFolder, find_run, origin
+    from grmeval.store import origin
     from grmeval.store import reparse as rewrite
 
     printed = published_rows(beside)
-    folder = RunFolder(find_run(run, results_folder(results)))
+    (folder,) = looked_at([run], results, settings)
+    check_beside(printed, not folder.whole)
+    if save and not folder.whole:
+        raise ConfigError(
+            "--save: the tables in a run's folder are of the whole benchmark, and this is a part of it; "
+            "--subset '*' takes all of it"
+        )
     result = score_run(
         folder,
         k=k,

@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from grmeval.benches import EVERYTHING, Filter
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import write_with
 from grmeval.parquet import parquet_writer, read_parquet
@@ -22,7 +23,9 @@ BATCH = 4096
 """Rows in memory at once."""
 
 
-def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
+def export(
+    folder: RunFolder, what: str, to: Path, texts: bool = True, only: Filter = EVERYTHING
+) -> int:
     """Write `to`, whole or not at all; gives the number of rows.
 
     Every text is exactly what is stored, a leading `=` too: spreadsheets may take such a cell for a
@@ -33,7 +36,7 @@ def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
     inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
     if inside:
         raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
-    batches = _batches(folder, what, texts)
+    batches = _batches(folder, what, texts, only)
     write = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
     count = 0
 
@@ -47,19 +50,22 @@ def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
     return count
 
 
-def json_lines(folder: RunFolder, what: str, texts: bool = True) -> Iterator[str]:
+def json_lines(
+    folder: RunFolder, what: str, texts: bool = True, only: Filter = EVERYTHING
+) -> Iterator[str]:
     """The same rows as JSON lines, plain ASCII: no terminal acts on them."""
-    for batch in _batches(folder, what, texts):
+    for batch in _batches(folder, what, texts, only):
         yield from _lines(batch)
 
 
-def _batches(folder: RunFolder, what: str, texts: bool) -> Iterator[Any]:
+def _batches(folder: RunFolder, what: str, texts: bool, only: Filter) -> Iterator[Any]:
     """Arrow tables of one schema; the first one is made at once, so that mistakes come first."""
     if what not in WHATS:
         raise ConfigError(f"--what {what!r} is not known; {nearest(what, WHATS)}")
+    items = _items(folder, only)
     if what == "verdicts":
-        return iter([_verdicts(folder)])
-    items = _items(folder)
+        subsets = set(items["subset"].to_pylist())
+        return iter([_rows_of(_verdicts(folder), subsets)])
     return iter([items]) if what == "items" else _samples(folder, items, texts)
 
 
@@ -75,11 +81,22 @@ def _verdicts(folder: RunFolder) -> Any:
         raise StoreError(f"{path}: damaged: {error}; `grmeval score` writes it again") from None
 
 
-def _items(folder: RunFolder) -> Any:
+def _rows_of(table: Any, subsets: Collection[str]) -> Any:
+    """The rows of a table or batch that are of these subsets."""
+    import pyarrow as pa
+
+    return table.filter(
+        pa.array([each in subsets for each in table["subset"].to_pylist()], pa.bool_())
+    )
+
+
+def _items(folder: RunFolder, only: Filter) -> Any:
     """items.parquet with the benchmark's id, and sections by name."""
     import pyarrow as pa
 
     items, record = folder.items(), folder.record
+    if only:
+        items = _rows_of(items, only.kept(folder.spec(), items["subset"].to_pylist()))
     names = [section["name"] for section in record["spec"]["sections"]]
     sections = [names[number] for number in items["section"].to_pylist()]
     place = items.column_names.index("section")
@@ -94,12 +111,14 @@ def _samples(folder: RunFolder, items: Any, texts: bool) -> Iterator[Any]:
 
     keys = zip(items["subset"].to_pylist(), items["id"].to_pylist(), strict=True)
     place = {key: at for at, key in enumerate(keys)}
+    subsets = {subset for subset, _ in place}
     labels = items.select(["section", "n", "quality", "group", "cluster", "flags"])
     bench = folder.record["identity"]["bench"]
     columns = [name for name in sample_schema().names if texts or name not in TEXTS]
     schema = pa.schema([sample_schema().field(name) for name in columns])
     none = pa.RecordBatch.from_pylist([], schema=schema)
     for batch in chain([none], sample_batches(folder, columns, BATCH)):
+        batch = _rows_of(batch, subsets)
         keys = zip(batch["subset"].to_pylist(), batch["id"].to_pylist(), strict=True)
         mine = labels.take(pa.array([place.get(key) for key in keys], pa.int64()))
         named = {"bench": pa.array([bench] * len(batch), pa.string())}

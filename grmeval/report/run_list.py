@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
-from grmeval.store import SAMPLES, RunFolder, all_runs, largest
+from grmeval.store import SAMPLES, RunFolder, all_runs, asked_part, largest, parts_of
 
 if TYPE_CHECKING:
     from rich.table import Table
+
 
 __all__ = ["Overview", "RunLine", "overview", "overview_json", "overview_table", "run_line"]
 
@@ -41,6 +43,8 @@ class RunLine:
     accuracy_limit: int | None
     settings: Mapping[str, str]
     written: str
+    part: str = ""
+    """The subsets and sections that were last asked for, in words; empty: all."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def run_line(folder: RunFolder) -> RunLine:
         k=asked.k,
         limit=asked.limit,
         samples=_samples(path),
-        items=_items(path / "items.parquet", asked.limit),
+        items=_items(folder),
         accuracy=accuracy.get("value"),
         metric=accuracy.get("metric"),
         vote=accuracy.get("vote"),
@@ -91,6 +95,7 @@ def run_line(folder: RunFolder) -> RunLine:
         accuracy_limit=accuracy.get("limit"),
         settings=_settings(record["identity"]),
         written=_written(path),
+        part=str(asked_part(folder)),
     )
 
 
@@ -124,6 +129,7 @@ def overview_table(found: Overview) -> tuple["Table", list[str]]:
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     notes = [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+    notes += [f"{line.run}: {line.part} alone, as last asked" for line in found.runs if line.part]
     notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
 
@@ -137,7 +143,8 @@ def _progress(line: RunLine) -> str:
 
 def _percent(line: RunLine) -> str:
     """The accuracy that was saved last; of another k than was asked since, with that k."""
-    if line.accuracy is None or not line.samples or line.accuracy_limit != line.limit:
+    other = line.accuracy_limit != line.limit or line.part
+    if line.accuracy is None or not line.samples or other:
         return "-"
     return f"{100 * line.accuracy:.1f}" + (
         "" if line.accuracy_k == line.k else f" @{line.accuracy_k}"
@@ -186,14 +193,18 @@ def _samples(path: Path) -> int | None:
     return count
 
 
-def _items(path: Path, limit: int | None) -> int | None:
+def _items(folder: RunFolder) -> int | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    limit = folder.record["asked"]["limit"]
     try:
-        rank = read_parquet(path, ["rank"])["rank"]
+        if asked_part(folder):
+            (part,) = parts_of([folder], EVERYTHING)
+            return len(part.items(part.record["asked"]["limit"]))
+        rank = read_parquet(folder.path / "items.parquet", ["rank"])["rank"]
         return len(rank) if limit is None else int(pc.sum(pc.less(rank, limit)).as_py() or 0)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, GrmevalError):
         return None
 
 

@@ -1,12 +1,12 @@
 """From a configuration to the parts of a run: which model, which items, which judge, which folder."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, load
+from grmeval.benches import EVERYTHING, Filter, Loaded, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
@@ -31,6 +31,7 @@ from grmeval.store import (
     items_table,
     limit_seed,
     origin,
+    rank_below,
     record_of,
     reward_names,
     run_id,
@@ -77,20 +78,33 @@ class Plan:
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
         critic = {"critic": self.critiques.critic()} if self.critiques else {}
+        only = self.only
+        part = {"only": only.record()} if only else {}
         return {
-            "asked": {"k": config.k, "limit": config.limit},
+            "asked": {"k": config.k, "limit": config.limit} | part,
             "config": config.model_dump(mode="json") | names | critic,
             "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
+    @property
+    def only(self) -> Filter:
+        """The part of the benchmark that this launch is about; empty where that is all of it."""
+        return EVERYTHING if len(self.part()) == len(self.loaded.items) else _only(self.config)
+
+    def part(self) -> list[Item]:
+        """The items that --subset and --section keep."""
+        return _part(self.config, self.loaded)
+
     def items(self) -> list[Item]:
-        """The items of this launch: inside --limit and --shard, by rank."""
-        limit, shard = self.config.limit, self.config.shard
+        """The items of this launch: of the part those inside --limit, of these those of --shard, by rank."""
+        shard = self.config.shard
+        ranked = [(self.ranks[item.key], item.key, item) for item in self.part()]
+        below = rank_below((rank for rank, _, _ in ranked), self.config.limit)
         chosen = [
-            (self.ranks[item.key], item.key, item)
-            for item in self.loaded.items
-            if (limit is None or self.ranks[item.key] < limit)
-            and (shard is None or self.ranks[item.key] % shard.count == shard.index - 1)
+            row
+            for row in ranked
+            if (below is None or row[0] < below)
+            and (shard is None or row[0] % shard.count == shard.index - 1)
         ]
         return [item for _, _, item in sorted(chosen, key=lambda row: row[:2])]
 
@@ -191,8 +205,9 @@ def prepare(
     loaded = loaded or load(config.bench, config.data, config.layout)
     if critiques:
         critiques.check(loaded, config.layout)
+    part = _part(config, loaded)
     if config.greedy and not judge.head:
-        _check_greedy(config, loaded)
+        _check_greedy(config, part)
     if not model:
         if config.model:
             tell(f"looking at the model {config.model}")
@@ -314,8 +329,18 @@ def _refused(plan: Plan) -> Callable[[Item], str | None]:
     return refused
 
 
-def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
-    fewest = min(distinct_orders(config.orders, item.n) for item in loaded.items)
+def _only(config: RunConfig) -> Filter:
+    return Filter.of(dict(config))
+
+
+def _part(config: RunConfig, loaded: Loaded) -> list[Item]:
+    """The items that --subset and --section keep; ConfigError: a name that holds none."""
+    kept = set(_only(config).kept(loaded.spec, (item.subset for item in loaded.items)))
+    return [item for item in loaded.items if item.subset in kept]
+
+
+def _check_greedy(config: RunConfig, part: Sequence[Item]) -> None:
+    fewest = min(distinct_orders(config.orders, item.n) for item in part)
     if config.k > fewest:
         raise ConfigError(
             f"--k {config.k} with --greedy: some items have {fewest} distinct prompts (orders), so further "
@@ -329,7 +354,7 @@ def _check_meta(plan: Plan) -> None:
     if not votes and not config.meta_model:
         return
     asked = f"--vote {votes[0]}" if votes else f"--meta-model {config.meta_model}"
-    if any(item.pool is not None for item in plan.loaded.items):
+    if any(item.pool is not None for item in plan.part()):
         raise ConfigError(f"{asked}: responses are judged one by one here, not in one judgement")
     if config.meta_model and config.shard:
         raise ConfigError(

@@ -4,7 +4,7 @@ Open table/accuracy.py first: the walk of one run. Rooms import downwards only:
 arrays < verdicts, cost < table < curve, compare, nightly, diagnosis, suite.
 """
 
-from grmeval.score.compare import Comparison, Flip, Gap, compare
+from grmeval.score.compare import Comparison, Flip, Gap, compare, flipped
 from grmeval.score.cost import Cost, Price, Prices, Spent, read_prices, unlike_effort
 from grmeval.score.curve import CurveRow, Scaling, Slope, scale
 from grmeval.score.nightly import (
@@ -21,10 +21,14 @@ from grmeval.score.nightly import (
     write_baseline,
 )
 from grmeval.score.table import (
+    OUTCOMES,
     Accuracy,
+    ItemList,
+    ItemRow,
     Row,
     SeedsRow,
     answer,
+    list_items,
     score,
     seed_groups,
     seeds_alone,
@@ -33,6 +37,7 @@ from grmeval.score.table import (
 from grmeval.score.verdicts import Rules
 
 __all__ = [
+    "OUTCOMES",
     "Absolute",
     "Accuracy",
     "Baseline",
@@ -43,6 +48,8 @@ __all__ = [
     "Flip",
     "Gap",
     "Gated",
+    "ItemList",
+    "ItemRow",
     "Night",
     "Price",
     "Prices",
@@ -56,7 +63,9 @@ __all__ = [
     "answer",
     "baseline_of",
     "compare",
+    "flipped",
     "gate",
+    "list_items",
     "read_baseline",
     "read_prices",
     "scale",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from grmeval.score.verdicts import (
     Frame,
     Part,
     Rules,
+    UnitKey,
+    Verdicts,
     check_same,
     check_votes,
     common_limit,
@@ -41,7 +43,7 @@ from grmeval.score.verdicts import (
 )
 from grmeval.store import RunFolder, record_of
 
-__all__ = ["Comparison", "Flip", "Gap", "compare"]
+__all__ = ["Comparison", "Flip", "Gap", "compare", "flipped"]
 
 PERMUTATIONS = 10_000
 FLIPPED = 0.5
@@ -94,6 +96,16 @@ class Flip:
     term: str
     first: float
     value: float
+
+
+class Flipped(NamedTuple):
+    """By unit its credit in a run less that in the run called `before`, at one k, limit and vote."""
+
+    changes: dict[UnitKey, float]
+    before: str
+    vote: str
+    k: int
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -152,8 +164,7 @@ def compare(
     footers: dict[str, Sequence[str]] = {}
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
-        frame = Frame(runs[0], judged[0])
-        columns = columns_of(frame, zip(runs, judged, strict=True))
+        frame, columns = _framed(runs, judged)
         seeds += seeds_rows(frame, columns, groups, vote, k) if groups else ()
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
@@ -180,6 +191,47 @@ def compare(
         cost=cost,
         seeds=tuple(seeds),
     )
+
+
+def flipped(
+    first: RunFolder,
+    other: RunFolder,
+    *,
+    k: int | None = None,
+    limit: int | None = None,
+    vote: str | None = None,
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
+    k_meta: int | None = None,
+) -> Flipped:
+    """The flips of `compare` alone; of single responses by the threshold, where their number is ROC-AUC."""
+    if first.path.resolve() == other.path.resolve():
+        raise ConfigError(f"{other.path}: nothing flips between a run and itself: name another run")
+    limit = limit or common_limit([first, other])
+    common = check_same([first, other], limit)
+    k = k or min(record_of(folder).k for folder in (first, other))
+    rules = Rules.choose(first.record["spec"], protocol, ties, on_invalid)
+    runs = [_by_verdict(_read(folder, k, limit, k_meta, common)) for folder in (first, other)]
+    usual = usual_vote(first.record["identity"], other.record["identity"])
+    (vote,) = check_votes([vote or usual], k_meta)
+    frame, (mine, theirs) = _framed(runs, [judge_run(run, vote, [k], rules) for run in runs])
+    before, label = labels([first, other])
+    flips = _Pair(frame, mine, theirs, label, runs[1], vote, k).flips()
+    changes = {(flip.subset, flip.id, flip.term): flip.value - flip.first for flip in flips}
+    return Flipped(changes, before, vote, k, limit)
+
+
+def _by_verdict(run: RunArrays) -> RunArrays:
+    """A run whose single responses have verdicts, by the threshold, and are not ranked."""
+    ranked = run.spec.overall == "roc-auc"
+    return replace(run, spec=run.spec.model_copy(update={"overall": "micro"})) if ranked else run
+
+
+def _framed(runs: Sequence[RunArrays], judged: Sequence[Verdicts]) -> tuple[Frame, list[Column]]:
+    """The units of the first run, and each run's column in them."""
+    frame = Frame(runs[0], judged[0])
+    return frame, columns_of(frame, zip(runs, judged, strict=True))
 
 
 def _read(

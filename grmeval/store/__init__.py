@@ -8,9 +8,10 @@ from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import all_runs, find_item, find_run, latest
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
-from grmeval.store.items import items_table, limit_seed, stored_ranks
+from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.origins import IMPORT, PANEL, origin
+from grmeval.store.part import asked_part, parts_of
 from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
@@ -46,6 +47,7 @@ __all__ = [
     "RunFolder",
     "SampleKey",
     "all_runs",
+    "asked_part",
     "commit",
     "damaged",
     "find_item",
@@ -65,6 +67,8 @@ __all__ = [
     "named_damage",
     "now",
     "origin",
+    "parts_of",
+    "rank_below",
     "read_batches",
     "reading_judge",
     "record_of",

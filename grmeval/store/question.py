@@ -47,7 +47,10 @@ def saved(folder: RunFolder) -> Question | None:
 def record_of(folder: RunFolder) -> Question:
     """What commands speak of that are told nothing: the saved tables' question, else what was last asked."""
     asked = folder.record["asked"]
-    return saved(folder) or Question(asked["k"], asked["limit"])
+    if folder.whole:
+        return saved(folder) or Question(asked["k"], asked["limit"])
+    record = saved(folder) or Question(asked["k"], asked["limit"])
+    return record._replace(k=asked["k"], limit=asked["limit"])
 
 
 def largest(folder: RunFolder) -> Question:

@@ -200,13 +200,8 @@ def _told(member: RunFolder) -> dict[str, Any]:
 
 def _inside(member: RunFolder, limit: int | None) -> list[Key]:
     """The items of a run inside --limit."""
-    table = member.items()
-    columns = (table[name].to_pylist() for name in ("subset", "id", "rank"))
-    return [
-        Key(subset, name)
-        for subset, name, rank in zip(*columns, strict=True)
-        if limit is None or rank < limit
-    ]
+    table = member.items(limit)
+    return list(map(Key, table["subset"].to_pylist(), table["id"].to_pylist()))
 
 
 def _rounds(depths: Sequence[Mapping[Key, int]], k: int | None) -> dict[Key, int]:

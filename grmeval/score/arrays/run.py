@@ -147,13 +147,8 @@ def read_run(
     asked for; the blocks hold every sample before an item's first gap: in an unfinished run the ones
     beyond it are there because they were short.
     """
-    table = folder.items()
-    everything = len(table)
-    if limit is not None:
-        import pyarrow.compute as pc
-
-        table = table.filter(pc.less(table["rank"], limit))
-    limited = len(table) < everything
+    table = folder.items(limit)
+    limited = limit is not None and len(table) < len(folder.items())
     if only is not None:
         keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
         table = table.filter([key in only for key in keys])

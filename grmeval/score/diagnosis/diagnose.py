@@ -89,13 +89,14 @@ def diagnose(
         ]
     )
     looked = {"looked_at": len(looked_at(parts)), "rate": RATE}
+    part = {} if folder.whole else {"only": folder.record["only"]}
     title = f"{folder.record['spec']['title']} · {folder.record['config']['label']} · diagnosis"
     return Diagnosis(
         title=title,
         summary=summary(parts),
         parts=parts,
         footer=tuple(_footer(run, vote, k, most, limit)),
-        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked,
+        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked | part,
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         usual=same(usual, Question(k, limit, (vote,)), size_of(folder)),
     )

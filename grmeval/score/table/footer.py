@@ -171,13 +171,14 @@ def _alone(run: RunArrays) -> int:
 
 
 def about(run: RunArrays, rules: Rules, limit: int | None) -> dict[str, Any]:
-    """What every row of a table has in common: the run, how much of it, the rules."""
+    """What every row of a table has in common: the run, how much of it, which part, the rules."""
     return {
         "run_id": run.path.name,
         "limit": limit,
         "ties": rules.ties,
         "on_invalid": rules.on_invalid,
         **({} if run.k_meta is None else {"k_meta": run.k_meta}),
+        **{name: run.record[name] for name in ("only",) if name in run.record},
     }
 
 

@@ -35,9 +35,9 @@ _FORMED = ("overall", "sections", "threshold", "games")
 
 def contents(folder: RunFolder, limit: int | None) -> Contents:
     """The rows of a run inside --limit."""
-    items = folder.items()
-    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash", "rank"))
-    return {(s, i): h for s, i, h, r in zip(*columns, strict=True) if limit is None or r < limit}
+    items = folder.items(limit)
+    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash"))
+    return {(s, i): h for s, i, h in zip(*columns, strict=True)}
 
 
 def common_limit(folders: Sequence[RunFolder]) -> int | None:
