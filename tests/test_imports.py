@@ -31,7 +31,7 @@ LAYERS = (
     ("benches", "judges", "engines", "config"),
     ("remote",),
     ("files", "parquet"),
-    ("items", "errors", "resources", "interrupts"),
+    ("items", "errors", "resources", "interrupts", "formulas"),
 )
 # The rooms of a house; `*`: the files that lie in it beside its rooms.
 ROOMS = {

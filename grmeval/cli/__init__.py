@@ -165,11 +165,13 @@ def main() -> None:
         suite,
         trend,
     )
+    from grmeval.cli.actions import guard_streams
     from grmeval.cli.child import leave_with_parent
 
     leave_with_parent()
     logging.getLogger("grmeval").handlers = [_Said()]
     _ready_streams()
+    guard_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
         _say(f"error: {_text(garbled[0])}: not UTF-8 text")
         sys.exit(2)

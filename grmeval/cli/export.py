@@ -30,15 +30,25 @@ def export(
             show_default=False,
         ),
     ] = None,
+    as_stored: Annotated[
+        bool,
+        typer.Option(
+            "--as-stored",
+            help="CSV: every text as it is stored; else an apostrophe stands before what a spreadsheet "
+            "would run (=, +, -, @).",
+        ),
+    ] = False,
     results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
     from grmeval.cli.settings import results_folder
-    from grmeval.errors import StoreError
+    from grmeval.errors import ConfigError, StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
     from grmeval.store import RunFolder, damaged, find_run
 
+    if as_stored and (to is None or to.suffix != ".csv"):
+        raise ConfigError("--as-stored: only CSV is written otherwise; name a file: --to FILE.csv")
     folder = RunFolder(find_run(run, results_folder(results)))
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)
@@ -46,7 +56,7 @@ def export(
     if to is None:
         sys.stdout.writelines(json_lines(folder, what, texts))
     else:
-        rows = write(folder, what, to.expanduser(), texts)
+        rows = write(folder, what, to.expanduser(), texts, as_stored)
         print(f"{rows:,} rows written to {to}", file=sys.stderr)
     if what == "samples" and (lost := damaged(folder)):
         raise StoreError(f"{'; '.join(lost)}; the command that wrote them asks for what is missing")

@@ -1,15 +1,13 @@
 """Puts a result on standard output and its files into a folder."""
 
 import os
-import secrets
 import sys
-from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -132,30 +130,20 @@ def show_comparison(
 
 def show_gate(result: "Gated", quiet: bool = False) -> None:
     """Print a gate's verdict unless quiet, and tell GitHub Actions where it runs there."""
+    from grmeval.cli.actions import acts, command
     from grmeval.report.gate import annotations, gate_tables, summary_text
 
-    acts = os.environ.get("GITHUB_ACTIONS") == "true"
     if not quiet:
-        with _no_commands() if acts else nullcontext():
-            show_tables(partial(gate_tables, result))
+        show_tables(partial(gate_tables, result))
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(page).open("a", encoding="utf-8") as file:
                 file.write(summary_text(result))
         except OSError as error:  # the page is a courtesy: the verdict stands
             consoles()[1].print(f"no summary: {page}: {error.strerror}", soft_wrap=True)
-    if acts:
+    if acts():
         # The runner reads both streams; standard output may be somebody's JSON.
-        (sys.stderr if quiet else sys.stdout).writelines(annotations(result))
-
-
-@contextmanager
-def _no_commands() -> "Iterator[None]":
-    """GitHub Actions takes nothing printed here for a command: names may begin as one does."""
-    token = secrets.token_hex(16)
-    print(f"::stop-commands::{token}", flush=True)
-    yield
-    print(f"::{token}::", flush=True)
+        command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
 def show_trend(result: "Trend", stem: Path, quiet: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import write_with
+from grmeval.formulas import guarded
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
@@ -22,11 +23,14 @@ BATCH = 4096
 """Rows in memory at once."""
 
 
-def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
+def export(
+    folder: RunFolder, what: str, to: Path, texts: bool = True, as_stored: bool = False
+) -> int:
     """Write `to`, whole or not at all; gives the number of rows.
 
-    Every text is exactly what is stored, a leading `=` too: spreadsheets may take such a cell for a
-    formula. A list is JSON in a CSV cell; a value that is not there is an empty cell, or null.
+    A text in CSV that a spreadsheet would run has a guard (`grmeval.formulas`), unless `as_stored`; other
+    texts are exactly what is stored. A list is JSON in a CSV cell; a value that is not there is an empty
+    cell, or null.
     """
     if to.suffix not in ENDINGS:
         raise ConfigError(f"--to {to}: the ending says the format: {', '.join(ENDINGS)}")
@@ -34,7 +38,8 @@ def export(folder: RunFolder, what: str, to: Path, texts: bool = True) -> int:
     if inside:
         raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
     batches = _batches(folder, what, texts)
-    write = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
+    csv = partial(_csv, guard=not as_stored)
+    write = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
     count = 0
 
     def counted() -> Iterator[Any]:
@@ -108,14 +113,14 @@ def _samples(folder: RunFolder, items: Any, texts: bool) -> Iterator[Any]:
         yield pa.table(named | {name: batch[name] for name in columns[2:]})
 
 
-def _csv(batches: Iterable[Any], path: Path) -> None:
+def _csv(batches: Iterable[Any], path: Path, guard: bool) -> None:
     import csv
 
     import pandas as pd
 
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, batch in enumerate(batches):
-            columns = {name: _cells(batch[name].to_pylist()) for name in batch.column_names}
+            columns = {name: _cells(batch[name].to_pylist(), guard) for name in batch.column_names}
             # Objects: pandas must not make 3.0 of a 3 beside a gap. All text is quoted: a lone
             # carriage return in a bare cell would end the row.
             pd.DataFrame(columns, dtype=object).to_csv(
@@ -127,8 +132,9 @@ def _csv(batches: Iterable[Any], path: Path) -> None:
             )
 
 
-def _cells(values: list[Any]) -> list[Any]:
-    return [json.dumps(_plain(v)) if isinstance(v, list) else _plain(v) for v in values]
+def _cells(values: list[Any], guard: bool) -> list[Any]:
+    cells = [json.dumps(_plain(v)) if isinstance(v, list) else _plain(v) for v in values]
+    return [guarded(cell) for cell in cells] if guard else cells
 
 
 def _jsonl(batches: Iterable[Any], path: Path) -> None:

@@ -296,7 +296,8 @@ def _markdown(cells: Sequence[Cell]) -> list[str]:
             what, *texts = (
                 [*each, "", "", ""][at] for each in (took, *map(mine.get, columns)) if each
             )
-            lines.append(f"| {escaped(row) if at == 0 else ''} | {what} | {' | '.join(texts)} |")
+            first = row if at == 0 else ""
+            lines.append(f"| {' | '.join(escaped(text) for text in (first, what, *texts))} |")
     return [*lines, ""]
 
 

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 from junitparser import JUnitXml
 
 from grmeval.store import all_runs
-from tests.helpers import ENVIRONMENT, grmeval
+from tests.helpers import ENVIRONMENT, acted_on, grmeval
 
 ROOT = Path(__file__).parents[2]
 ITEMS, K, MARGIN = 600, 4, 7.5
@@ -259,21 +259,6 @@ def on_github(*words: object, **variables: str) -> subprocess.CompletedProcess[s
     return grmeval(*words, env={"GITHUB_ACTIONS": "true"} | variables)
 
 
-def acted_on(output: str) -> list[str]:
-    """The commands that GitHub's runner takes from a step's output."""
-    found, token = [], ""
-    for line in output.splitlines():
-        text = line.lstrip()
-        if token:
-            token = "" if text == f"::{token}::" else token
-        elif text.startswith("::stop-commands::"):
-            token = text.removeprefix("::stop-commands::")
-        elif text.startswith("::") or "##[" in text:
-            found.append(text)
-    assert not token
-    return found
-
-
 def test_the_summary_is_appended_to(nights: Path, tmp_path: Path) -> None:
     page = tmp_path / "summary.md"
     page.write_text("before\n")
@@ -344,7 +329,7 @@ def test_names_of_sections_command_nothing(tmp_path: Path) -> None:
     (old,), (new,) = all_runs(tmp_path / "better"), all_runs(tmp_path / "worse")
     done = on_github("gate", new, "--baseline", old, "--max-drop", 1, "--max-drop-section", 1)
     assert done.returncode in (4, 5)
-    assert "::stop-commands::x" in done.stdout
+    assert ":\\u003astop-commands:\\u003ax" in done.stdout
     found = acted_on(done.stdout)
     assert len(found) == 3
     for line in found:
