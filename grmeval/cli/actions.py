@@ -1,8 +1,8 @@
 """Under GitHub Actions whatever is printed may be a command: here it is text, but for what gate says.
 
-The runner takes a line that begins with `::`, or holds `##[`, for a command, on either stream. A name, an id or a
-judgement may hold both. So the second sign of each is written as the escape that JSON has for it: JSON stays the
-same JSON, and people still read what it is.
+The runner takes a line that begins with `::`, or holds `##[`, for a command, on either stream. A name, an id
+or a judgement may hold both. So the last sign of each is written as the escape that JSON has for it: JSON
+stays the same JSON, and people still read what it is.
 """
 
 import os
