@@ -30,7 +30,7 @@ LAYERS = (
     ("store",),
     ("benches", "judges", "engines", "config"),
     ("remote",),
-    ("files", "parquet"),
+    ("files", "parquet", "secret_keys"),
     ("items", "errors", "resources", "interrupts", "formulas"),
 )
 # The rooms of a house; `*`: the files that lie in it beside its rooms.

@@ -60,7 +60,7 @@ class Bounded(ImmutableSandboxedEnvironment):
         self._left = _PURSE
         return template.render(values)
 
-    def concat(self, pieces: Iterable[str]) -> str:  # type: ignore[override]
+    def concat(self, pieces: Iterable[str]) -> str:
         """The pieces of a prompt, a macro or a block as one text."""
         found, size = [], 0
         for piece in pieces:

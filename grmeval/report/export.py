@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -39,7 +39,7 @@ def export(
         raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
     batches = _batches(folder, what, texts)
     csv = partial(_csv, guard=not as_stored)
-    write = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
+    writers: dict[str, Callable[..., None]] = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}
     count = 0
 
     def counted() -> Iterator[Any]:
@@ -48,7 +48,7 @@ def export(
             count += batch.num_rows
             yield batch
 
-    write_with(to, partial(write, counted()))
+    write_with(to, partial(writers[to.suffix], counted()))
     return count
 
 

@@ -60,7 +60,7 @@ def drawing(
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    how = {"svg.hashsalt": "grmeval", "font.size": 10, "text.parse_math": False}
+    how: Any = {"svg.hashsalt": "grmeval", "font.size": 10, "text.parse_math": False}
     with matplotlib.rc_context(how):
         figure = Figure(figsize=(width, height), layout="constrained")
         found = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[

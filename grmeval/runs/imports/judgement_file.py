@@ -30,6 +30,10 @@ MOST_RESPONSES = 1000
 LARGEST = 1e15
 """Of a score: sums and differences of whole numbers below it are exact, and far from overflow."""
 
+MOST_LINE = 64 * 2**20
+MOST_UNPACKED = 64 * 2**30
+"""Bytes of a line, and of all of them: a small packed file may hold any number of them."""
+
 BATCH = 1024
 
 _UNREADABLE = (EOFError, OSError, ValueError, OverflowError)
@@ -103,7 +107,12 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 
     how: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
     with how.get(path.suffix, open)(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
+        size = 0
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE + 1), b""), start=1):
+            size += len(line)
+            if len(line) > MOST_LINE or size > MOST_UNPACKED:
+                most = f"a line of {MOST_LINE:,} bytes, and {MOST_UNPACKED:,} in all"
+                raise DataError(f"{path}, line {number}: too large: at most {most}; split the file")
             if line.strip():
                 where = f"{path}, line {number}"
                 yield where, _json(line, where)
