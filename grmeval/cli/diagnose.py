@@ -38,7 +38,7 @@ def diagnose(
     Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
     writes diagnose.* and reliability.* into the run's folder.
     """
-    from grmeval.cli.output import consoles
+    from grmeval.cli.output import consoles, if_writable, told
     from grmeval.cli.settings import results_folder
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
     from grmeval.score.diagnosis import diagnose as look
@@ -46,11 +46,11 @@ def diagnose(
 
     folder = RunFolder(find_run(run, results_folder(results)))
     result = look(folder, k=k, limit=limit, vote=vote)
-    paths = write_diagnosis(folder.path, result)
+    paths = if_writable(lambda: write_diagnosis(folder.path, result))
     if as_json:
         sys.stdout.write(diagnosis_json(result))
         return
-    out, err = consoles()
+    out, _ = consoles()
     wide = not out.is_terminal
     for line in (result.title, *result.summary):
         out.print(line, soft_wrap=wide)
@@ -64,5 +64,4 @@ def diagnose(
         out.print()
         for note in result.footer:
             out.print(note, soft_wrap=wide)
-    names = ", ".join(path.name for path in paths)
-    err.print(f"written to {folder.path}: {names}", soft_wrap=True)
+    told(paths)

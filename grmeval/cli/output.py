@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "consoles",
+    "if_writable",
     "print_accuracy_json",
     "print_json",
     "show_accuracy",
@@ -70,6 +71,17 @@ def told(paths: "Sequence[Path]") -> None:
         err.print(f"written to {folder}: {names}", soft_wrap=True)
 
 
+def if_writable(write: "Callable[[], list[Path]]") -> "list[Path]":
+    """Write what nobody asked to be written; of a folder that is read-only say so, and go on."""
+    from grmeval.errors import ReadOnlyError
+
+    try:
+        return write()
+    except ReadOnlyError as error:
+        consoles()[1].print(f"read-only, nothing is written there: {error}", soft_wrap=True)
+        return []
+
+
 def print_json(result: Any) -> None:
     """A result as a JSON object: standard output holds nothing else."""
     from grmeval.report.grid import json_object, json_text
@@ -108,8 +120,11 @@ def show_scaling(result: "Scaling", stem: Path, quiet: bool = False) -> None:
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    write_scaling(stem, result)
-    figures = write_curve(stem, result)
+    def write() -> list[Path]:
+        write_scaling(stem, result)
+        return write_curve(stem, result)
+
+    figures = if_writable(write)
     if not quiet:
         err = show_tables(partial(curve_tables, result))
         for path in figures:
@@ -146,12 +161,15 @@ def show_gate(result: "Gated", quiet: bool = False) -> None:
         command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
-def show_trend(result: "Trend", stem: Path, quiet: bool = False) -> None:
-    """Write a history's files and figures, and print its table unless quiet."""
+def show_trend(result: "Trend", stem: Path, quiet: bool = False, asked: bool = False) -> None:
+    """Write a history's files and figures, which somebody `asked` for or not, and print it unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
-    paths = [*write_trend(stem, result), *write_trend_figure(stem, result)]
+    def write() -> list[Path]:
+        return [*write_trend(stem, result), *write_trend_figure(stem, result)]
+
+    paths = write() if asked else if_writable(write)
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)
