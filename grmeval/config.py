@@ -5,12 +5,14 @@ execution   how fast, where, how many: the same run-id
 scoring     how stored samples become numbers: a re-read, never a new sample
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grmeval.errors import ConfigError, nearest
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["RunConfig", "Shard", "build", "roles"]
 
@@ -37,12 +39,11 @@ class Shard(BaseModel):
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """Read `i/n`."""
-        index, slash, count = text.partition("/")
-        if not (
-            slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)
-        ):
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        index, count = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= index <= count:
             raise ConfigError(f"--shard {text!r}: expected i/n with 1 <= i <= n, such as 2/8")
-        return cls(index=int(index), count=int(count))
+        return cls(index=index, count=count)
 
     def __str__(self) -> str:
         return f"{self.index}-of-{self.count}"
@@ -195,6 +196,13 @@ class RunConfig(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_secrets(cls, values: Any) -> Any:
+        for name in ("engine_args", "chat_template_kwargs", "meta_engine_args"):
+            refuse_secrets(f"{name}.", values.get(name))
+        return values
+
     @property
     def greedy(self) -> bool:
         """Temperature 0: the same prompt gives the same judgement."""
@@ -241,4 +249,7 @@ def _explain(problem: Any) -> str:
         allowed = get_args(RunConfig.model_fields[name].annotation)
         words = [w for part in allowed for w in (get_args(part) or (part,)) if isinstance(w, str)]
         return f"{flag} {given!r}: {nearest(str(given), words)}"
-    return f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]} (given: {given!r})"
+    said = f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    # A table, and what stands where one is expected, may hold a secret.
+    table = RunConfig.model_fields[name].annotation == dict[str, Any]
+    return f"{said} (given: {type(given).__name__ if table else repr(given)[:200]})"

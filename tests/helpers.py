@@ -125,6 +125,12 @@ def ask(*arguments: object, code: int = 0) -> str:
     return " ".join(found.stderr.split()) if code else found.stdout
 
 
+def acted_on(output: str) -> list[str]:
+    """The lines that GitHub's runner takes for commands of a step's output."""
+    lines = (line.strip() for line in output.splitlines())
+    return [line for line in lines if line.startswith("::") or "##[" in line]
+
+
 def process(
     *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
 ) -> subprocess.CompletedProcess[str]:

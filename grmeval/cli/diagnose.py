@@ -44,7 +44,7 @@ def diagnose(
     Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
     writes diagnose.* and reliability.* into the run's folder where it is of the run's record, or with --save.
     """
-    from grmeval.cli.output import consoles, told
+    from grmeval.cli.output import consoles, if_writable, told
     from grmeval.cli.settings import looked_at
     from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
     from grmeval.score.diagnosis import diagnose as look
@@ -52,7 +52,7 @@ def diagnose(
     (folder,) = looked_at([run], results, settings)
     result = look(folder, k=k, limit=limit, vote=vote)
     stays = looked(folder, result.usual, save)
-    paths = [] if stays else write_diagnosis(folder.path, result)
+    paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))
     if as_json:
         sys.stdout.write(diagnosis_json(result))
         say(stays)

@@ -37,17 +37,27 @@ def export(
             show_default=False,
         ),
     ] = None,
+    as_stored: Annotated[
+        bool,
+        typer.Option(
+            "--as-stored",
+            help="CSV: every text as it is stored; else an apostrophe stands before what a spreadsheet "
+            "would run (=, +, -, @).",
+        ),
+    ] = False,
     results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
     from grmeval.benches import Filter
     from grmeval.cli.settings import results_folder
-    from grmeval.errors import StoreError
+    from grmeval.errors import ConfigError, StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
     from grmeval.score.verdicts import ask, told
     from grmeval.store import RunFolder, damaged, find_run
 
+    if as_stored and (to is None or to.suffix != ".csv"):
+        raise ConfigError("--as-stored: only CSV is written otherwise; name a file: --to FILE.csv")
     folder = RunFolder(find_run(run, results_folder(results)))
     only = Filter.of(settings)
     if texts is None and folder.restricted and what == "samples":
@@ -56,7 +66,7 @@ def export(
     if to is None:
         sys.stdout.writelines(json_lines(folder, what, texts, only))
     else:
-        rows = write(folder, what, to.expanduser(), texts, only)
+        rows = write(folder, what, to.expanduser(), texts, as_stored, only)
         print(f"{rows:,} rows written to {to}", file=sys.stderr)
     if what == "verdicts":
         print(f"the run's record: {told(ask(folder))}", file=sys.stderr)

@@ -11,6 +11,7 @@ import typer
 
 from grmeval.config import RunConfig
 from grmeval.errors import ConfigError
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = [
     "RUN",
@@ -215,12 +216,17 @@ def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"{flag} {pair!r}: expected key=value")
+        if not equals or not key:  # it may be a secret, of which nothing is printed
+            raise ConfigError(
+                f"{flag}: expected key=value, found a word without '=' or without a key"
+            )
         try:
             found[key] = json.loads(value)
-        except ValueError:
+        except json.JSONDecodeError:
             found[key] = value
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits
+            raise ConfigError(f"{flag} {key}: {error}") from None
+    refuse_secrets(f"{flag} ", found)
     return found
 
 
@@ -228,12 +234,14 @@ def _json_object(text: str | None, flag: str) -> dict[str, Any] | None:
     """A JSON object given on the command line."""
     if text is None:
         return None
+    refuse_secrets(f"{flag} ", text)
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{flag} {text!r}: not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(
             f'{flag} {text!r}: expected a JSON object such as {{"enable_thinking": false}}'
         )
+    refuse_secrets(f"{flag} ", value)
     return value

@@ -1,15 +1,13 @@
 """Puts a result on standard output and its files into a folder."""
 
 import os
-import secrets
 import sys
-from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "consoles",
+    "if_writable",
     "print_accuracy_json",
     "print_json",
     "show_accuracy",
@@ -72,6 +71,17 @@ def told(paths: "Sequence[Path]") -> None:
         err.print(f"written to {folder}: {names}", soft_wrap=True)
 
 
+def if_writable(write: "Callable[[], list[Path]]") -> "list[Path]":
+    """Write what nobody asked to be written; of a folder that is read-only say so, and go on."""
+    from grmeval.errors import ReadOnlyError
+
+    try:
+        return write()
+    except ReadOnlyError as error:
+        consoles()[1].print(f"read-only, nothing is written there: {error}", soft_wrap=True)
+        return []
+
+
 def print_json(result: Any) -> None:
     """A result as a JSON object: standard output holds nothing else."""
     from grmeval.report.grid import json_object, json_text
@@ -112,10 +122,11 @@ def show_scaling(result: "Scaling", stem: Path | None, quiet: bool = False) -> N
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    figures = []
-    if stem:
+    def write(stem: Path) -> list[Path]:
         write_scaling(stem, result)
-        figures = write_curve(stem, result)
+        return write_curve(stem, result)
+
+    figures = if_writable(partial(write, stem)) if stem else []
     if not quiet:
         err = show_tables(partial(curve_tables, result))
         for path in figures:
@@ -136,38 +147,31 @@ def show_comparison(
 
 def show_gate(result: "Gated", quiet: bool = False) -> None:
     """Print a gate's verdict unless quiet, and tell GitHub Actions where it runs there."""
+    from grmeval.cli.actions import acts, command
     from grmeval.report.gate import annotations, gate_tables, summary_text
 
-    acts = os.environ.get("GITHUB_ACTIONS") == "true"
     if not quiet:
-        with _no_commands() if acts else nullcontext():
-            show_tables(partial(gate_tables, result))
+        show_tables(partial(gate_tables, result))
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(page).open("a", encoding="utf-8") as file:
                 file.write(summary_text(result))
         except OSError as error:  # the page is a courtesy: the verdict stands
             consoles()[1].print(f"no summary: {page}: {error.strerror}", soft_wrap=True)
-    if acts:
+    if acts():
         # The runner reads both streams; standard output may be somebody's JSON.
-        (sys.stderr if quiet else sys.stdout).writelines(annotations(result))
+        command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
-@contextmanager
-def _no_commands() -> "Iterator[None]":
-    """GitHub Actions takes nothing printed here for a command: names may begin as one does."""
-    token = secrets.token_hex(16)
-    print(f"::stop-commands::{token}", flush=True)
-    yield
-    print(f"::{token}::", flush=True)
-
-
-def show_trend(result: "Trend", stem: Path, quiet: bool = False) -> None:
-    """Write a history's files and figures, and print its table unless quiet."""
+def show_trend(result: "Trend", stem: Path, quiet: bool = False, asked: bool = False) -> None:
+    """Write a history's files and figures, which somebody `asked` for or not, and print it unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
-    paths = [*write_trend(stem, result), *write_trend_figure(stem, result)]
+    def write() -> list[Path]:
+        return [*write_trend(stem, result), *write_trend_figure(stem, result)]
+
+    paths = write() if asked else if_writable(write)
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)

@@ -8,6 +8,7 @@ from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
+from grmeval.secret_keys import refuse_secrets
 
 if TYPE_CHECKING:
     from grmeval.score import Prices
@@ -63,6 +64,10 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
             )
         return [_if_path(word, here) for word in words] if name == "bench" else words
     wants = RunConfig.model_fields[name].annotation
+    if name in _TABLES:
+        refuse_secrets(f"{file}: {name}.", value)
+        if not isinstance(value, dict):  # nothing of it is printed: it may be a secret
+            raise ConfigError(f"{file}: {name}: expected a table, such as [{name}]")
     if isinstance(value, bool) != (wants is bool) or isinstance(value, dict) != (name in _TABLES):
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":

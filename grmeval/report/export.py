@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from grmeval.benches import EVERYTHING, Filter
 from grmeval.errors import ConfigError, StoreError, nearest
 from grmeval.files import write_with
+from grmeval.formulas import guarded
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
@@ -24,12 +25,18 @@ BATCH = 4096
 
 
 def export(
-    folder: RunFolder, what: str, to: Path, texts: bool = True, only: Filter = EVERYTHING
+    folder: RunFolder,
+    what: str,
+    to: Path,
+    texts: bool = True,
+    as_stored: bool = False,
+    only: Filter = EVERYTHING,
 ) -> int:
     """Write `to`, whole or not at all; gives the number of rows.
 
-    Every text is exactly what is stored, a leading `=` too: spreadsheets may take such a cell for a
-    formula. A list is JSON in a CSV cell; a value that is not there is an empty cell, or null.
+    A text in CSV that a spreadsheet would run has a guard (`grmeval.formulas`), unless `as_stored`; other
+    texts are exactly what is stored. A list is JSON in a CSV cell; a value that is not there is an empty
+    cell, or null.
     """
     if to.suffix not in ENDINGS:
         raise ConfigError(f"--to {to}: the ending says the format: {', '.join(ENDINGS)}")
@@ -37,7 +44,8 @@ def export(
     if inside:
         raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
     batches = _batches(folder, what, texts, only)
-    write = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[to.suffix]
+    csv = partial(_csv, guard=not as_stored)
+    writers: dict[str, Callable[..., None]] = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}
     count = 0
 
     def counted() -> Iterator[Any]:
@@ -46,7 +54,7 @@ def export(
             count += batch.num_rows
             yield batch
 
-    write_with(to, partial(write, counted()))
+    write_with(to, partial(writers[to.suffix], counted()))
     return count
 
 
@@ -127,14 +135,14 @@ def _samples(folder: RunFolder, items: Any, texts: bool) -> Iterator[Any]:
         yield pa.table(named | {name: batch[name] for name in columns[2:]})
 
 
-def _csv(batches: Iterable[Any], path: Path) -> None:
+def _csv(batches: Iterable[Any], path: Path, guard: bool) -> None:
     import csv
 
     import pandas as pd
 
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, batch in enumerate(batches):
-            columns = {name: _cells(batch[name].to_pylist()) for name in batch.column_names}
+            columns = {name: _cells(batch[name].to_pylist(), guard) for name in batch.column_names}
             # Objects: pandas must not make 3.0 of a 3 beside a gap. All text is quoted: a lone
             # carriage return in a bare cell would end the row.
             pd.DataFrame(columns, dtype=object).to_csv(
@@ -146,8 +154,9 @@ def _csv(batches: Iterable[Any], path: Path) -> None:
             )
 
 
-def _cells(values: list[Any]) -> list[Any]:
-    return [json.dumps(_plain(v)) if isinstance(v, list) else _plain(v) for v in values]
+def _cells(values: list[Any], guard: bool) -> list[Any]:
+    cells = [json.dumps(_plain(v)) if isinstance(v, list) else _plain(v) for v in values]
+    return [guarded(cell) for cell in cells] if guard else cells
 
 
 def _jsonl(batches: Iterable[Any], path: Path) -> None:

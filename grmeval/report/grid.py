@@ -5,12 +5,14 @@ import html
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text
+from grmeval.formulas import guarded
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
@@ -122,10 +124,11 @@ def write_grid(stem: Path, result: Any, columns: Sequence[Column]) -> list[Path]
 
 
 def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
-    """A column a field; numbers that are not there are empty cells, never NaN."""
+    """A column a field; numbers that are not there are empty cells, never NaN; no cell is a formula."""
     text = io.StringIO()
     if rows:
         flat = [_flat(_plain(asdict(row) | dict(about), "")) for row in rows]
+        flat = [{name: guarded(cell) for name, cell in row.items()} for row in flat]
         writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
@@ -135,7 +138,7 @@ def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
 def markdown_table(columns: Sequence[Column], rows: Sequence[Any]) -> list[str]:
     """The lines of a table; no text of a data set forges a row or runs in a page."""
     lines = [
-        "| " + " | ".join(column.title for column in columns) + " |",
+        "| " + " | ".join(escaped(column.title) for column in columns) + " |",
         "|" + "|".join(":--" if column.left else "--:" for column in columns) + "|",
     ]
     for row in rows:
@@ -190,9 +193,15 @@ def _one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+_MARKS = re.compile(r"[\\`*_\[\]~|#$]|^(?=[-+] )|^\d+(?=[.)] )")
+_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+
+
 def escaped(text: str) -> str:
-    """The same for Markdown, which is shown as HTML."""
-    return html.escape(_one_line(text), quote=False).replace("|", "\\|").strip()
+    """The same for Markdown: what a page shows is the text itself, no link, image, formula, list or HTML."""
+    plain = html.escape(_one_line(text).strip(), quote=False)
+    plain = _MARKS.sub(lambda mark: f"{mark[0]}\\" if mark[0].isdigit() else f"\\{mark[0]}", plain)
+    return _ADDRESS.sub(lambda sign: f"&#{ord(sign[0])};", plain)
 
 
 def metric_title(rows: Sequence[Any]) -> str:

@@ -87,7 +87,7 @@ def run_line(folder: RunFolder) -> RunLine:
         k=asked.k,
         limit=asked.limit,
         samples=_samples(path),
-        items=_items(folder),
+        items=_items(folder, asked.limit),
         accuracy=accuracy.get("value"),
         metric=accuracy.get("metric"),
         vote=accuracy.get("vote"),
@@ -193,11 +193,10 @@ def _samples(path: Path) -> int | None:
     return count
 
 
-def _items(folder: RunFolder) -> int | None:
+def _items(folder: RunFolder, limit: int | None) -> int | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    limit = folder.record["asked"]["limit"]
     try:
         if asked_part(folder):
             (part,) = parts_of([folder], EVERYTHING)

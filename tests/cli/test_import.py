@@ -1,6 +1,8 @@
 """`import scores` on the command line: a run that every other command can read."""
 
+import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -149,4 +151,30 @@ def test_mistakes_have_a_message_and_leave_nothing(
     file, *more = words
     found = ask("import", "scores", tmp_path / file, *more, "--results", tmp_path / "r", code=2)
     assert message in found
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.xz", "jsonl"])
+def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"x.{ending}"
+    pack: Any = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}.get(ending, bytes)
+    words = (
+        "import",
+        "scores",
+        file,
+        "--bench",
+        "sample",
+        "--model",
+        "m",
+        "--results",
+        tmp_path / "r",
+    )
+    monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_LINE", 2**20)
+    monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_UNPACKED", 2**21)
+    for content, line in ((b" " * 2**22, 1), ((b" " * 1023 + b"\n") * 2**12, 2049)):
+        file.write_bytes(pack(content))
+        said = ask(*words, code=2)
+        assert f"{file}, line {line}: too large: at most a line of 1,048,576 bytes" in said
     assert not (tmp_path / "r").exists()

@@ -348,6 +348,20 @@ def test_a_killed_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert left(part.parent) == {"n.tar.gz"}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_server_that_sends_without_end_is_left(
+    told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grmeval.remote.download.MOST_BYTES", HALF)
+    troubles = [] if told else [Trouble("GET", length=HALF - 1)]
+    with (
+        serve(GitHub(files={PATH: BODY}, troubles=troubles)) as site,
+        pytest.raises(InfrastructureError, match=f"more than {HALF:,} bytes"),
+    ):
+        get(site, tmp_path)
+    assert left(tmp_path) <= {"rows.tar.gz.part.etag"}
+
+
 REPOSITORY = ("dataset", "o/n")
 ROWS = b"".join(
     json.dumps({"id": n, "prompt": f"Say {n}", "responses": ["a", "b"], "quality": [1, 0]}).encode()

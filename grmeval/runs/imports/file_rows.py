@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import ConfigError, DataError
+from grmeval.formulas import unguarded
 from grmeval.parquet import ParquetFile
 
 __all__ = ["ENDINGS", "read_file"]
@@ -24,8 +25,11 @@ PACKED = (".xz", ".gz")
 PLAIN = {"id", "subset", "text", "thinking", "invalid", "cluster", "group"}
 """Columns whose CSV cells are text as it stands; every other cell is JSON, and an empty one is null."""
 
-LONGEST_CELL = 1 << 30
-"""Characters of a CSV cell; Python's own limit, 131,072, is less than a judge may think."""
+MOST_LINE = 64 * 2**20
+MOST_UNPACKED = 64 * 2**30
+MOST_AT_ONCE = 8 * 2**30
+"""Bytes of a line (characters of a CSV cell), of all lines, of a JSON file: a small packed file may hold any
+number of them."""
 
 BATCH = 1024
 
@@ -68,7 +72,12 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
     with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
+        size = 0
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE + 1), b""), start=1):
+            size += len(line)
+            if len(line) > MOST_LINE or size > MOST_UNPACKED:
+                most = f"a line of {MOST_LINE:,} bytes, and {MOST_UNPACKED:,} in all"
+                raise DataError(f"{path}, line {number}: too large: at most {most}; split the file")
             if line.strip():
                 where = f"{path}, line {number}"
                 yield where, _json(line, where)
@@ -77,7 +86,10 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """A list of rows, or an object of columns of one length; what is no list there is in every row."""
     with _opened(path) as file:
-        content = _json(file.read(), str(path))
+        whole_file = file.read(MOST_AT_ONCE + 1)
+    if len(whole_file) > MOST_AT_ONCE:
+        raise DataError(f"{path}: too large: at most {MOST_AT_ONCE:,} bytes; write JSON lines")
+    content = _json(whole_file, str(path))
     if isinstance(content, dict):
         columns = {name: value for name, value in content.items() if isinstance(value, list)}
         lengths = {name: len(values) for name, values in columns.items()}
@@ -117,7 +129,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _csv(path: Path) -> Iterator[tuple[str, Any]]:
     """As `grmeval export` writes it: a line of names, lists as JSON, what is not there as an empty cell."""
-    csv.field_size_limit(LONGEST_CELL)
+    csv.field_size_limit(MOST_LINE)
     with _opened(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
         rows = csv.reader(text, strict=True)
         names = next(rows, [])
@@ -137,11 +149,11 @@ def _typed(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
 
 def _cell(name: str, cell: str) -> Any:
     if name in PLAIN:
-        return cell
+        return unguarded(cell)
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
-        return cell  # whoever reads the column says what is expected there
+        return unguarded(cell)  # whoever reads the column says what is expected there
 
 
 def _check_once(names: Iterable[str], where: str, what: str) -> None:
