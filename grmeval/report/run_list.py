@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
-from grmeval.store import SAMPLES, RunFolder, all_runs, largest
+from grmeval.store import SAMPLES, RunFolder, all_runs, largest, limit_seed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,7 +89,7 @@ def run_line(folder: RunFolder) -> RunLine:
         vote=accuracy.get("vote"),
         accuracy_k=accuracy.get("k"),
         accuracy_limit=accuracy.get("limit"),
-        settings=_settings(record["identity"]),
+        settings=_settings({**record["identity"], "limit_seed": limit_seed(record["identity"])}),
         written=_written(path),
     )
 
