@@ -11,7 +11,11 @@ from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
+<<<<<<< HEAD
 from grmeval.store import SAMPLES, RunFolder, all_runs, asked_part, largest, parts_of
+=======
+from grmeval.store import SAMPLES, RunFolder, all_runs, largest, limit_seed
+>>>>>>> record
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +97,7 @@ def run_line(folder: RunFolder) -> RunLine:
         vote=accuracy.get("vote"),
         accuracy_k=accuracy.get("k"),
         accuracy_limit=accuracy.get("limit"),
-        settings=_settings(record["identity"]),
+        settings=_settings({**record["identity"], "limit_seed": limit_seed(record["identity"])}),
         written=_written(path),
         part=str(asked_part(folder)),
     )

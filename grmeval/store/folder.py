@@ -27,7 +27,7 @@ from grmeval.items import Sample
 from grmeval.parquet import read_parquet
 from grmeval.store.environment import now
 from grmeval.store.fold import fold
-from grmeval.store.items import write_items
+from grmeval.store.items import limit_seed, write_items
 from grmeval.store.journal import JournalWriter
 from grmeval.store.lock import lock
 from grmeval.store.record import content_id, read_record, write_record
@@ -279,7 +279,10 @@ class RunFolder:
         Its launches are numbered on from this folder's, so that each sample still names its own.
         """
         if other.record["identity"] != self.record["identity"]:
-            ours, theirs = self.record["identity"], other.record["identity"]
+            ours, theirs = (
+                {**identity, "limit_seed": limit_seed(identity)}
+                for identity in (self.record["identity"], other.record["identity"])
+            )
             unlike = sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
             raise ConfigError(
                 f"{other.path}: another run than {self.path}: their identities differ in {', '.join(unlike)}"

@@ -154,8 +154,8 @@ def test_mistakes_are_told_and_nothing_is_written(
         "elsewhere": members(results, "pairs")[0],
         "layout": members(results, layout="pairs")[0],
     }
-    if "limit" in words:  # of one seed the first 8; of another they are other items
-        named["limit"] = sampled(tmp_path, k=2, seed=9, limit=8).path
+    if "limit" in words:  # of one limit seed the first 8; of another they are other items
+        named["limit"] = sampled(tmp_path, k=2, limit_seed=9, limit=8).path
     runs = members(results)
     given = [
         runs[word] if isinstance(word, int) and at < 2 else named.get(word, word)
