@@ -128,15 +128,8 @@ def _numberings(story: Mapping[str, Any]) -> str:
         whole = f"response 1 is the best one of {name}, response 2 its response {number + 1}"
     if story["n"] == 1:
         return whole or "one response, judged by itself"
-    return "; ".join(
-        filter(
-            None,
-            (
-                whole,
-                "scores are in the item's own order, texts number responses as they were shown",
-            ),
-        )
-    )
+    rest = "scores are in the item's own order, texts number responses as they were shown"
+    return f"{whole}; {rest}" if whole else rest
 
 
 def _shown(order: Sequence[int], where: str) -> str:
@@ -145,10 +138,9 @@ def _shown(order: Sequence[int], where: str) -> str:
         return f"in which order {where} saw the responses is not known"
     if len(order) == 1:
         return f"Response 1 in {where} = the item's one response"
-    pairs = [f"{slot} = response {index + 1}" for slot, index in enumerate(order, start=1)]
-    return f"Response {pairs[0]} of the item".replace(" = ", f" in {where} = ", 1) + "".join(
-        f"; Response {pair}" for pair in pairs[1:]
-    )
+    first, *others = (index + 1 for index in order)
+    rest = [f"; Response {slot} = response {index}" for slot, index in enumerate(others, start=2)]
+    return f"Response 1 in {where} = response {first} of the item" + "".join(rest)
 
 
 def _totals_text(totals: Mapping[str, Any], quality: Sequence[int] | None) -> Iterator[str]:
