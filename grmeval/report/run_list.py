@@ -11,11 +11,15 @@ from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.printable import printable
-<<<<<<< HEAD
-from grmeval.store import SAMPLES, RunFolder, all_runs, asked_part, largest, parts_of
-=======
-from grmeval.store import SAMPLES, RunFolder, all_runs, largest, limit_seed
->>>>>>> record
+from grmeval.store import (
+    SAMPLES,
+    RunFolder,
+    all_runs,
+    asked_part,
+    largest,
+    limit_seed,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
