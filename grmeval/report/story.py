@@ -36,7 +36,7 @@ def run_story(folder: RunFolder) -> dict[str, Any]:
         "title": record["spec"]["title"],
         "restricted": folder.restricted,
         "model": line.model,
-        "asked": {"k": line.k, "limit": line.limit},
+        "asked": {"k": line.k, "limit": line.limit, "only": record["asked"].get("only", {})},
         "samples": line.samples,
         "items": line.items,
         "accuracy": {

@@ -126,7 +126,9 @@ def test_texts_need_the_rows(tmp_path: Path) -> None:
     words = ("--bench", tmp_path / "own.toml", "--model", "m", "--results", tmp_path)
     ask("import", "scores", tmp_path / "s.jsonl", *words)
     (folder,) = all_runs(tmp_path)
-    assert "order unknown" in ask("show", folder, "--item", "s/1")
+    assert "in which order this text saw the responses is not known" in ask(
+        "show", folder, "--item", "s/1"
+    )
     assert "it has no texts" in ask("show", folder, "--item", "s/1", "--texts", code=2)
 
 
