@@ -97,7 +97,7 @@ def _too_long(error: BaseException | None) -> str | None:
     """What to say where a file's name was too long for the system, whoever met it: it was the user's."""
     while error and not (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG):
         error = error.__context__
-    if error is None:
+    if not isinstance(error, OSError):
         return None
     name = max(Path(str(error.filename)).parts, key=len, default="")
     at = next((at for at, word in enumerate(sys.argv) if name in word), 0)

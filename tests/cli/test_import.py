@@ -128,7 +128,8 @@ def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
     ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / f"x.{ending}"
-    pack = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}.get(ending, bytes)
+    packs: dict[str, Any] = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}
+    pack = packs.get(ending, bytes)
     words = (
         "import",
         "scores",

@@ -88,8 +88,8 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
             words = [str(word) for word in problem["ctx"]["expected"].replace("'", "").split(", ")]
             raise ConfigError(f"--{name} {given!r}: {nearest(str(given), words)}") from None
         flag = name.replace("_", "-")
-        table = name in ("engine_args", "chat_template_kwargs")  # it may hold a secret
-        shown = type(given).__name__ if table else repr(given)
+        is_table = name in ("engine_args", "chat_template_kwargs")  # it may hold a secret
+        shown = type(given).__name__ if is_table else repr(given)
         raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {shown})") from None
 
 
