@@ -386,7 +386,7 @@ def test_an_item_is_shown_with_the_weights_of_its_picks(
     folder = sampled(tmp_path, **asked("index-prob", bench, principles, limit=1, k=2))
     row = rows(folder.path)[1]
     found = grmeval("show", folder.path, "--item", f"{row['subset']}/{row['id']}")
-    assert f"; weight {row['weight']:.3f}; order " in found.stdout, found.stderr
+    assert f"; weight {row['weight']:.3f}; " in found.stdout, found.stderr
 
 
 def test_a_settings_file_names_principles_beside_it(bench: Path, tmp_path: Path) -> None:

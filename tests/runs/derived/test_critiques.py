@@ -413,7 +413,7 @@ JUDGE = ("--judge", "critique-scalar")
             (*JUDGE, "--k", 3),
             "; give its members more samples, then the same `grmeval panel`",
         ),
-        ("few", JUDGE, "which was asked for --limit 3 of --seed 0: take the same here"),
+        ("few", JUDGE, "which was asked for --limit 3 of --limit-seed 0: take the same here"),
         ("fine", (*JUDGE, "--k", 3), "8 of 8 items have 2 of 3 critiques in "),
         ("fine", (*JUDGE, "--k", 3), "which `grmeval run … --k 3` extends"),
         ("few", JUDGE, "5 of 8 items have 0 of 2 critiques in "),
