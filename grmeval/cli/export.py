@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run
+from grmeval.cli.options import LATEST, Results, Run
 
 
 @app.command()
 def export(
-    run: Run,
+    run: Run = LATEST,
     what: Annotated[
         str, typer.Option("--what", help="Rows: samples, verdicts (last saved) or items.")
     ] = "samples",
@@ -33,13 +33,14 @@ def export(
     results: Results = None,
 ) -> None:
     """Export samples with their labels, verdicts or items."""
+    from grmeval.cli.output import taken
     from grmeval.cli.settings import results_folder
     from grmeval.errors import StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
-    from grmeval.store import RunFolder, damaged, find_run
+    from grmeval.store import RunFolder, damaged
 
-    folder = RunFolder(find_run(run, results_folder(results)))
+    folder = RunFolder(taken(run, results_folder(results)))
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)
     texts = not folder.restricted if texts is None else texts

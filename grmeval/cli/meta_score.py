@@ -10,7 +10,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import RUN, AsJson, Results, option, takes
+from grmeval.cli.options import LATEST, RUN, AsJson, Results, option, takes
 
 if TYPE_CHECKING:
     from grmeval.config import RunConfig
@@ -27,9 +27,13 @@ __all__ = ["in_a_fresh_process", "meta_score"]
 def meta_score(
     *,
     runs: Annotated[
-        list[str],
-        typer.Argument(help=f"{RUN} Of several the model is loaded once.", metavar="RUN..."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help=f"{RUN} Of several the model is loaded once. [default: {LATEST}]",
+            metavar="[RUN]...",
+            show_default=False,
+        ),
+    ] = None,
     settings: dict[str, Any],
     name: Annotated[
         str | None,
@@ -55,7 +59,7 @@ def meta_score(
     Writes rewards/NAME.* into the run's folder, for `--vote meta:NAME`. Killed, the same command goes on
     with what is missing; after the run has grown, with what is new.
     """
-    from grmeval.cli.output import consoles
+    from grmeval.cli.output import consoles, taken
     from grmeval.cli.settings import results_folder
     from grmeval.interrupts import in_turn
     from grmeval.report.grid import json_object as as_object
@@ -64,12 +68,12 @@ def meta_score(
     from grmeval.report.signs import Signs
     from grmeval.runs.meta import configure_meta, prepare_meta
     from grmeval.runs.meta import meta_score as score_with_meta
-    from grmeval.store import RunFolder, find_run
+    from grmeval.store import RunFolder
 
     own = {"name": name, "seed": seed}
     flags = {field.removeprefix("meta_"): value for field, value in settings.items()} | own
     where = results_folder(results)
-    paths = dict.fromkeys(find_run(run, where).resolve() for run in runs)
+    paths = dict.fromkeys(taken(run, where).resolve() for run in runs or [LATEST])
     folders = [RunFolder(path) for path in paths]
     out, err = consoles()
     with Signs() as signs:

@@ -26,6 +26,7 @@ __all__ = [
     "show_scaling",
     "show_tables",
     "show_trend",
+    "taken",
     "told",
 ]
 
@@ -64,6 +65,16 @@ def show_tables(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Con
     return err
 
 
+def taken(run: str, results: Path) -> Path:
+    """The folder of a RUN argument; one that was not named is told on standard error."""
+    from grmeval.store import find_run
+
+    path = find_run(run, results)
+    if run == "latest":
+        consoles()[1].print(f"latest run: {path}", soft_wrap=True)
+    return path
+
+
 def told(paths: "Sequence[Path]") -> None:
     """Say on standard error which files were written."""
     _, err = consoles()
@@ -91,40 +102,43 @@ def print_accuracy_json(
 
 
 def show_accuracy(
-    result: "Accuracy", folder: Path | None, quiet: bool = False, beside: "Sequence[str]" = ()
+    result: "Accuracy",
+    folder: Path | None,
+    quiet: bool = False,
+    beside: "Sequence[str]" = (),
+    to: Path | None = None,
 ) -> None:
-    """Print an accuracy table unless quiet, and write its files if there is a folder for them.
+    """Print an accuracy table unless quiet; write its files into the run's folder, and `to` another place.
 
     `beside`: published rows that stand beside it.
     """
-    from grmeval.report.accuracy import accuracy_tables, write_accuracy
+    from grmeval.report.accuracy import accuracy_tables, write_accuracy, write_accuracy_table
 
     paths = write_accuracy(folder, result) if folder else []
+    paths += write_accuracy_table(to, result) if to else []
     if not quiet:
         show_tables(partial(accuracy_tables, result, beside=beside))
         told(paths)
 
 
-def show_scaling(result: "Scaling", stem: Path, quiet: bool = False) -> None:
-    """Write a curve's files and figures, and print its table unless quiet."""
+def show_scaling(result: "Scaling", to: Path, quiet: bool = False) -> None:
+    """Write the files of a curve that `to` asks for, its figures too, and print its table unless quiet."""
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    write_scaling(stem, result)
-    figures = write_curve(stem, result)
+    paths = [*write_scaling(to, result), *write_curve(to, result)]
     if not quiet:
-        err = show_tables(partial(curve_tables, result))
-        for path in figures:
-            err.print(f"figure: {path}", soft_wrap=True)
+        show_tables(partial(curve_tables, result))
+        told(paths)
 
 
 def show_comparison(
-    result: "Comparison", stem: Path | None, quiet: bool = False, flips: bool = False
+    result: "Comparison", to: Path | None, quiet: bool = False, flips: bool = False
 ) -> None:
     """Print a comparison unless quiet, and write its files if there is a place for them."""
     from grmeval.report.compare import compare_tables, write_comparison
 
-    paths = write_comparison(stem, result) if stem else []
+    paths = write_comparison(to, result) if to else []
     if not quiet:
         show_tables(partial(compare_tables, result, flips=flips))
         told(paths)
@@ -158,12 +172,12 @@ def _no_commands() -> "Iterator[None]":
     print(f"::{token}::", flush=True)
 
 
-def show_trend(result: "Trend", stem: Path, quiet: bool = False) -> None:
+def show_trend(result: "Trend", to: Path, quiet: bool = False) -> None:
     """Write a history's files and figures, and print its table unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
-    paths = [*write_trend(stem, result), *write_trend_figure(stem, result)]
+    paths = [*write_trend(to, result), *write_trend_figure(to, result)]
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)

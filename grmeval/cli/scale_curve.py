@@ -1,11 +1,12 @@
 """`grmeval scale-curve`: accuracy over k from the samples that runs already hold."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
+from grmeval.cli.options import LATEST, RUN, AsJson, Bootstrap, Results, takes, written_to
 
 
 @app.command("scale-curve")
@@ -25,7 +26,7 @@ def scale_curve(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"{RUN} Several must have judged the same rows. [default: latest]",
+            help=f"{RUN} Several must have judged the same rows. [default: {LATEST}]",
             metavar="[RUN]...",
             show_default=False,
         ),
@@ -47,6 +48,9 @@ def scale_curve(
         ),
     ] = False,
     bootstrap: Bootstrap = None,
+    to: Annotated[
+        Path | None, written_to(figure=True, default="scaling.* in the run's folder")
+    ] = None,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,7 +69,7 @@ def scale_curve(
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
     where = results_folder(results)
-    found = [find_run(run, where) for run in runs or ["latest"]]
+    found = [find_run(run, where) for run in runs or [LATEST]]
     folders = [RunFolder(path) for path in {path.resolve(): path for path in found}.values()]
     result = scale(
         *folders,
@@ -79,6 +83,6 @@ def scale_curve(
     if len(folders) > 1:  # their common files belong to none of them
         length = 12 if len(folders) <= 8 else 4  # of a file's name there is an end
         stem = where / "scaling" / "-".join(folder.path.name[:length] for folder in folders)
-    show_scaling(result, stem, quiet=as_json)
+    show_scaling(result, to or stem, quiet=as_json)
     if as_json:
         print_json(result)

@@ -1,17 +1,20 @@
 """`grmeval score RUN`: read a run folder again; no model is needed."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import (
+    LATEST,
     AsJson,
     Beside,
     Results,
     Run,
     published_rows,
     takes,
+    written_to,
 )
 
 
@@ -19,9 +22,12 @@ from grmeval.cli.options import (
 @takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
 def score(
     *,
-    run: Run,
+    run: Run = LATEST,
     k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Score as if k samples had been asked.")
+        int | None,
+        typer.Option(
+            "--k", min=1, help="Score as if k samples had been asked. [default: as asked last]"
+        ),
     ] = None,
     settings: dict[str, Any],
     reparse: Annotated[
@@ -37,6 +43,7 @@ def score(
             help="Put the tables (and what --reparse read) in place of those in the run folder.",
         ),
     ] = False,
+    to: Annotated[Path | None, written_to()] = None,
     beside: Beside = None,
     results: Results = None,
     as_json: AsJson = False,
@@ -59,7 +66,7 @@ def score(
     )
     if reparse and save:
         rewrite(folder)
-    show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed)
+    show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed, to=to)
     if as_json:
         print_accuracy_json([result], printed)
     if result.damaged:

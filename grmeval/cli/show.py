@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run
+from grmeval.cli.options import LATEST, Results, Run
 
 
 @app.command()
 def show(
-    run: Run,
+    run: Run = LATEST,
     item: Annotated[
         str | None, typer.Option("--item", help="Item: id, or subset/id, with its judgements.")
     ] = None,

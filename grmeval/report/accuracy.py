@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from grmeval.files import write_with
 from grmeval.parquet import write_parquet
 from grmeval.report.grid import (
-    SHORTEST_NAME,
     Column,
     interval,
     json_object,
@@ -17,13 +16,14 @@ from grmeval.report.grid import (
     width_of,
     write_grid,
 )
+from grmeval.report.names import SHORTEST_NAME
 from grmeval.report.published import Published, published_for
 from grmeval.score import Accuracy, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["accuracy_json", "accuracy_tables", "write_accuracy"]
+__all__ = ["accuracy_json", "accuracy_tables", "write_accuracy", "write_accuracy_table"]
 
 MOST_ROWS = 40
 _INDENTS = {"overall": "", "section": " ", "subset": "  "}
@@ -102,9 +102,14 @@ def _beside_notes(printed: Mapping[str, Mapping[str, Published]]) -> list[str]:
     return notes
 
 
+def write_accuracy_table(to: Path, result: Accuracy) -> list[Path]:
+    """The files of the table that `to` asks for."""
+    return write_grid(to, result, _accuracy_columns(result.rows))
+
+
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
     """accuracy.csv, .md, .json and verdicts.parquet."""
-    paths = write_grid(folder / "accuracy", result, _accuracy_columns(result.rows))
+    paths = write_accuracy_table(folder / "accuracy", result)
     if result.verdicts is None:
         return paths
     verdicts = write_with(

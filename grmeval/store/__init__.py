@@ -5,11 +5,12 @@ Open folder.py first: what lies in a run folder, and who writes it. find.py is h
 
 from grmeval.store.damage import damaged
 from grmeval.store.environment import commit, memory, now
-from grmeval.store.find import all_runs, find_item, find_run, latest
+from grmeval.store.find import TRASH, all_runs, find_item, find_run, latest, name_of
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
+from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
@@ -30,6 +31,7 @@ from grmeval.store.samples import (
     read_batches,
     sample_schema,
 )
+from grmeval.store.trash import check_unwritten, empty_runs, left_behind, put_away, trash_folder
 
 __all__ = [
     "IMPORT",
@@ -37,6 +39,7 @@ __all__ = [
     "PARSED_COLUMNS",
     "REWARDS",
     "SAMPLES",
+    "TRASH",
     "JournalWriter",
     "LineWriter",
     "RewardFile",
@@ -44,10 +47,15 @@ __all__ = [
     "RunFolder",
     "SampleKey",
     "all_runs",
+    "check_name",
+    "check_unwritten",
     "commit",
     "damaged",
+    "drop_name",
+    "empty_runs",
     "find_item",
     "find_run",
+    "give_name",
     "is_meta_vote",
     "item_samples",
     "items_table",
@@ -56,10 +64,13 @@ __all__ = [
     "judged_responses",
     "judged_rows",
     "latest",
+    "left_behind",
     "memory",
+    "name_of",
     "named_damage",
     "now",
     "origin",
+    "put_away",
     "read_batches",
     "reading_judge",
     "reparse",
@@ -71,4 +82,5 @@ __all__ = [
     "sample_batches",
     "sample_schema",
     "stored_ranks",
+    "trash_folder",
 ]

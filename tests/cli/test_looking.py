@@ -127,7 +127,7 @@ def test_a_model_or_panel_with_one_run_is_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("zzzz", "no path, no run-id, and not `latest`; --results"),
+        ("zzzz", "no path, no run-id, no name, and not `latest`; --results"),
         ("abc", "a run-id's prefix has 4 or more characters"),
         ("/nowhere/at/all", "not a run folder: it has no run.json"),
     ],
