@@ -51,9 +51,10 @@ class _Commands(TyperGroup):
         wide = max(map(len, COMMANDS))
         room = formatter.width - wide - 4
         for heading, names in GROUPS.items():
+            commands = [(name, self.commands[name]) for name in names if name in self.commands]
             with formatter.section(heading):
                 formatter.write_dl(
-                    [(f"{n:{wide}}", self.commands[n].get_short_help_str(room)) for n in names]
+                    [(f"{name:{wide}}", each.get_short_help_str(room)) for name, each in commands]
                 )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

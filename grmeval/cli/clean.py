@@ -1,5 +1,6 @@
 """`grmeval clean`: put away runs that nobody needs, and what killed processes left."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,8 +34,7 @@ def clean(
     """
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import results_folder
-    from grmeval.errors import ConfigError
-    from grmeval.report.printable import printable
+    from grmeval.errors import ConfigError, StoreError
     from grmeval.store import put_away, trash_folder
 
     where = results_folder(results).expanduser().absolute()
@@ -50,17 +50,17 @@ def clean(
     if not (yes or _agreed(len(found))):
         err.print("nothing was moved")
         return
-    trash = trash_folder(where)
-    moved = [(put_away(path, where, trash), path) for path in found]
+    trash, moved, left = trash_folder(where), [], []
+    for path in found:
+        try:
+            moved.append(("mv", str(put_away(path, where, trash)), str(path)))
+        except StoreError as error:  # somebody took it up meanwhile
+            left.append(str(error))
     err.print(f"{len(moved)} moved to {trash}; to bring one back:", soft_wrap=True)
-    for there, path in moved:
-        sys.stderr.write(printable(_command("mv", there, path)) + "\n")
-
-
-def _command(*words: object) -> str:
-    import shlex
-
-    return shlex.join(map(str, words))
+    for command in moved:
+        err.print(shlex.join(command), soft_wrap=True)
+    if left:
+        raise StoreError("; ".join(left))
 
 
 def _named(runs: list[str], where: Path) -> dict[Path, str]:
@@ -93,8 +93,9 @@ def _superfluous(where: Path, unfinished: bool) -> dict[Path, str]:
         except StoreError as error:
             consoles()[1].print(f"left alone: {error}", soft_wrap=True)
             del found[path]
-    inside = {path for path, _ in left_behind(where) if not found.keys() & set(path.parents)}
-    return found | {path: why for path, why in left_behind(where) if path in inside}
+    return found | {
+        path: why for path, why in left_behind(where) if not found.keys() & set(path.parents)
+    }
 
 
 def _agreed(count: int) -> bool:

@@ -40,7 +40,7 @@ OPTIONS = {
     # what is judged
     **dict.fromkeys(
         (
-            *("-t", "--task", "--tasks", "--benchmark", "--benchmarks", "--dataset", "--datasets"),
+            *("--task", "--tasks", "--benchmark", "--benchmarks", "--dataset", "--datasets"),
             *("--dataset-name", "--eval", "--evals", "--custom-tasks", "--include-path"),
         ),
         "--bench",
@@ -71,9 +71,11 @@ OPTIONS = {
         "--engine-arg max_num_seqs=VALUE",
     ),
     **dict.fromkeys(
-        ("-tp", "--tp", "--tp-size", "--tensor-parallel-size", "--num-gpus", "--gpus"),
+        ("--tp", "--tp-size", "--tensor-parallel-size", "--num-gpus", "--gpus"),
         "--tensor-parallel",
     ),
+    # -t rmb of one program, -tp 2 of another: only the letter is known here
+    "-t": "benchmarks are named by --bench, the GPUs of a model counted by --tensor-parallel",
     **dict.fromkeys(("--device", "--devices"), "CUDA_VISIBLE_DEVICES=… says which GPUs are seen"),
     **dict.fromkeys(("--torch-dtype", "--precision"), "--dtype"),
     **dict.fromkeys(("--adapter", "--peft", "--lora-path", "--lora-modules"), "--lora"),

@@ -8,6 +8,7 @@ from grmeval.files import write_with
 from grmeval.parquet import write_parquet
 from grmeval.report.grid import (
     Column,
+    fitting,
     interval,
     json_object,
     metric_title,
@@ -48,7 +49,9 @@ def accuracy_tables(
         mine = [row for row in shown if row.vote == vote]
         title = result.title if len(votes) == 1 else f"{result.title} · vote {vote}"
         main = [row for row in mine if row.level in _INDENTS]
-        tables += _side_by_side(title, _accuracy_columns(main), _beside(printed), main, width)
+        columns, left_out = fitting(_accuracy_columns(main), main, width)
+        notes = [*left_out, *(note for note in notes if note not in left_out)]
+        tables += _side_by_side(title, columns, _beside(printed), main, width)
         for level, heading in (
             ("view", "views, each formed as the overall is"),
             ("figure", "further figures"),
@@ -125,9 +128,9 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[Column]:
         Column(metric_title(rows), lambda row: percent(row.value)),
         Column("95 %", lambda row: interval(row.low, row.high)),
         Column("items", lambda row: _of(row.items, row.expected)),
-        Column("tied", lambda row: f"{round(row.tied, 1):g}"),
+        Column("tied", lambda row: f"{round(row.tied, 1):g}", spare=1),
         Column("inv %", lambda row: _share(row.invalid, row.samples)),
-        Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples)),
+        Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples), spare=2),
     ]
     if any(row.reasons.get("prompt_too_long") for row in rows):
         long = "prompt_too_long"

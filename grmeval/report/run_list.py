@@ -115,7 +115,7 @@ def run_line(folder: RunFolder) -> RunLine:
         settings=_settings(record["identity"]),
         written=_written(path),
         name=name_of(path),
-        judge=str(record["identity"].get("judge", "")),
+        judge=str(record["identity"]["judge"]["name"]),
     )
 
 
