@@ -5,12 +5,14 @@ execution   how fast, where, how many: the same run-id
 scoring     how stored samples become numbers: a re-read, never a new sample
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grmeval.errors import ConfigError, nearest
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["RunConfig", "Shard", "build", "roles"]
 
@@ -37,12 +39,11 @@ class Shard(BaseModel):
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """Read `i/n`."""
-        index, slash, count = text.partition("/")
-        if not (
-            slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)
-        ):
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        index, count = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= index <= count:
             raise ConfigError(f"--shard {text!r}: expected i/n with 1 <= i <= n, such as 2/8")
-        return cls(index=int(index), count=int(count))
+        return cls(index=index, count=count)
 
     def __str__(self) -> str:
         return f"{self.index}-of-{self.count}"
@@ -122,11 +123,27 @@ class RunConfig(BaseModel):
         "Response orders: balanced (rotations of a seeded order) or random (a fresh one each).",
         "balanced",
     )
-    seed: int = _field("identity", "Seed of orders, --limit and engine.", 0, ge=0, lt=2**63)
+    seed: int = _field("identity", "Seed of response orders and engine.", 0, ge=0, lt=2**63)
+    limit_seed: int = _field(
+        "identity",
+        "Seed of the order that --limit takes the first N of: the same items, whatever --seed is.",
+        0,
+        ge=0,
+        lt=2**63,
+    )
     # how much, where, how fast
     k: int = _field("execution", "Samples an item.", 8, ge=1, le=100_000)
     limit: int | None = _field(
         "execution", "Only the first N items of a stratified order.", ge=1, le=2**31 - 1
+    )
+    subset: tuple[str, ...] | None = _field(
+        "execution",
+        "Only the items of this subset, a name or a pattern such as 'math/*'; those of --section are added, "
+        "and --limit takes the first N of all these.",
+        min_length=1,
+    )
+    section: tuple[str, ...] | None = _field(
+        "execution", "Only the items of this section.", min_length=1
     )
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
@@ -178,6 +195,13 @@ class RunConfig(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_secrets(cls, values: Any) -> Any:
+        for name in ("engine_args", "chat_template_kwargs", "meta_engine_args"):
+            refuse_secrets(f"{name}.", values.get(name))
+        return values
+
     @property
     def greedy(self) -> bool:
         """Temperature 0: the same prompt gives the same judgement."""
@@ -224,4 +248,7 @@ def _explain(problem: Any) -> str:
         allowed = get_args(RunConfig.model_fields[name].annotation)
         words = [w for part in allowed for w in (get_args(part) or (part,)) if isinstance(w, str)]
         return f"{flag} {given!r}: {nearest(str(given), words)}"
-    return f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]} (given: {given!r})"
+    said = f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    # A table, and what stands where one is expected, may hold a secret.
+    table = RunConfig.model_fields[name].annotation == dict[str, Any]
+    return f"{said} (given: {type(given).__name__ if table else repr(given)[:200]})"

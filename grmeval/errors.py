@@ -7,6 +7,7 @@
     ├── InfrastructureError      exit 3: what grmeval stands on failed; the same command resumes
     │   ├── EngineError          the engine cannot start, ran out of memory, or died
     │   └── StoreError           the run folder cannot be written, read, or is held by another writer
+    │       └── ReadOnlyError    it may be read and not written
     └── Incomplete               exit 3: samples are missing at the end
 
 The exit code is an attribute of the class; `grmeval.cli.main` is the one place that turns it into the
@@ -20,6 +21,7 @@ __all__ = [
     "GrmevalError",
     "Incomplete",
     "InfrastructureError",
+    "ReadOnlyError",
     "StoreError",
     "UsageError",
     "nearest",
@@ -58,6 +60,10 @@ class EngineError(InfrastructureError):
 
 class StoreError(InfrastructureError):
     """The run folder cannot be written, read, or is held by another writer."""
+
+
+class ReadOnlyError(StoreError):
+    """A folder may be read and not written."""
 
 
 class Incomplete(GrmevalError):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from grmeval.errors import ConfigError, StoreError
+from grmeval.errors import ConfigError, ReadOnlyError, StoreError
 
 __all__ = [
     "is_left_behind",
@@ -38,7 +38,7 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> Path:
 
     A link stays, what it leads to is replaced. A FIFO, a character device and whatever this process has open
     (/dev/stdout) are written through. ConfigError: a folder, or a disk. StoreError names the file and leaves
-    what was there; BrokenPipeError: the reader left.
+    what was there (ReadOnlyError: it may not be written); BrokenPipeError: the reader left.
     """
     try:
         place = _followed(path)
@@ -53,7 +53,9 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> Path:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
+        closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        raised = ReadOnlyError if closed else StoreError
+        raise raised(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
 
@@ -157,7 +159,7 @@ def read_toml(path: Path, said: str = "") -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{said}{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 

@@ -2,19 +2,23 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
+import typer.main
 
 from grmeval.items import Sample
 from grmeval.judges import JUDGES, PromptedJudge
@@ -86,6 +90,7 @@ def grmeval(
         with (
             mock.patch.dict(os.environ, ENVIRONMENT | dict(env), clear=True),
             mock.patch.multiple(sys, argv=["grmeval", *words], stdout=out, stderr=err),
+            mock.patch("typer.main.get_command", commands),
             contextlib.chdir(cwd or Path.cwd()),
         ):
             try:
@@ -98,6 +103,10 @@ def grmeval(
                 code = 1
         said = [_all_of(stream) for stream in (out, err)]
     return subprocess.CompletedProcess(words, code, *said)
+
+
+commands = cache(typer.main.get_command)
+"""The commands made of the program's functions: the same each time, and a tenth of a second."""
 
 
 def _all_of(stream: TextIO) -> str:
@@ -116,18 +125,59 @@ def ask(*arguments: object, code: int = 0) -> str:
     return " ".join(found.stderr.split()) if code else found.stdout
 
 
+def acted_on(output: str) -> list[str]:
+    """The lines that GitHub's runner takes for commands of a step's output."""
+    lines = (line.strip() for line in output.splitlines())
+    return [line for line in lines if line.startswith("::") or "##[" in line]
+
+
 def process(
     *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own, where that is the point."""
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT | dict(env),
-        cwd=cwd,
-        check=False,
+    """Run the command line in a process of its own: forked from one that has imported what takes long."""
+    with contextlib.ExitStack() as opened:
+        out, err = (
+            opened.enter_context(tempfile.NamedTemporaryFile("r", encoding="utf-8", newline=""))
+            for _ in range(2)
+        )
+        words, where = [str(each) for each in arguments], str(cwd or Path.cwd())
+        child = _forks().Process(
+            target=_program, args=(words, ENVIRONMENT | dict(env), where, out.name, err.name)
+        )
+        child.start()
+        child.join()
+        assert child.exitcode is not None
+        return subprocess.CompletedProcess(words, child.exitcode, out.read(), err.read())
+
+
+@cache
+def _forks() -> Any:
+    """What reads the environment as it is imported (huggingface_hub) is not among what is imported."""
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [
+            *("grmeval.cli.run", "grmeval.cli.data", "grmeval.score", "grmeval.engines.fake"),
+            *("grmeval.report.accuracy", "pandas", "scipy.special", "httpx2", "jinja2", "filelock"),
+        ]
     )
+    return context
+
+
+def _program(words: Sequence[str], env: Mapping[str, str], cwd: str, out: str, err: str) -> None:
+    """In the child: what an interpreter that begins with these does."""
+    for number, name in ((1, out), (2, err)):
+        descriptor = os.open(name, os.O_WRONLY | os.O_APPEND)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    assert "huggingface_hub" not in sys.modules
+    warnings.simplefilter("default")
+    sys.argv = ["grmeval", *words]
+    from grmeval.__main__ import main
+
+    main()
 
 
 @contextlib.contextmanager

@@ -194,6 +194,8 @@ def nothing_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 SAME: dict[str, Any] = {
     "k": 32,
     "limit": 3,
+    "subset": ("facts-pairs",),
+    "section": ("Code",),
     "shard": Shard(index=1, count=2),
     "results": Path("elsewhere"),
     "tensor_parallel": 2,
@@ -247,6 +249,7 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "max_tokens": lambda tmp: {"max_tokens": 512},
     "orders": lambda tmp: {"orders": "random"},
     "seed": lambda tmp: {"seed": 1},
+    "limit_seed": lambda tmp: {"limit_seed": 1},
 }
 # These mean nothing to the fake engine: see below.
 OTHERWISE = {"model", "revision", "lora"}

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def declared(*extras: str) -> set[str]:
     return {re.split(r"[^a-zA-Z0-9._-]", each)[0].lower() for each in wanted}
 
 
+@cache
 def imported() -> set[str]:
     """Distributions that the package imports, wherever the statement stands."""
     names: set[str] = set()

@@ -33,7 +33,7 @@ from grmeval.store.fold import fold
 from grmeval.store.journal import damaged_lines, read_journal
 from grmeval.store.samples import read_rows, stored_keys, totals
 
-EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "100"))
+EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "40"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -30,8 +30,8 @@ LAYERS = (
     ("store",),
     ("benches", "judges", "engines", "config"),
     ("remote",),
-    ("files", "parquet"),
-    ("items", "errors", "resources", "interrupts"),
+    ("files", "parquet", "secret_keys"),
+    ("items", "errors", "resources", "interrupts", "formulas"),
 )
 # The rooms of a house; `*`: the files that lie in it beside its rooms.
 ROOMS = {

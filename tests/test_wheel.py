@@ -5,9 +5,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.long
 def test_a_wheel_works_away_from_the_checkout(tmp_path: Path) -> None:
     build = [
         sys.executable,

@@ -2,25 +2,31 @@
 
 from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
+from grmeval.benches.filter import EVERYTHING, Filter, narrowed
 from grmeval.benches.groups import Group, groups
-from grmeval.benches.load import Loaded, bench_ids, expand, find_spec, load
+from grmeval.benches.load import Loaded, bench_ids, content_hash, count, expand, find_spec, load
 from grmeval.benches.own import own_file
 from grmeval.benches.spec import BenchSpec, holds, read_spec
 from grmeval.benches.verify import Verified, verify
 
 __all__ = [
+    "EVERYTHING",
     "BenchSpec",
+    "Filter",
     "Group",
     "Loaded",
     "Verified",
     "at_hand",
     "bench_ids",
+    "content_hash",
+    "count",
     "expand",
     "fetch",
     "find_spec",
     "groups",
     "holds",
     "load",
+    "narrowed",
     "on_hub",
     "own_file",
     "read_spec",

@@ -1,14 +1,14 @@
-"""Cells of a row, checked: texts, names, lists of texts, conversations, labels; errors name the column."""
+"""Cells of a row, checked: names, lists of answers, labels; errors name the column."""
 
 import json
 import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+from grmeval.benches.turns import Answer, answer
 from grmeval.errors import DataError
-from grmeval.items import Message
 
-__all__ = ["bits", "conversation", "get", "kept", "name", "optional", "quality", "text", "texts"]
+__all__ = ["answers", "bits", "get", "kept", "name", "optional", "quality"]
 
 
 def get(row: Any, path: str, where: str) -> Any:
@@ -22,18 +22,7 @@ def get(row: Any, path: str, where: str) -> Any:
     return value
 
 
-def text(row: Any, path: str, where: str) -> str:
-    """A text that must be there."""
-    return _text(get(row, path, where), path, where)
-
-
-def _text(value: Any, path: str, where: str) -> str:
-    if not isinstance(value, str):
-        raise DataError(f"{where}: column {path!r}: expected text, found {type(value).__name__}")
-    return value
-
-
-def texts(row: Any, path: str, where: str) -> list[str]:
+def answers(row: Any, path: str, where: str) -> list[Answer]:
     """Responses: one column, a list (`name[]`), or a column of a list's objects (`name[].inner`).
 
     A response that is null is an empty one: its row is judged, and flagged.
@@ -44,7 +33,7 @@ def texts(row: Any, path: str, where: str) -> list[str]:
     if not isinstance(values, list) or not values:
         raise DataError(f"{where}: column {column!r}: expected a list of one or more")
     cells = [get(v, inner.removeprefix("."), where) if inner else v for v in values]
-    return [_text("" if cell is None else cell, path, where) for cell in cells]
+    return [answer("" if cell is None else cell, path, where) for cell in cells]
 
 
 def name(row: Any, path: str, where: str) -> str:
@@ -70,18 +59,6 @@ def kept(row: Any, columns: Sequence[str], where: str) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: columns {', '.join(columns)}: {error}") from None
     return found
-
-
-def conversation(turns: Any, where: str) -> tuple[Message, ...]:
-    """A prompt, or turns of which the last is the user's."""
-    if isinstance(turns, str):
-        return (Message("user", turns),)
-    if not isinstance(turns, list) or not turns:
-        raise DataError(f"{where}: the conversation is not a list of turns")
-    messages = tuple(Message(text(t, "role", where), text(t, "content", where)) for t in turns)
-    if messages[-1].role != "user":
-        raise DataError(f"{where}: the last turn is {messages[-1].role!r}, expected 'user'")
-    return messages
 
 
 def quality(value: Any, n: int, where: str) -> tuple[int, ...] | None:

@@ -19,7 +19,7 @@ from grmeval.benches.spec import BenchSpec, Table, holds, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item
 
-__all__ = ["Loaded", "bench_ids", "count", "expand", "find_spec", "load"]
+__all__ = ["Loaded", "bench_ids", "content_hash", "count", "expand", "find_spec", "load"]
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,16 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
             raise DataError(
                 f"--layout {layout}: {spec.id} has ids such as x and x#1 or x@1, which it needs"
             )
+    origin = ", ".join(source.origin for source in sources)
+    return Loaded(spec, tuple(items), content_hash(items), missing, origin)
+
+
+def content_hash(items: Iterable[Item]) -> str:
+    """A hash over the contents of all items, in whatever order they come."""
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: item.key):
         digest.update(item.content_hash().encode())
-    origin = ", ".join(source.origin for source in sources)
-    return Loaded(spec, tuple(items), digest.hexdigest(), missing, origin)
+    return digest.hexdigest()
 
 
 def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.errors import DataError
-from grmeval.parquet import read_parquet
+from grmeval.parquet import ParquetFile
 
 __all__ = ["read_rows"]
+
+MOST_BYTES = 4 * 2**30
+"""What the rows of a Parquet file, which is packed too, may take in memory."""
+BATCH = 1024
 
 
 def read_rows(name: str, content: bytes) -> Iterator[Any]:
@@ -42,8 +46,17 @@ def _json(text: str, where: str) -> Any:
 def _parquet(name: str, content: bytes) -> list[Any]:
     import pyarrow as pa
 
+    rows: list[Any] = []
+    size = 0
     try:
-        rows: list[Any] = read_parquet(content).to_pylist()
+        with ParquetFile(content) as file:
+            for batch in file.batches(BATCH):
+                size += batch.nbytes
+                if size > MOST_BYTES:
+                    raise DataError(
+                        f"{name}: its rows are larger than {MOST_BYTES:,} bytes: split it"
+                    )
+                rows += batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
             f"{name}: not a Parquet file: {error}; mend it, or get the file again"

@@ -21,16 +21,19 @@ from typing import Any
 from grmeval.benches import cells
 from grmeval.benches.layouts import as_singles
 from grmeval.benches.spec import Table
+from grmeval.benches.turns import Answer, conversation_of
 from grmeval.errors import DataError
 from grmeval.items import Item, Message
 
 __all__ = ["make_items", "subset_of"]
 
 MOST_RESPONSES = 1000
+TALKS = ("conversation", "prompt", "conversations")
+"""Columns of what was asked, where a TOML names none."""
 LEVELS = ("normal", "hard", "easy")
 """Of a matrix: equal styles, the other response in the richer style, the good one in it."""
 
-Responses = tuple[list[str], tuple[int, ...] | None]
+Responses = tuple[list[Answer], tuple[int, ...] | None]
 
 
 def subset_of(table: Table, file: str, row: Any, where: str) -> str:
@@ -49,17 +52,16 @@ def make_items(
     bench: str, table: Table, subset: str, number: int, row: Any, where: str
 ) -> list[Item]:
     """Row `number` of a file -> its Items; `where` names file and row in errors."""
-    responses, quality = _RESPONSES[table.shape](table, row, where)
-    if len(responses) > MOST_RESPONSES:
-        raise DataError(f"{where}: {len(responses):,} responses; at most {MOST_RESPONSES:,}")
-    talk = table.conversation or ("conversation" if "conversation" in row else "prompt")
-    conversation = cells.conversation(cells.get(row, talk, where), where)
+    answers, quality = _RESPONSES[table.shape](table, row, where)
+    if len(answers) > MOST_RESPONSES:
+        raise DataError(f"{where}: {len(answers):,} responses; at most {MOST_RESPONSES:,}")
+    conversation = _conversation(table, row, answers, where)
     whole = Item(
         bench=bench,
         subset=subset,
         id=_id(table, number, row, where),
         conversation=conversation,
-        responses=tuple(responses),
+        responses=tuple(answer.text for answer in answers),
         quality=quality,
         reference=cells.optional(row, table.reference, where),
         group=cells.optional(row, table.group, where),
@@ -68,6 +70,17 @@ def make_items(
     )
     split = _SPLITS.get(table.shape)
     return [_flagged(item) for item in (split(whole, table, row, where) if split else [whole])]
+
+
+def _conversation(
+    table: Table, row: Any, answers: Sequence[Answer], where: str
+) -> tuple[Message, ...]:
+    """What the answers answer: their own turns, or a column's."""
+    column = table.conversation or next((name for name in TALKS if name in row), None)
+    if column is None and any(answer.before for answer in answers):
+        return conversation_of(answers, "", None, where)
+    column = column or "prompt"
+    return conversation_of(answers, column, cells.get(row, column, where), where)
 
 
 def prompt_hash(conversation: Sequence[Message]) -> str:
@@ -87,18 +100,19 @@ def _id(table: Table, number: int, row: Any, where: str) -> str:
 
 
 def _neutral(table: Table, row: Any, where: str) -> Responses:
-    responses = cells.texts(row, "responses[]", where)
+    responses = cells.answers(row, "responses[]", where)
     return responses, cells.quality(row.get("quality"), len(responses), where)
 
 
 def _good_and_others(table: Table, row: Any, where: str) -> Responses:
-    good, others = cells.texts(row, table.best, where), cells.texts(row, table.others, where)
+    good, others = cells.answers(row, table.best, where), cells.answers(row, table.others, where)
     return good + others, (1,) * len(good) + (0,) * len(others)
 
 
 def _labelled(table: Table, row: Any, where: str) -> Responses:
-    responses = [text for path in table.responses for text in cells.texts(row, path, where)]
+    responses = [each for path in table.responses for each in cells.answers(row, path, where)]
     label = cells.get(row, table.label, where)
+    label = str(label) if type(label) is int else label
     if not isinstance(label, str) or label not in table.labels:
         known = ", ".join(map(repr, table.labels))
         raise DataError(
@@ -115,7 +129,7 @@ def _numbered(table: Table, row: Any, where: str) -> Responses:
     wanted = min(len(labels), MOST_RESPONSES) if isinstance(labels, list) else 1
     while (following := pattern.format(len(columns) + 1)) in row or len(columns) < wanted:
         columns.append(following)
-    responses = [text for path in columns for text in cells.texts(row, path, where)]
+    responses = [each for path in columns for each in cells.answers(row, path, where)]
     return responses, cells.bits(labels, len(responses), table.label, where)
 
 

@@ -1,17 +1,18 @@
 """The files of a benchmark's copy: a folder, or an archive read in place, never unpacked."""
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from grmeval.benches.own import OWN_ROWS
 from grmeval.errors import DataError
@@ -26,7 +27,7 @@ _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
     gzip.BadGzipFile,
-    LZMAError,
+    lzma.LZMAError,
     zlib.error,
     EOFError,
     IndexError,
@@ -38,6 +39,15 @@ _DAMAGED = (
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".txz", ".zip")
 MOST_BYTES = 4 * 2**30
 """How much of an archive is read into memory, all its files together."""
+MOST_UNPACKED = 16 * 2**30
+"""How far an archive is unpacked on the way to them."""
+
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"BZh": bz2.open,
+}
+"""How what begins so is unpacked."""
 
 
 def read_files(
@@ -90,9 +100,11 @@ def damage(data: Path, name: str, password: str | None, said: str) -> str | None
         try:
             if name.lower().endswith(".zip"):
                 with _opened(file, password) as archive:
+                    size = 0
                     for member in archive.infolist():
-                        for _ in _chunks(archive, member):
-                            pass
+                        for chunk in _chunks(archive, member):
+                            size += len(chunk)
+                            _check_unpacked(size)
             else:
                 _tar(file, "", lambda _: False)
         except _Refused as error:
@@ -147,8 +159,24 @@ def _folder(data: Path, root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
         if not inner:
             return []
         base = inner[0]
+    _check_inside(base, data)
     files = ((p.relative_to(base).as_posix(), p) for p in _walk(base))
-    return [(name, p.read_bytes()) for name, p in files if wanted(name) and p.is_file()]
+    found = [(name, p) for name, p in files if wanted(name) and p.is_file()]
+    for _, path in found:
+        _check_inside(path, data)
+    return [(name, path.read_bytes()) for name, path in found]
+
+
+def _check_inside(path: Path, data: Path) -> None:
+    """Links may lead anywhere inside `data`, and from a snapshot of the hub's cache to its blobs."""
+    whole = data.resolve()
+    snapshots = [folder for folder in (whole, *whole.parents) if folder.name == "snapshots"]
+    allowed = (whole, *(folder.parent / "blobs" for folder in snapshots))
+    real = path.resolve()
+    if not any(real.is_relative_to(folder) for folder in allowed):
+        raise _Refused(
+            f"{path} leads out of it, to {real}; name that folder, or put the files themselves there"
+        )
 
 
 def _walk(base: Path) -> Iterator[Path]:
@@ -165,29 +193,70 @@ def _walk(base: Path) -> Iterator[Path]:
 def _tar(file: IO[bytes], root: str, wanted: Wanted) -> list[tuple[str, bytes]]:
     found = []
     size = 0
-    with tarfile.open(fileobj=file) as archive:
+    stream = _Bounded(_unpacked(file))
+    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
         for member in archive:
             inside = _below(member.name, root)
             if not (member.isfile() and inside and wanted(inside)):
                 continue
             size += member.size
             _check_size(size)
-            if stream := archive.extractfile(member):
-                found.append((inside, stream.read()))
+            if content := archive.extractfile(member):
+                found.append((inside, content.read()))
         # Members end before the stream does: only its last bytes hold the checksum of gzip and xz.
-        while archive.fileobj and archive.fileobj.read(2**20):
+        while stream.read(2**20):
             pass
     return found
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """What a file holds, by how it begins."""
+    begin = file.read(max(map(len, _PACKED)))
+    file.seek(0)
+    how = next((how for magic, how in _PACKED.items() if begin.startswith(magic)), None)
+    unpacked: IO[bytes] = how(file) if how else file
+    return unpacked
+
+
+class _Bounded:
+    """A stream that is read no further than MOST_UNPACKED bytes: a small file may hold any amount."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        _check_unpacked(self._stream.tell() + size)
+        return self._stream.read(size)
+
+    def seek(self, place: int) -> int:
+        _check_unpacked(place)
+        return self._stream.seek(place)
 
 
 def _zip(
     file: IO[bytes], root: str, wanted: Wanted, password: str | None
 ) -> list[tuple[str, bytes]]:
+    found = []
+    size = 0
     with _opened(file, password) as archive:
         members = [(_below(m.filename, root), m) for m in archive.infolist() if not m.is_dir()]
         chosen = [(name, m) for name, m in members if name and wanted(name)]
-        _check_size(sum(m.file_size for _, m in chosen))
-        return [(name, b"".join(_chunks(archive, m))) for name, m in chosen]
+        _check_size(sum(m.file_size for _, m in chosen))  # as it says itself
+        for name, member in chosen:
+            content = io.BytesIO()
+            for chunk in _chunks(archive, member):
+                size += content.write(chunk)
+                _check_size(size)
+            found.append((name, content.getvalue()))
+    return found
+
+
+def _check_unpacked(size: int) -> None:
+    if size > MOST_UNPACKED:
+        raise _Refused(
+            f"it unpacks to more than {MOST_UNPACKED:,} bytes: unpack it, and name the folder"
+        )
 
 
 def _check_size(size: int) -> None:

@@ -7,7 +7,7 @@ added to its own, any other key is replaced.
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -224,10 +224,31 @@ class BenchSpec(_Strict):
 
 def read_spec(path: Path) -> BenchSpec:
     """Read a benchmark's TOML; ConfigError names file and key."""
+    _check_places(path)
     try:
         return BenchSpec(**_read(path))
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {_explain(e)}" for e in error.errors())) from None
+
+
+def _check_places(path: Path) -> None:
+    """A TOML may come from anyone: what it names lies below the folder that holds the rows."""
+    source = read_toml(path).get("source")
+    for key in ("packaged", "root", "archive"):
+        named = source.get(key) if isinstance(source, dict) else None
+        if isinstance(named, str) and not _is_below(named):
+            where = "beside this TOML" if key == "packaged" else "inside the copy of the rows"
+            raise ConfigError(
+                f"{path}: source.{key}: {named!r}: expected a path {where}: no '..', not absolute; "
+                "--data PATH names a copy anywhere"
+            )
+
+
+def _is_below(named: str) -> bool:
+    windows, posix = PureWindowsPath(named), PurePosixPath(named)
+    return not (
+        windows.drive or windows.root or posix.root or ".." in windows.parts or "\0" in named
+    )
 
 
 def _explain(problem: Any) -> str:

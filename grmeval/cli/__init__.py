@@ -1,6 +1,7 @@
 """The command line: one thin module a command; what ends one becomes an exit code here."""
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -8,13 +9,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from grmeval.cli.spellings import SHORT, in_our_words, other_command
-from grmeval.errors import GrmevalError, InfrastructureError
+from grmeval.errors import ConfigError, GrmevalError, InfrastructureError
 from grmeval.interrupts import INTERRUPTED, SAID, leave
 
 __all__ = ["app", "main"]
@@ -93,11 +95,29 @@ def _left() -> Iterator[None]:
     except (GrmevalError, OSError) as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
+        if said := _too_long(error):
+            _say(f"error: {said}")
+            raise typer.Exit(ConfigError.exit_code) from None
         _say(f"error: {error}")
         if isinstance(error, OSError):
             _drop_output()
         code = error.exit_code if isinstance(error, GrmevalError) else INFRASTRUCTURE
         raise typer.Exit(code) from None
+
+
+def _too_long(error: BaseException | None) -> str | None:
+    """What to say where a file's name was too long for the system, whoever met it: it was the user's."""
+    while error and not (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG):
+        error = error.__context__
+    if not isinstance(error, OSError):
+        return None
+    name = max(Path(str(error.filename)).parts, key=len, default="")
+    at = next((at for at, word in enumerate(sys.argv) if name in word), 0)
+    flag = next((word for word in (sys.argv[at], sys.argv[at - 1]) if word.startswith("--")), "")
+    begin = f"{flag.partition('=')[0]} {name[:40]}…".lstrip()
+    return (
+        f"{begin}: too long for a name: a file's or a folder's has at most 255 bytes, a path 4,096"
+    )
 
 
 def _drop_output() -> None:
@@ -183,11 +203,13 @@ def main() -> None:
         suite,
         trend,
     )
+    from grmeval.cli.actions import guard_streams
     from grmeval.cli.child import leave_with_parent
 
     leave_with_parent()
     logging.getLogger("grmeval").handlers = [_Said()]
     _ready_streams()
+    guard_streams()
     if garbled := [word for word in sys.argv if not word.isascii() and "\ufffd" in _text(word)]:
         _say(f"error: {_text(garbled[0])}: not UTF-8 text")
         sys.exit(2)

@@ -18,7 +18,7 @@ def baseline(
         Path, typer.Option("--to", help="The file to write; it is text, sorted, made for git.")
     ],
     k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Samples an item. [default: as asked last]")
+        int | None, typer.Option("--k", min=1, help="Samples an item. [default: the record's]")
     ] = None,
     vote: Annotated[
         str | None, option("vote", default="sum; majority of a panel of unlike scales", many=False)

@@ -10,7 +10,11 @@ from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes, written_
 
 
 @app.command()
-@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
+@takes(
+    *("subset", "section", "limit"),
+    *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
+    bounded=True,
+)
 def compare(
     *,
     runs: Annotated[
@@ -20,7 +24,7 @@ def compare(
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", min=1, help="Samples an item. [default: the most that all were asked for]"
+            "--k", min=1, help="Samples an item. [default: the smallest of the runs' records]"
         ),
     ] = None,
     settings: dict[str, Any],
@@ -34,16 +38,15 @@ def compare(
 ) -> None:
     """Compare runs of the same rows, item by item.
 
-    Runs with other rows are refused; one with more samples is read by subsets of k.
+    Runs with other rows are refused; one with more samples is read by subsets of k. Of runs that differ in
+    their seed alone: the mean over seeds, its spread, and differences of such groups.
     """
     from grmeval.cli.output import print_json, show_comparison
-    from grmeval.cli.settings import results_folder, scoring
+    from grmeval.cli.settings import looked_at, scoring
     from grmeval.score import compare as compare_runs
-    from grmeval.store import RunFolder, find_run
 
-    where = results_folder(results)
     result = compare_runs(
-        *(RunFolder(find_run(run, where)) for run in runs),
+        *looked_at(runs, results, settings),
         k=k,
         **scoring(settings),
         bootstrap=bootstrap,

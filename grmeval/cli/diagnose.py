@@ -2,25 +2,33 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import LATEST, AsJson, Results, Run, option, written_to
+from grmeval.cli.options import LATEST, AsJson, Results, Run, option, takes, written_to
+from grmeval.cli.record import Save, looked, one_place, say
 
 
 @app.command()
+@takes("subset", "section", bounded=True)
 def diagnose(
+    *,
     run: Run = LATEST,
     k: Annotated[
         int | None,
-        typer.Option("--k", min=1, help="Samples of a vote. [default: those last asked]"),
+        typer.Option("--k", min=1, help="Samples of a vote. [default: the record's]"),
     ] = None,
+    settings: dict[str, Any],
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
-        option("vote", default="sum; majority of a panel of unlike scales", many=False),
+        option(
+            "vote",
+            default="the record's, where it is of scores, else sum; majority of a panel of unlike scales",
+            many=False,
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Print every table below the summary.")
@@ -29,16 +37,17 @@ def diagnose(
         Path | None,
         written_to(figure=True, default="diagnose.*, reliability.* in the run's folder"),
     ] = None,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
     """Diagnose a judge: biases, agreement, calibration, cost.
 
     Prints what is wrong, how sure that is and what to do, given all that was looked at. From stored samples;
-    writes diagnose.* and reliability.* into the run's folder.
+    writes diagnose.* and reliability.* into the run's folder where it is of the run's record, or with --save.
     """
-    from grmeval.cli.output import consoles, told
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.output import consoles, if_writable, told
+    from grmeval.cli.settings import looked_at
     from grmeval.report.diagnose import (
         diagnosis_json,
         diagnosis_tables,
@@ -46,13 +55,19 @@ def diagnose(
         write_diagnosis_to,
     )
     from grmeval.score.diagnosis import diagnose as look
-    from grmeval.store import RunFolder, find_run
 
-    folder = RunFolder(find_run(run, results_folder(results)))
+    one_place(to, save)
+    (folder,) = looked_at([run], results, settings)
     result = look(folder, k=k, limit=limit, vote=vote)
-    paths = write_diagnosis_to(to, result) if to else write_diagnosis(folder.path, result)
+    stays = None
+    if to:
+        paths = write_diagnosis_to(to, result)
+    else:
+        stays = looked(folder, result.usual, save)
+        paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))
     if as_json:
         sys.stdout.write(diagnosis_json(result))
+        say(stays)
         return
     out, _ = consoles()
     wide = not out.is_terminal
@@ -69,3 +84,4 @@ def diagnose(
         for note in result.footer:
             out.print(note, soft_wrap=wide)
     told(paths)
+    say(stays)

@@ -83,7 +83,7 @@ def gate(
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", min=1, help="Samples an item, of a baseline RUN. [default: as it asked last]"
+            "--k", min=1, help="Samples an item, of a baseline RUN. [default: that of its record]"
         ),
     ] = None,
     vote: Annotated[
@@ -189,13 +189,17 @@ def _baseline(
 def _extended(folder: "RunFolder", k: int) -> "RunFolder":
     """The run with k samples an item, sampled as it was."""
     from grmeval.cli.output import consoles
+    from grmeval.cli.record import keep
     from grmeval.interrupts import in_turn
     from grmeval.report.progress import ConsoleProgress
     from grmeval.report.signs import Signs
     from grmeval.runs import again, extend
+    from grmeval.score import score
 
     with Signs() as signs:
         signs.at(f"planning {k} samples an item")
         plan = again(folder, k)
         with in_turn():
-            return extend(plan, ConsoleProgress(consoles()[1], signs))
+            extended = extend(plan, ConsoleProgress(consoles()[1], signs))
+    keep(extended, score(extended, k=k))
+    return extended

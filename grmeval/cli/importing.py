@@ -19,8 +19,8 @@ def scores(
     file: Annotated[
         Path,
         typer.Argument(
-            help="One row a judgement, .jsonl (also .xz, .gz), .json or .parquet: id, j, scores and, "
-            "optionally, subset, invalid, text, thinking, order, tokens, prompt_tokens, meta_reward, "
+            help="One row a judgement, .jsonl, .json, .csv (each also .xz, .gz) or .parquet: id, j, scores "
+            "and, optionally, subset, invalid, text, thinking, order, tokens, prompt_tokens, meta_reward, "
             "quality, cluster, group; or a file of per-item results of the RewardBench tools."
         ),
     ],
@@ -46,6 +46,7 @@ def scores(
     """
     from grmeval.benches import expand
     from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
+    from grmeval.cli.record import keep
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError
     from grmeval.runs.imports import import_scores
@@ -68,9 +69,9 @@ def scores(
         f"{found.new:,} judgements imported" if found.new else "these judgements are there already"
     )
     err.print(f"{found.folder.path}: {there}", soft_wrap=True)
-    if found.absent:
-        err.print(f"{file}: no row about {found.absent:,} items of {bench}", soft_wrap=True)
+    for note in found.notes:
+        err.print(note, soft_wrap=True)
     result = score(found.folder)
-    show_accuracy(result, found.folder.path, quiet=as_json)
+    show_accuracy(result, keep(found.folder, result)[0], quiet=as_json)
     if as_json:
         print_accuracy_json([result])

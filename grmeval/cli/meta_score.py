@@ -15,12 +15,15 @@ from grmeval.cli.options import LATEST, RUN, AsJson, Results, option, takes
 if TYPE_CHECKING:
     from grmeval.config import RunConfig
 
+EVERY = 2**31 - 1
+"""A --limit of all items: without one a command takes those of the run's record."""
+
 __all__ = ["in_a_fresh_process", "meta_score"]
 
 
 @app.command("meta-score")
 @takes(
-    *("meta_model", "meta_template", "name", "k", "limit"),
+    *("meta_model", "meta_template", "name", "k", "subset", "section", "limit"),
     *("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
     *("engine", "engine_args", "chat_template_kwargs", "seed"),
 )
@@ -41,7 +44,7 @@ def meta_score(
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option("--k", min=1, help="The first k samples. [default: those last asked]"),
+        typer.Option("--k", min=1, help="The first k samples. [default: the record's]"),
     ] = None,
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     seed: Annotated[
@@ -60,7 +63,7 @@ def meta_score(
     with what is missing; after the run has grown, with what is new.
     """
     from grmeval.cli.output import consoles, taken
-    from grmeval.cli.settings import results_folder
+    from grmeval.cli.settings import looked_at, results_folder
     from grmeval.interrupts import in_turn
     from grmeval.report.grid import json_object as as_object
     from grmeval.report.grid import json_text
@@ -68,24 +71,25 @@ def meta_score(
     from grmeval.report.signs import Signs
     from grmeval.runs.meta import configure_meta, prepare_meta
     from grmeval.runs.meta import meta_score as score_with_meta
-    from grmeval.store import RunFolder
 
     own = {"name": name, "seed": seed}
+    part = {name: settings.pop(name, None) for name in ("subset", "section")}
     flags = {field.removeprefix("meta_"): value for field, value in settings.items()} | own
     where = results_folder(results)
-    paths = dict.fromkeys(taken(run, where).resolve() for run in runs or [LATEST])
-    folders = [RunFolder(path) for path in paths]
+    paths = [str(taken(run, where)) for run in runs or [LATEST]]
+    found = [folder for path in paths for folder in looked_at([path], results, part)]
+    folders = list({folder.path.resolve(): folder for folder in found}.values())
     out, err = consoles()
     with Signs() as signs:
         signs.at("looking at the meta RM and the judgements")
         plan = prepare_meta(configure_meta(flags))
         with in_turn():
             progress = ConsoleMeta(err, signs)
-            found = score_with_meta(folders, plan, progress, k=k, limit=limit, data=data)
+            scored = score_with_meta(folders, plan, progress, k=k, limit=limit, data=data)
     if as_json:
-        sys.stdout.write(json_text([as_object(each) for each in found]))
+        sys.stdout.write(json_text([as_object(each) for each in scored]))
         return
-    for line in scored_lines(found):
+    for line in scored_lines(scored):
         out.print(line, soft_wrap=True)
 
 
@@ -94,11 +98,13 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
 
     What the generator held of memory is free by then, and what the meta RM holds is free afterwards.
     """
+    from grmeval.benches import Filter
     from grmeval.errors import ConfigError, EngineError
 
     _tell_memory()
     words: list[object] = ["meta-score", *runs, "--meta-model", config.meta_model, "--k", config.k]
-    words += ["--limit", config.limit] if config.limit else []
+    words += Filter.of(dict(config)).words
+    words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
     words += ["--engine", config.engine]
     for name, value in config.meta_engine_args.items():

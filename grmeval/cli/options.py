@@ -11,6 +11,7 @@ import typer
 
 from grmeval.config import RunConfig
 from grmeval.errors import ConfigError
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = [
     "LATEST",
@@ -147,7 +148,7 @@ def option(
         many = _typed(field) == list[str] | None
     if many:
         text = f"{text.removesuffix('.')}; repeatable."
-    if usual is not None and usual is not False and usual != {}:
+    if usual is not False and usual not in (None, {}):
         text += f" [default: {usual}"
         text += "; a model's preset may say otherwise]" if field in _PRESET else "]"
     if complete := _completion(field):
@@ -184,7 +185,7 @@ def _typed(field: str) -> Any:
     annotation = RunConfig.model_fields[field].annotation
     if annotation is bool and field not in _ON_OR_OFF:
         return bool
-    if _repeats(field) or field == "vote":
+    if _repeats(field) or field in ("vote", "subset", "section"):
         return list[str] | None
     if field == "critiques":  # a run, as people name runs; only found is it a path
         return str | None
@@ -255,12 +256,17 @@ def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"{flag} {pair!r}: expected key=value")
+        if not equals or not key:  # it may be a secret, of which nothing is printed
+            raise ConfigError(
+                f"{flag}: expected key=value, found a word without '=' or without a key"
+            )
         try:
             found[key] = json.loads(value)
-        except ValueError:
+        except json.JSONDecodeError:
             found[key] = value
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits
+            raise ConfigError(f"{flag} {key}: {error}") from None
+    refuse_secrets(f"{flag} ", found)
     return found
 
 
@@ -268,12 +274,14 @@ def _json_object(text: str | None, flag: str) -> dict[str, Any] | None:
     """A JSON object given on the command line."""
     if text is None:
         return None
+    refuse_secrets(f"{flag} ", text)
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{flag} {text!r}: not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(
             f'{flag} {text!r}: expected a JSON object such as {{"enable_thinking": false}}'
         )
+    refuse_secrets(f"{flag} ", value)
     return value

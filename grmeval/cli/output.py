@@ -1,15 +1,13 @@
 """Puts a result on standard output and its files into a folder."""
 
 import os
-import secrets
 import sys
-from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "consoles",
+    "if_writable",
     "print_accuracy_json",
     "print_json",
     "show_accuracy",
@@ -83,6 +82,21 @@ def told(paths: "Sequence[Path]") -> None:
         err.print(f"written to {folder}: {names}", soft_wrap=True)
 
 
+def if_writable(write: "Callable[[], list[Path]]") -> "list[Path]":
+    """Write what nobody asked to be written; of a folder that is read-only say so, and go on."""
+    from grmeval.errors import ReadOnlyError
+
+    try:
+        return write()
+    except ReadOnlyError as error:
+        consoles()[1].print(f"read-only, nothing is written there: {error}", soft_wrap=True)
+        return []
+
+
+def _written(write: "Callable[[], list[Path]]", asked: bool) -> "list[Path]":
+    return write() if asked else if_writable(write)
+
+
 def print_json(result: Any) -> None:
     """A result as a JSON object: standard output holds nothing else."""
     from grmeval.report.grid import json_object, json_text
@@ -103,30 +117,35 @@ def print_accuracy_json(
 
 def show_accuracy(
     result: "Accuracy",
-    folder: Path | None,
+    paths: "Sequence[Path]" = (),
     quiet: bool = False,
     beside: "Sequence[str]" = (),
-    to: Path | None = None,
 ) -> None:
-    """Print an accuracy table unless quiet; write its files into the run's folder, and `to` another place.
+    """Print an accuracy table unless quiet, and which files of it were written.
 
     `beside`: published rows that stand beside it.
     """
-    from grmeval.report.accuracy import accuracy_tables, write_accuracy, write_accuracy_table
+    from grmeval.report.accuracy import accuracy_tables
 
-    paths = write_accuracy(folder, result) if folder else []
-    paths += write_accuracy_table(to, result) if to else []
     if not quiet:
         show_tables(partial(accuracy_tables, result, beside=beside))
         told(paths)
 
 
-def show_scaling(result: "Scaling", to: Path, quiet: bool = False) -> None:
-    """Write the files of a curve that `to` asks for, its figures too, and print its table unless quiet."""
+def show_scaling(
+    result: "Scaling", to: Path | None, quiet: bool = False, asked: bool = False
+) -> None:
+    """Write a curve's files and figures, if there is a place for them, and print its table unless quiet.
+
+    `asked`: somebody named the place.
+    """
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    paths = [*write_scaling(to, result), *write_curve(to, result)]
+    def write(to: Path) -> list[Path]:
+        return [*write_scaling(to, result), *write_curve(to, result)]
+
+    paths = _written(partial(write, to), asked) if to else []
     if not quiet:
         show_tables(partial(curve_tables, result))
         told(paths)
@@ -146,38 +165,31 @@ def show_comparison(
 
 def show_gate(result: "Gated", quiet: bool = False) -> None:
     """Print a gate's verdict unless quiet, and tell GitHub Actions where it runs there."""
+    from grmeval.cli.actions import acts, command
     from grmeval.report.gate import annotations, gate_tables, summary_text
 
-    acts = os.environ.get("GITHUB_ACTIONS") == "true"
     if not quiet:
-        with _no_commands() if acts else nullcontext():
-            show_tables(partial(gate_tables, result))
+        show_tables(partial(gate_tables, result))
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(page).open("a", encoding="utf-8") as file:
                 file.write(summary_text(result))
         except OSError as error:  # the page is a courtesy: the verdict stands
             consoles()[1].print(f"no summary: {page}: {error.strerror}", soft_wrap=True)
-    if acts:
+    if acts():
         # The runner reads both streams; standard output may be somebody's JSON.
-        (sys.stderr if quiet else sys.stdout).writelines(annotations(result))
+        command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
-@contextmanager
-def _no_commands() -> "Iterator[None]":
-    """GitHub Actions takes nothing printed here for a command: names may begin as one does."""
-    token = secrets.token_hex(16)
-    print(f"::stop-commands::{token}", flush=True)
-    yield
-    print(f"::{token}::", flush=True)
-
-
-def show_trend(result: "Trend", to: Path, quiet: bool = False) -> None:
-    """Write a history's files and figures, and print its table unless quiet."""
+def show_trend(result: "Trend", to: Path, quiet: bool = False, asked: bool = False) -> None:
+    """Write a history's files and figures, which somebody `asked` for or not, and print it unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
-    paths = [*write_trend(to, result), *write_trend_figure(to, result)]
+    def write() -> list[Path]:
+        return [*write_trend(to, result), *write_trend_figure(to, result)]
+
+    paths = _written(write, asked)
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)

@@ -1,11 +1,13 @@
 """`grmeval panel RUN RUN…`: several models' runs of one benchmark, voted together."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import RUN, AsJson, Results, option
+from grmeval.cli.record import Save, keep, say
 
 
 @app.command()
@@ -23,6 +25,7 @@ def panel(
         int | None,
         typer.Option("--k", min=1, help="Samples of each member. [default: all that all have]"),
     ] = None,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -31,12 +34,15 @@ def panel(
     The panel is a run of its own, with its members' samples in turn; after they have grown, the same
     command takes over what is new: grmeval panel 0a1b 2c3d 4e5f --name trio
     """
-    from grmeval.cli.output import consoles, print_accuracy_json, show_accuracy
+    from grmeval.cli.output import consoles, show_accuracy
     from grmeval.cli.settings import results_folder
     from grmeval.errors import Incomplete
+    from grmeval.report.accuracy import accuracy_json
+    from grmeval.report.grid import json_text
+    from grmeval.report.seeds import seeds_json, seeds_line
     from grmeval.runs.derived import panel_of
-    from grmeval.score import score
-    from grmeval.score.verdicts import check_panel_votes, check_same, common_limit
+    from grmeval.score import answer, seed_groups, seeds_alone
+    from grmeval.score.verdicts import ask, check_panel_votes, check_same, common_limit
     from grmeval.store import RunFolder, find_run, origin, reward_names
 
     where = results_folder(results)
@@ -45,7 +51,7 @@ def panel(
     plan = panel_of(members, where.expanduser().absolute(), name, k)
     check_panel_votes(plan.identity, vote or ())
     folder, new = plan.make()
-    _, err = consoles()
+    out, err = consoles()
     there = f"{new:,} judgements taken over" if new else "every judgement is there"
     err.print(f"{folder.path}: {there}", soft_wrap=True)
     for member in members:
@@ -55,10 +61,19 @@ def panel(
                 f"`grmeval meta-score {folder.path}` asks again",
                 soft_wrap=True,
             )
-    result = score(folder, votes=vote)
-    show_accuracy(result, folder.path, quiet=as_json)
+    told = folder.record["asked"]
+    question = ask(folder, votes=vote)._replace(k=told["k"], limit=told["limit"])
+    result = answer(folder, question)
+    alone = question._replace(k=told["k"] // len(members))
+    seeds = seeds_alone(members, seed_groups(members), alone)
+    paths, sentence = keep(folder, result, save)
+    show_accuracy(result, paths, quiet=as_json)
+    say(sentence)
     if as_json:
-        print_accuracy_json([result])
+        content = accuracy_json(result) | ({"seeds": seeds_json(seeds)} if seeds else {})
+        sys.stdout.write(json_text(content))
+    for row in () if as_json else seeds:
+        out.print(seeds_line(row), soft_wrap=True)
     missing = plan.missing()
     if missing.beyond:
         err.print(

@@ -9,7 +9,7 @@ import typer
 from grmeval.cli import app
 from grmeval.cli.options import bench_names, option, takes
 
-SHOWN = ("layout", "judge", "principles", "critiques", "template", "system", "orders")
+SHOWN = ("layout", "judge", "principles", "critiques", "template", "system", "orders", "limit_seed")
 """Settings that a prompt shows."""
 
 
@@ -28,7 +28,7 @@ def prompt(
     data: Annotated[Path | None, option("data")] = None,
     settings: dict[str, Any],
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Seed of orders and --limit. [default: 0]")
+        int | None, typer.Option("--seed", help="Seed of response orders. [default: 0]")
     ] = None,
     j: Annotated[int, typer.Option("--j", min=0, help="Sample: its response order.")] = 0,
     texts: Annotated[

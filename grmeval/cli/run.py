@@ -8,18 +8,19 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import Beside, bench_names, published_rows, takes
+from grmeval.cli.record import Save, keep, keep_group, say
 
 if TYPE_CHECKING:
     from grmeval.benches import Group
     from grmeval.report.signs import Signs
     from grmeval.runs import Plan
-    from grmeval.score import Accuracy
-    from grmeval.store import RunFolder
+    from grmeval.score import Accuracy, Prices
+    from grmeval.store import Question, RunFolder
 
 
 @app.command()
 @takes(
-    *("layout", "k", "limit"),
+    *("layout", "k", "subset", "section", "limit"),
     *(
         "model",
         "revision",
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         "chat_template_kwargs",
         "structured",
     ),
-    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed"),
+    *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed", "limit_seed"),
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
@@ -73,6 +74,7 @@ def run(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Temperature 0, and one sample unless --k says more.")
     ] = False,
+    save: Save = False,
     beside: Beside = None,
     config: Annotated[
         Path | None,
@@ -91,8 +93,10 @@ def run(
     """Judge a benchmark's items k times, score the votes.
 
     The run folder under --results is resumed, extended or just read: what is there is never asked
-    again. Without --bench: the packaged sample.
+    again. Its tables are those of the most samples and items that were asked for: fewer, or another vote, are
+    shown, and replace them with --save. Without --bench: the packaged sample.
     """
+    from grmeval.cli.settings import check_beside
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
 
@@ -105,9 +109,10 @@ def run(
     printed = published_rows(beside)
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
+        check_beside(printed, any(plan.only for plan in plans))
         if name is not None:
             _name(name, plans)
-        _run(plans, groups, printed, as_json, signs)
+        _run(plans, groups, printed, as_json, signs, save)
 
 
 def _name(name: str, plans: "list[Plan]") -> None:
@@ -132,19 +137,34 @@ def _run(
     printed: list[str],
     as_json: bool,
     signs: "Signs",
+    save: bool,
 ) -> None:
     """Show each result as soon as it is there."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
     from grmeval.errors import Incomplete
+    from grmeval.score import read_prices
 
-    found = []
+    found, kept = [], dict[str, bool]()
+    prices = read_prices(plans[0].config.prices)
+
+    def show(result: "Accuracy", paths: list[Path], sentence: str | None) -> None:
+        show_accuracy(result, paths, quiet=as_json, beside=printed)
+        say(sentence)
+
     try:
-        for result, path in _sample_and_score(plans, signs):
+        for result, folder in _sample_and_score(plans, signs, prices):
             found.append(result)
-            show_accuracy(result, path, quiet=as_json, beside=printed)
-        for result, path in _together(groups, plans, found):
+            paths, sentence = keep(folder, result, save, prices)
+            kept[result.run["identity"]["bench"]] = bool(paths)
+            show(result, paths, sentence)
+            if not folder.whole:
+                groups = {}  # their means are of whole benchmarks
+        for (result, path), group in zip(
+            _together(groups, plans, found), groups.values(), strict=True
+        ):
             found.append(result)
-            show_accuracy(result, path, quiet=as_json, beside=printed)
+            mine = [kept[bench] for bench in group.members if bench in kept]
+            show(result, *keep_group(path, result, mine))
     finally:  # what is finished is told, whatever became of the next
         if as_json and found:
             print_accuracy_json(found, printed, several=len(plans) > 1)
@@ -217,7 +237,7 @@ def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
     plan = prepare(config, tell=signs.at)
     words = check_votes(config.vote or (), config.k_meta)
     # What could not be counted at the end is said before anything is asked.
-    single = any(item.n == 1 and item.pool is None for item in plan.loaded.items)
+    single = any(item.n == 1 and item.pool is None for item in plan.part())
     check_countable(words, single, {*reward_names(plan.path), *([meta.name] if meta else [])})
     if meta:
         RewardFile(plan.path, meta.name).check(meta.identity)
@@ -245,14 +265,15 @@ def _together(
         )
 
 
-def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Accuracy, Path]]":
-    """Each run's result as soon as it is there."""
+def _sample_and_score(
+    plans: "list[Plan]", signs: "Signs", prices: "Prices | None"
+) -> "Iterator[tuple[Accuracy, RunFolder]]":
+    """Each run's result as soon as it is there, and the run, or the part of it that was asked for."""
     from grmeval.cli.meta_score import in_a_fresh_process
     from grmeval.errors import GrmevalError
-    from grmeval.score import read_prices, score
-    from grmeval.store import is_meta_vote
+    from grmeval.score import answer
+    from grmeval.store import parts_of
 
-    prices = read_prices(plans[0].config.prices)
     failure: GrmevalError | None = None
     sampled = _sampled(plans, signs)
     if plans[0].config.meta_model:
@@ -266,24 +287,29 @@ def _sample_and_score(plans: "list[Plan]", signs: "Signs") -> "Iterator[tuple[Ac
             failure = error
         sampled = iter(done)
     for plan, folder in zip(plans, sampled, strict=failure is None):
-        config = plan.config
         signs.at(f"scoring {plan.loaded.spec.id}")
-        votes = [v for v in config.vote or () if failure is None or not is_meta_vote(v)]
-        result = score(
-            folder,
-            k=config.k,
-            limit=config.limit,
-            votes=votes or None,
-            protocol=config.protocol,
-            ties=config.ties,
-            on_invalid=config.on_invalid,
-            k_meta=config.k_meta if failure is None else None,
-            prices=prices,
-        )
+        (looked,) = parts_of([folder], plan.only)
+        result = answer(looked, _question(plan, looked, failure is None), prices=prices)
         signs.so_far(None)
-        yield result, folder.path
+        yield result, looked
     if failure:
         raise failure
+
+
+def _question(plan: "Plan", folder: "RunFolder", guided: bool) -> "Question":
+    """What was asked; votes and rules that were not said are the record's. `guided`: with meta rewards."""
+    from grmeval.score.verdicts import ask, own_votes
+    from grmeval.store import is_meta_vote
+
+    config = plan.config
+    said = config.model_dump(include=config.model_fields_set & {"protocol", "ties", "on_invalid"})
+    asked = ask(folder, k=config.k, votes=config.vote, k_meta=config.k_meta, **said)
+    asked = asked._replace(limit=config.limit)
+    if guided:
+        return asked
+    votes = tuple(vote for vote in asked.votes if not is_meta_vote(vote))
+    usual = own_votes(folder.record["identity"])[:1]
+    return asked._replace(votes=votes or usual, k_meta=None)
 
 
 def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":

@@ -7,10 +7,13 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import LATEST, RUN, AsJson, Bootstrap, Results, takes, written_to
+from grmeval.cli.record import Save, looked, one_place, say
 
 
 @app.command("scale-curve")
 @takes(
+    "subset",
+    "section",
     "limit",
     "vote",
     "k_meta",
@@ -51,38 +54,49 @@ def scale_curve(
     to: Annotated[
         Path | None, written_to(figure=True, default="scaling.* in the run's folder")
     ] = None,
+    save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw accuracy over k from stored samples.
 
-    vote@k is the mean over subsets of the samples at hand, exact where it can be.
+    vote@k is the mean over subsets of the samples at hand, exact where it can be. Writes scaling.* where it
+    is of the run's record; other votes, ks, rules or items are shown, and written with --save.
     """
     from grmeval.cli.output import print_json, show_scaling
-    from grmeval.cli.settings import results_folder, scoring
+    from grmeval.cli.settings import looked_at, results_folder, scoring
     from grmeval.errors import ConfigError
     from grmeval.score import scale
-    from grmeval.store import RunFolder, find_run
 
     try:
         chosen = [int(k) for k in ks.split(",")] if ks else None
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
-    where = results_folder(results)
-    found = [find_run(run, where) for run in runs or [LATEST]]
-    folders = [RunFolder(path) for path in {path.resolve(): path for path in found}.values()]
+    one_place(to, save)
+    names = [*(runs or [LATEST]), *([greedy] if greedy else [])]
+    found = looked_at(names, results, settings)
+    reference = found.pop() if greedy else None
+    folders = list({folder.path.resolve(): folder for folder in found}.values())
     result = scale(
         *folders,
         ks=chosen,
         **scoring(settings),
         first=first,
-        greedy=RunFolder(find_run(greedy, where)) if greedy else None,
+        greedy=reference,
         bootstrap=bootstrap,
     )
     stem = folders[0].path / "scaling"
     if len(folders) > 1:  # their common files belong to none of them
         length = 12 if len(folders) <= 8 else 4  # of a file's name there is an end
-        stem = where / "scaling" / "-".join(folder.path.name[:length] for folder in folders)
-    show_scaling(result, to or stem, quiet=as_json)
+        stem = (
+            results_folder(results)
+            / "scaling"
+            / "-".join(folder.path.name[:length] for folder in folders)
+        )
+    look = None if to else looked(folders[0], result.usual, save)
+    if look and len(folders) > 1 and folders[0].whole:
+        look = f"nothing is written: {stem}.* is of the runs as they are; --save replaces it"
+    show_scaling(result, to or (None if look else stem), quiet=as_json, asked=to is not None)
+    say(look)
     if as_json:
         print_json(result)

@@ -19,14 +19,19 @@ from grmeval.cli.options import (
 
 
 @app.command()
-@takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", "prices", bounded=True)
+@takes(
+    *("subset", "section", "limit"),
+    *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
+    bounded=True,
+    **dict.fromkeys(("vote", "k_meta", "protocol", "ties", "on_invalid"), "the record's"),
+)
 def score(
     *,
     run: Run = LATEST,
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", min=1, help="Score as if k samples had been asked. [default: as asked last]"
+            "--k", min=1, help="Score as if k samples had been asked. [default: the record's]"
         ),
     ] = None,
     settings: dict[str, Any],
@@ -40,7 +45,7 @@ def score(
         bool,
         typer.Option(
             "--save",
-            help="Put the tables (and what --reparse read) in place of those in the run folder.",
+            help="Put the tables (and what --reparse read) in place of the run's record.",
         ),
     ] = False,
     to: Annotated[Path | None, written_to()] = None,
@@ -48,16 +53,28 @@ def score(
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run again: vote, k, rules; no model needed."""
+    """Score a run again: vote, k, rules; no model needed.
+
+    What is not said is as in the run's record, its saved tables, which stay unless --save.
+    """
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.cli.settings import results_folder, scoring
-    from grmeval.errors import Incomplete, StoreError
+    from grmeval.cli.record import keep, looked, say
+    from grmeval.cli.settings import check_beside, looked_at, scoring
+    from grmeval.errors import ConfigError, Incomplete, StoreError
+    from grmeval.report.accuracy import write_accuracy_table
     from grmeval.score import score as score_run
-    from grmeval.store import RunFolder, find_run, origin
+    from grmeval.score.verdicts import is_record
+    from grmeval.store import origin
     from grmeval.store import reparse as rewrite
 
     printed = published_rows(beside)
-    folder = RunFolder(find_run(run, results_folder(results)))
+    (folder,) = looked_at([run], results, settings)
+    check_beside(printed, not folder.whole)
+    if save and not folder.whole:
+        raise ConfigError(
+            "--save: the tables in a run's folder are of the whole benchmark, and this is a part of it; "
+            "--subset '*' takes all of it"
+        )
     result = score_run(
         folder,
         k=k,
@@ -66,7 +83,11 @@ def score(
     )
     if reparse and save:
         rewrite(folder)
-    show_accuracy(result, folder.path if save else None, quiet=as_json, beside=printed, to=to)
+    paths = keep(folder, result, save)[0] if save else []
+    paths += write_accuracy_table(to, result) if to else []
+    show_accuracy(result, paths, quiet=as_json, beside=printed)
+    if not to:
+        say(looked(folder, is_record(folder, result.question), save))
     if as_json:
         print_accuracy_json([result], printed)
     if result.damaged:

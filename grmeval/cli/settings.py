@@ -1,5 +1,6 @@
 """Settings from a TOML: `--config FILE`, else grmeval.toml in the working folder; flags win over both."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,13 +8,17 @@ from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
+from grmeval.secret_keys import refuse_secrets
 
 if TYPE_CHECKING:
     from grmeval.score import Prices
+    from grmeval.store import RunFolder
 
 __all__ = [
     "FILE",
+    "check_beside",
     "data_of",
+    "looked_at",
     "price_file",
     "read_settings",
     "results_folder",
@@ -26,7 +31,7 @@ _TABLES = ("engine_args", "chat_template_kwargs", "meta_engine_args")
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
-    """The file's values by field of RunConfig; `bench` and `vote` as lists, `data` by benchmark.
+    """The file's values by field of RunConfig; what is repeatable as lists, `data` by benchmark.
 
     Relative paths are relative to the file. {} without a file; ConfigError names file and key.
     """
@@ -51,14 +56,18 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         return _path(file, name, value, here)
     if name == "data":
         return _data(file, value if isinstance(value, dict) else {"": value}, here)
-    if name in ("bench", "vote"):
+    if name in ("bench", "vote", "subset", "section"):
         words = [value] if isinstance(value, str) else value
         if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
             raise ConfigError(
                 f"{file}: {name}: expected a word, or a list of words; found {value!r}"
             )
-        return [_if_path(word, here) for word in words]
+        return [_if_path(word, here) for word in words] if name == "bench" else words
     wants = RunConfig.model_fields[name].annotation
+    if name in _TABLES:
+        refuse_secrets(f"{file}: {name}.", value)
+        if not isinstance(value, dict):  # nothing of it is printed: it may be a secret
+            raise ConfigError(f"{file}: {name}: expected a table, such as [{name}]")
     if isinstance(value, bool) != (wants is bool) or isinstance(value, dict) != (name in _TABLES):
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":
@@ -85,9 +94,31 @@ def price_file(given: Path | None) -> "Prices | None":
     return read_prices(given or read_settings(None).get("prices"))
 
 
+def looked_at(
+    runs: Sequence[str], results: Path | None, settings: Mapping[str, Any]
+) -> "list[RunFolder]":
+    """The runs that a command looks at: of each the part that --subset and --section keep."""
+    from grmeval.benches import Filter
+    from grmeval.store import RunFolder, find_run, parts_of
+
+    where = results_folder(results)
+    folders = [RunFolder(find_run(run, where)) for run in runs]
+    return parts_of(folders, Filter.of(settings))
+
+
+def check_beside(printed: Sequence[str], part: bool) -> None:
+    """ConfigError: published numbers beside those of a part of the benchmark."""
+    if printed and part:
+        raise ConfigError(
+            f"--beside {printed[0]!r}: published numbers are of whole benchmarks, and --subset and --section "
+            "keep a part: drop one of them"
+        )
+
+
 def scoring(settings: dict[str, Any]) -> dict[str, Any]:
     """What flags said of scoring, as the keywords of score(), scale() and compare()."""
-    rest = {name: value for name, value in settings.items() if name not in ("vote", "prices")}
+    own = ("vote", "prices", "subset", "section")
+    rest = {name: value for name, value in settings.items() if name not in own}
     return rest | {
         "votes": settings.get("vote"),
         "prices": price_file(settings.get("prices")),

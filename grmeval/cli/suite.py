@@ -23,7 +23,15 @@ _FREE = (
         "max_tokens",
         "meta_engine_args",
     ),
-    *("seed", "structured", "system", "tensor_parallel", "top_p", "trust_remote_code"),
+    *(
+        "seed",
+        "limit_seed",
+        "structured",
+        "system",
+        "tensor_parallel",
+        "top_p",
+        "trust_remote_code",
+    ),
 )
 """Settings that a suite leaves to its user; any other would make other runs than the paper's."""
 

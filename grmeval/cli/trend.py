@@ -36,6 +36,6 @@ def trend(
     from grmeval.score import trend as history
 
     result = history(folder, bench=bench, k=k, vote=vote)
-    show_trend(result, to or folder / "trend", quiet=as_json)
+    show_trend(result, to or folder / "trend", quiet=as_json, asked=to is not None)
     if as_json:
         print_json(result)

@@ -1,10 +1,10 @@
 """`--engine-arg`s of vLLM: which change what a sample means, and which have a flag of their own."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from grmeval.errors import ConfigError
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["SPEED_ONLY", "check_arguments", "devices"]
 
@@ -44,18 +44,13 @@ _HAVE_A_FLAG = {
     "trust_remote_code": "--trust-remote-code",
 }
 
-_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
-
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
     """ConfigError for an engine argument that would go round the run's identity."""
     for name in arguments:
         if name in _HAVE_A_FLAG:
             raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
-        if _SECRET.search(name):
-            raise ConfigError(
-                f"--engine-arg {name}: a run folder keeps engine arguments: put secrets into the environment"
-            )
+    refuse_secrets("--engine-arg ", arguments)
 
 
 def devices(tensor_parallel: int, arguments: Mapping[str, Any]) -> int:

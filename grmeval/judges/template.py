@@ -20,8 +20,9 @@ class PromptTemplate:
 
         `variables` are what it may use, in words.
         """
-        from jinja2 import StrictUndefined, TemplateError, meta
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from jinja2 import TemplateError, meta
+
+        from grmeval.judges.sandbox import Bounded
 
         self._name, self._known = f"{flag} {path}", f"variables: {', '.join(variables)}"
         try:
@@ -30,11 +31,11 @@ class PromptTemplate:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{self._name}: cannot be read as UTF-8 text: {why}") from None
         # Strangers' texts are only ever values.
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        self._sandbox = Bounded()
         try:
-            self._template = environment.from_string(text)
-            used = meta.find_undeclared_variables(environment.parse(text))
-        except TemplateError as error:
+            self._template = self._sandbox.compiled(text)
+            used = meta.find_undeclared_variables(self._sandbox.parse(text))
+        except (TemplateError, RecursionError, MemoryError) as error:
             raise ConfigError(f"{self._name}: {error}") from None
         if absent := [name for name in shows if name not in used]:
             raise ConfigError(f"{self._name}: shows no {absent[0]} ({self._known})")
@@ -43,6 +44,8 @@ class PromptTemplate:
     def render(self, **values: Any) -> str:
         """The prompt; ConfigError where the template fails on these values."""
         try:
-            return self._template.render(**values)
+            return self._sandbox.rendered(self._template, values)
+        except OverflowError as error:
+            raise ConfigError(f"{self._name}: {error}") from None
         except Exception as error:  # a template is a program: it may raise anything
             raise ConfigError(f"{self._name}: {error} ({self._known})") from None

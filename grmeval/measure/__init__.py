@@ -25,6 +25,7 @@ from grmeval.measure.outcomes import (
 from grmeval.measure.paired import Contrast, Panel, auc_panel, panel, slope_coefficients
 from grmeval.measure.pools import PoolFigures, best_of_first, curve_figures, oracle_of_first
 from grmeval.measure.scaling import Curve, term_curve, vote_curve
+from grmeval.measure.seeds import over_seeds, spread
 from grmeval.measure.significance import (
     Significance,
     benjamini_hochberg,
@@ -79,6 +80,7 @@ __all__ = [
     "judge_totals",
     "mcnemar",
     "oracle_of_first",
+    "over_seeds",
     "panel",
     "ranking_figures",
     "resampled",
@@ -86,6 +88,7 @@ __all__ = [
     "sign_flip",
     "slope_coefficients",
     "smallest_margin",
+    "spread",
     "subset_totals",
     "t_test",
     "term_curve",

@@ -30,6 +30,8 @@ SECONDS = 10.0
 """How long a server may keep silent."""
 PATIENCE = 60.0
 """Seconds of waiting between the tries, all together; $GRMEVAL_RETRY_SECONDS says otherwise."""
+MOST_BYTES = 64 * 2**30
+"""Of a file that `download` takes; a server may send without end."""
 MOST_RESUMED = 20
 """How often huggingface_hub may resume a file in one try; it would as long as there is progress."""
 
@@ -148,11 +150,25 @@ def _receive(response: "Response", url: str, part: Path) -> int | None:
         etag = response.headers.get("ETag", "")
         if etag.startswith('"') and etag.isascii():  # a weak one names no bytes
             _etag_of(part).write_text(etag, "ascii")
-    with part.open("ab") as file:
-        for chunk in response.iter_raw():
-            file.write(chunk)
     told = response.headers.get("Content-Range", "").rpartition("/")[2] if resumed else ""
-    return _number(told or response.headers.get("Content-Length", ""))
+    whole = _number(told or response.headers.get("Content-Length", ""))
+    size = _size(part)
+    with part.open("ab") as file:
+        _check_size(url, part, whole or 0)
+        for chunk in response.iter_raw():
+            size += len(chunk)
+            _check_size(url, part, size)
+            file.write(chunk)
+    return whole
+
+
+def _check_size(url: str, part: Path, size: int) -> None:
+    if size > MOST_BYTES:
+        part.unlink()
+        raise InfrastructureError(
+            f"{plain(url)}: more than {MOST_BYTES:,} bytes, which no archive of rows has; get a copy by "
+            "other means, and name it with --data PATH"
+        )
 
 
 def _start(response: "Response") -> int:

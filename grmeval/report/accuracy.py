@@ -39,10 +39,13 @@ def accuracy_tables(
     """
     printed = published_for(result.run["identity"]["bench"], beside) if beside else {}
     shown = list(result.rows)
+    hidden: list[str] = []
     if len([row for row in shown if row.level in _INDENTS]) > MOST_ROWS:
-        shown = [row for row in shown if row.level != "subset"]
-    hidden = len(result.rows) - len(shown)
-    notes = [*result.footer, *([f"{hidden} subsets are in accuracy.csv"] if hidden else [])]
+        hidden = [row.name for row in shown if row.level == "subset"]
+        shown = [row for row in shown if row.level != "subset" and _of_part(row) not in hidden]
+    notes = list(result.footer)
+    if hidden:
+        notes.append(f"{len(hidden)} subsets are in accuracy.csv")
     votes = list(dict.fromkeys(row.vote for row in result.rows))
     tables = []
     for vote in votes:
@@ -61,6 +64,11 @@ def accuracy_tables(
                 tables += _side_by_side(heading, columns, _beside(printed), more, width)
     notes += _beside_notes(printed)
     return tables, notes
+
+
+def _of_part(row: Row) -> str:
+    """The section or subset that a figure is of."""
+    return row.name.rpartition(": ")[0] if row.level == "figure" else ""
 
 
 def _side_by_side(

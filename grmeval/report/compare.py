@@ -1,20 +1,25 @@
-"""The tables of `compare`: each run less the first, and the items that flipped."""
+"""The tables of `compare`: each run less the first, means over seeds, and the items that flipped."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grmeval.files import write_text
+from grmeval.report.formats import places
 from grmeval.report.grid import (
     Column,
+    csv_text,
     fitting,
     metric_title,
+    p_value,
     percent,
     rich_table,
     signed,
     signed_interval,
     write_grid,
 )
+from grmeval.report.seeds import seeds_tables
 from grmeval.score import Comparison, Flip, Gap
 
 if TYPE_CHECKING:
@@ -30,7 +35,8 @@ def compare_tables(
     result: Comparison, width: int | None = None, flips: bool = False
 ) -> tuple[list["Table"], list[str]]:
     """A table a run and vote; with `flips` the units whose verdict changed."""
-    tables, notes, powers, hidden = [], list[str](), [], 0
+    powers, hidden = list[str](), 0
+    tables, notes = seeds_tables(result.seeds, result.title, width)
     for run, vote in dict.fromkeys((row.run, row.vote) for row in result.rows):
         rows = [row for row in result.rows if (row.run, row.vote) == (run, vote)]
         shown = rows if len(rows) <= MOST_ROWS else [row for row in rows if row.level != "subset"]
@@ -65,9 +71,16 @@ def _power(detectable: float) -> str:
 
 
 def write_comparison(to: Path, result: Comparison) -> list[Path]:
-    """The files of the table that `to` asks for."""
+    """The files of the table that `to` asks for; means over seeds are in the .json and in a second .csv."""
     more = Column("detects", lambda row: percent(row.detectable))
-    return write_grid(to, result, [*_columns(result.rows), more])
+    paths = write_grid(to, result, [*_columns(result.rows), more])
+    if result.seeds:
+        text = csv_text(result.seeds, result.about)
+        paths += [
+            write_text(path.with_name(f"{path.stem}-seeds.csv"), text)
+            for path in places(to, (".csv",))
+        ]
+    return paths
 
 
 def _columns(rows: Sequence[Gap]) -> list[Column]:
@@ -77,12 +90,12 @@ def _columns(rows: Sequence[Gap]) -> list[Column]:
         Column(metric_title(rows), lambda row: percent(row.value)),
         Column("diff", lambda row: signed(row.difference)),
         Column("95 %", lambda row: signed_interval(row.low, row.high)),
-        Column("p", lambda row: _p(row.p)),
+        Column("p", lambda row: p_value(row.p)),
         Column("won:lost", lambda row: f"{row.won}:{row.lost}"),
         Column("items", lambda row: f"{row.items:,}", spare=2),
     ]
     if any(not math.isnan(row.q) for row in rows):
-        columns.insert(6, Column("q", lambda row: _p(row.q)))
+        columns.insert(6, Column("q", lambda row: p_value(row.q)))
     if len({row.run for row in rows}) > 1:
         columns.insert(0, Column("run", lambda row: row.run, left=True))
     if len({row.vote for row in rows}) > 1:
@@ -100,7 +113,3 @@ def _flip_columns(rows: Sequence[Flip]) -> list[Column]:
     if any(row.term for row in rows):
         columns.insert(2, Column("term", lambda row: row.term, left=True))
     return columns
-
-
-def _p(value: float) -> str:
-    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"

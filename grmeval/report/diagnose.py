@@ -19,8 +19,7 @@ from grmeval.report.grid import (
     rich_table,
     write_texts,
 )
-from grmeval.report.plots import STYLES, drawing, save
-from grmeval.report.printable import printable
+from grmeval.report.plots import STYLES, drawing, entitle, save
 from grmeval.score.diagnosis import Diagnosis, Finding, Part
 
 if TYPE_CHECKING:
@@ -279,7 +278,7 @@ def _write_figure(to: Path, result: Diagnosis) -> list[Path]:
         lower.set_xlabel("samples that agree with the vote (%)")
         lower.set_xlim(min(*edges, 50) - 2, 102)
         voted = f"{result.about['vote']} of {result.about['k']}"
-        upper.set_title(printable(f"{result.title}, {voted}"), loc="left", fontsize=11, wrap=True)
+        entitle(upper, f"{result.title}, {voted}")
         return save(figure, to)
 
 

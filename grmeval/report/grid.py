@@ -5,12 +5,14 @@ import html
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text
+from grmeval.formulas import guarded
 from grmeval.report.formats import places
 from grmeval.report.latex import latex_table
 from grmeval.report.names import SHORTEST_NAME, least_room, shortened
@@ -32,6 +34,7 @@ __all__ = [
     "latex_text",
     "markdown_table",
     "metric_title",
+    "p_value",
     "percent",
     "rich_table",
     "signed",
@@ -41,7 +44,7 @@ __all__ = [
     "write_texts",
 ]
 
-_UNSEEN = ("verdicts", "damaged")
+_UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
 
 
@@ -185,10 +188,11 @@ def latex_text(columns: Sequence[Column], rows: Sequence[Any], about: Sequence[s
 
 
 def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
-    """A column a field; numbers that are not there are empty cells, never NaN."""
+    """A column a field; numbers that are not there are empty cells, never NaN; no cell is a formula."""
     text = io.StringIO()
     if rows:
         flat = [_flat(_plain(asdict(row) | dict(about), "")) for row in rows]
+        flat = [{name: guarded(cell) for name, cell in row.items()} for row in flat]
         writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
@@ -198,7 +202,7 @@ def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:
 def markdown_table(columns: Sequence[Column], rows: Sequence[Any]) -> list[str]:
     """The lines of a table; no text of a data set forges a row or runs in a page."""
     lines = [
-        "| " + " | ".join(column.title for column in columns) + " |",
+        "| " + " | ".join(escaped(column.title) for column in columns) + " |",
         "|" + "|".join(":--" if column.left else "--:" for column in columns) + "|",
     ]
     for row in rows:
@@ -253,9 +257,15 @@ def _one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+_MARKS = re.compile(r"[\\`*_\[\]~|#$]|^(?=[-+] )|^\d+(?=[.)] )")
+_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+
+
 def escaped(text: str) -> str:
-    """The same for Markdown, which is shown as HTML."""
-    return html.escape(_one_line(text), quote=False).replace("|", "\\|").strip()
+    """The same for Markdown: what a page shows is the text itself, no link, image, formula, list or HTML."""
+    plain = html.escape(_one_line(text).strip(), quote=False)
+    plain = _MARKS.sub(lambda mark: f"{mark[0]}\\" if mark[0].isdigit() else f"\\{mark[0]}", plain)
+    return _ADDRESS.sub(lambda sign: f"&#{ord(sign[0])};", plain)
 
 
 def metric_title(rows: Sequence[Any]) -> str:
@@ -279,6 +289,11 @@ def percent(value: float) -> str:
 def signed(value: float) -> str:
     """A difference in points."""
     return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def p_value(value: float) -> str:
+    """The odds of a test."""
+    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(low: float, high: float) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["drawing", "save", "write_curve", "write_trend_figure"]
+__all__ = ["drawing", "entitle", "save", "write_curve", "write_trend_figure"]
 
 # Okabe and Ito's colours, apart for colour-blind readers; markers and dashes tell them apart in grey.
 STYLES = (
@@ -33,6 +33,8 @@ STYLES = (
 _DASHES = ("-", "--", "-.", ":")
 _LINE = 0.19
 """Inches from one name to the next."""
+_LETTERS, _LEFT = 11, 0.7
+"""Letters of a title to an inch, and the inches before it."""
 _LONGEST_NAME, _LONGEST_TITLE = 60, 100
 _METRICS = {"roc-auc": "ROC-AUC", "best-of-k-area": "area under best-of-K"}
 
@@ -51,14 +53,22 @@ class Line(NamedTuple):
 def drawing(
     width: float = 6.4, height: float = 4.0, heights: Sequence[float] = (1,)
 ) -> Iterator["tuple[Figure, list[Axes]]"]:
-    """A figure with plain axes below one another, the same bytes for the same data."""
+    """A figure with plain axes below one another, the same bytes for the same data.
+
+    Texts in it are drawn as they are: a `$` of a name begins no formula.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    # Fonts of type 42 are what conferences take in a PDF.
-    with matplotlib.rc_context({"svg.hashsalt": "grmeval", "pdf.fonttype": 42, "font.size": 10}):
+    how: Any = {
+        "svg.hashsalt": "grmeval",
+        "font.size": 10,
+        "text.parse_math": False,
+        "pdf.fonttype": 42,  # what conferences take
+    }
+    with matplotlib.rc_context(how):
         figure = Figure(figsize=(width, height), layout="constrained")
         found = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[
             :, 0
@@ -99,8 +109,8 @@ def write_curve(to: Path, result: Scaling) -> list[Path]:
         axes.set_xlabel("samples k")
         if result.dip:
             note = fill(printable(result.dip), round(16 * width))
-            figure.supxlabel(note, x=0.01, ha="left", fontsize=8, parse_math=False)
-        _entitle(axes, result.title, result.rows[0].metric)
+            figure.supxlabel(note, x=0.01, ha="left", fontsize=8)
+        _label(axes, result.title, result.rows[0].metric)
         return save(figure, to)
 
 
@@ -136,7 +146,7 @@ def write_trend_figure(to: Path, result: Trend) -> list[Path]:
         every = max(1, len(rows) // 12)
         axes.set_xticks(at[::every], _dates(rows)[::every], rotation=45, ha="right")
         axes.set_xlabel("night")
-        _entitle(axes, result.title, rows[0].metric)
+        _label(axes, result.title, rows[0].metric)
         return save(figure, to)
 
 
@@ -174,10 +184,20 @@ def _draw(axes: "Axes", lines: Sequence[Line]) -> None:
     _label_ends(axes, lines)
 
 
-def _entitle(axes: "Axes", title: str, metric: str) -> None:
+def _label(axes: "Axes", title: str, metric: str) -> None:
     axes.set_ylabel(f"{_METRICS.get(metric, 'accuracy')} (%), band: 95 % interval")
-    text = printable(shortened(title, _LONGEST_TITLE))
-    axes.set_title(text, loc="left", fontsize=11, wrap=True, parse_math=False)
+    entitle(axes, shortened(title, _LONGEST_TITLE))
+
+
+def entitle(axes: "Axes", title: str) -> None:
+    """A title over axes, in as many lines as it takes.
+
+    Not by matplotlib's own `wrap`, which measures what is between two `$` as a formula, whatever it was told.
+    """
+    figure = axes.figure.get_figure(root=True)
+    assert figure
+    room = round(_LETTERS * (figure.get_figwidth() - _LEFT))
+    axes.set_title(fill(printable(title), room), loc="left", fontsize=11)
 
 
 def _label_ends(axes: "Axes", lines: Sequence[Line]) -> None:
@@ -198,7 +218,6 @@ def _label_ends(axes: "Axes", lines: Sequence[Line]) -> None:
             color=_darker(colour),
             va="center",
             annotation_clip=False,
-            parse_math=False,
             arrowprops=leader | {"color": colour},
         )
 

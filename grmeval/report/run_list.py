@@ -8,11 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.grid import Column, fitting, rich_table
 from grmeval.report.printable import printable
-from grmeval.store import SAMPLES, RunFolder, all_runs, name_of
+from grmeval.store import (
+    SAMPLES,
+    Question,
+    RunFolder,
+    all_runs,
+    asked_part,
+    largest,
+    limit_seed,
+    name_of,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,8 +41,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run. `k` and `limit` are what was last asked; `items` lie inside the limit; `name`: what people
-    call it.
+    """One run. `k` and `limit` are the most that was asked for; `items` lie inside the limit; `name`: what
+    people call it.
 
     `samples` counts folded and journaled ones; `accuracy` [0, 1] is the overall of the tables saved
     last (by the benchmark's `metric`), under `vote` at `accuracy_k`. None: not known.
@@ -54,6 +65,8 @@ class RunLine:
     written: str
     name: str | None
     judge: str
+    part: str = ""
+    """The subsets and sections that were last asked for, in words; empty: all."""
 
     @property
     def wanted(self) -> int:
@@ -96,26 +109,28 @@ def overview(results: Path) -> Overview:
 def run_line(folder: RunFolder) -> RunLine:
     """What one run came to, from its records alone: no lock is taken and no text is read."""
     record, path = folder.record, folder.path
-    asked = record["asked"]
+    part, last = asked_part(folder), record["asked"]
+    asked = Question(last["k"], last["limit"]) if part else largest(folder)
     accuracy = _overall(path / "accuracy.json")
     return RunLine(
         run=path.name,
         path=str(path),
         bench=str(record["identity"]["bench"]),
         model=str(record["config"]["label"]),
-        k=asked["k"],
-        limit=asked["limit"],
+        k=asked.k,
+        limit=asked.limit,
         samples=_samples(path),
-        items=_items(path / "items.parquet", asked["limit"]),
+        items=_items(folder, asked.limit),
         accuracy=accuracy.get("value"),
         metric=accuracy.get("metric"),
         vote=accuracy.get("vote"),
         accuracy_k=accuracy.get("k"),
         accuracy_limit=accuracy.get("limit"),
-        settings=_settings(record["identity"]),
+        settings=_settings({**record["identity"], "limit_seed": limit_seed(record["identity"])}),
         written=_written(path),
         name=name_of(path),
         judge=str(record["identity"]["judge"]["name"]),
+        part=str(part),
     )
 
 
@@ -139,6 +154,7 @@ def overview_table(found: Overview, width: int | None = None) -> tuple["Table", 
     table = rich_table("", columns, found.runs, width)
     table.show_edge = False
     notes += [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+    notes += [f"{line.run}: {line.part} alone, as last asked" for line in found.runs if line.part]
     notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
 
@@ -169,7 +185,8 @@ def _progress(line: RunLine) -> str:
 
 def _percent(line: RunLine) -> str:
     """The accuracy that was saved last; of another k than was asked since, with that k."""
-    if line.accuracy is None or not line.samples or line.accuracy_limit != line.limit:
+    other = line.accuracy_limit != line.limit or line.part
+    if line.accuracy is None or not line.samples or other:
         return "-"
     return f"{100 * line.accuracy:.1f}" + (
         "" if line.accuracy_k == line.k else f" @{line.accuracy_k}"
@@ -218,14 +235,17 @@ def _samples(path: Path) -> int | None:
     return count
 
 
-def _items(path: Path, limit: int | None) -> int | None:
+def _items(folder: RunFolder, limit: int | None) -> int | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        rank = read_parquet(path, ["rank"])["rank"]
+        if asked_part(folder):
+            (part,) = parts_of([folder], EVERYTHING)
+            return len(part.items(part.record["asked"]["limit"]))
+        rank = read_parquet(folder.path / "items.parquet", ["rank"])["rank"]
         return len(rank) if limit is None else int(pc.sum(pc.less(rank, limit)).as_py() or 0)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, GrmevalError):
         return None
 
 

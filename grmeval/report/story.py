@@ -1,10 +1,11 @@
 """The story of a run, and of one item's judgements in it, as data."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grmeval.benches import EVERYTHING, Filter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.report.run_list import run_line
@@ -13,7 +14,7 @@ from grmeval.store import RunFolder, find_item, item_samples, judged_items, rewa
 
 __all__ = ["as_json_text", "item_story", "prompt_json", "run_story"]
 
-LABELS = ("bench", "subset", "id", "n", "quality", "flags", "group", "cluster")
+LABELS = ("bench", "subset", "id", "n", "quality", "flags", "group", "cluster", "pool", "slot")
 
 
 def as_json_text(story: Mapping[str, Any]) -> str:
@@ -35,7 +36,7 @@ def run_story(folder: RunFolder) -> dict[str, Any]:
         "title": record["spec"]["title"],
         "restricted": folder.restricted,
         "model": line.model,
-        "asked": record["asked"],
+        "asked": {"k": line.k, "limit": line.limit, "only": record["asked"].get("only", {})},
         "samples": line.samples,
         "items": line.items,
         "accuracy": {
@@ -61,16 +62,19 @@ def item_story(
     j: int | None = None,
     texts: bool = False,
     data: Path | None = None,
+    only: Filter = EVERYTHING,
 ) -> dict[str, Any]:
     """An item's facts, its samples (or only the j-th), and the sum per response over all valid ones.
 
-    `item`: id or subset/id. `texts` loads the benchmark again (from `data`, or where it was judged
-    from) for the conversation and the responses; DataError if they are others than those judged.
+    `item`: id or subset/id, in `only` a part of the benchmark. `texts` loads the benchmark again (from
+    `data`, or where it was judged from) for the conversation and the responses; DataError if they are others
+    than those judged.
     """
-    row, key = _item_row(folder, item)
+    row, key = _item_row(folder, item, only)
     spec, identity = folder.record["spec"], folder.record["identity"]
     story: dict[str, Any] = {"run": folder.path.name, "bench": identity["bench"]}
     story |= {name: row[name] for name in LABELS if name in row}
+    story["layout"] = identity.get("layout", "list")
     story["section"] = spec["sections"][row["section"]]["name"]
     if texts:
         loaded = judged_items(folder, {key: row["content_hash"]}, data, "--texts")[key]
@@ -107,13 +111,26 @@ def prompt_json(found: Preview) -> str:
     )
 
 
-def _item_row(folder: RunFolder, item: str) -> tuple[dict[str, Any], Key]:
+def _item_row(folder: RunFolder, item: str, only: Filter) -> tuple[dict[str, Any], Key]:
     table = folder.items()
-    columns = (table["subset"].to_pylist(), table["id"].to_pylist())
-    keys = [Key(*names) for names in zip(*columns, strict=True)]
-    key = find_item(item, keys)
+    subsets, ids, pools = (table[name].to_pylist() for name in ("subset", "id", "pool"))
+    keys = list(map(Key, subsets, ids))
+    kept = set(only.kept(folder.spec(), subsets))
+    named = [key for key in keys if key.subset in kept]
+    if not any(item in (key.id, "/".join(key)) for key in named):
+        of_pool = [k for k, pool in zip(keys, pools, strict=True) if _is_pool(item, k, pool, kept)]
+        if of_pool:
+            names = ", ".join("/".join(key) for key in of_pool)
+            raise ConfigError(
+                f"--item {item!r}: its responses are judged one by one, each under a name of its own: {names}"
+            )
+    key = find_item(item, named)
     row: dict[str, Any] = table.slice(keys.index(key), 1).to_pylist()[0]
     return row, key
+
+
+def _is_pool(item: str, key: Key, pool: str | None, kept: Collection[str]) -> bool:
+    return pool is not None and key.subset in kept and item in (pool, f"{key.subset}/{pool}")
 
 
 def _only(samples: list[dict[str, Any]], j: int, item: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from grmeval.benches import Filter
 from grmeval.items import Message
 from grmeval.report.printable import printable
 from grmeval.runs import Preview
@@ -23,6 +24,8 @@ def run_text(story: Mapping[str, Any]) -> Iterator[str]:
     """`run_story` for people, line by line; fields of our own fit 80 columns."""
     asked, saved = story["asked"], story["accuracy"]
     limit = "all items" if asked["limit"] is None else f"--limit {asked['limit']}"
+    if part := Filter.of(asked.get("only", {})):
+        limit = " ".join(part.words) + ("" if asked["limit"] is None else f", {limit}")
     known = saved["accuracy"] is not None
     yield _line(f"run {story['run']}: {story['title']}, {story['model']}") + "\n"
     head = {
@@ -59,6 +62,7 @@ def item_text(story: Mapping[str, Any]) -> Iterator[str]:
     name = _line(f"{story['subset']}/{story['id']}")
     yield f"item {name} of run {_line(story['run'])}\n"
     yield from _facts({name: story[name] for name in FACTS})
+    yield from _wrapped(_numberings(story), "  ")
     if "responses" in story:
         yield from _messages([Message(**turn) for turn in story["conversation"]])
         for index, response in enumerate(story["responses"]):
@@ -69,6 +73,7 @@ def item_text(story: Mapping[str, Any]) -> Iterator[str]:
     for sample in story["samples"]:
         yield "\n"
         yield from _wrapped(f"sample {sample['j']}: {_outcome(sample)}", "")
+        yield from _wrapped(_shown(sample["order"], "this text"), "  ")
         for part in ("thinking", "text"):
             if sample[part]:
                 yield f"  {'judgement' if part == 'text' else part}:\n"
@@ -79,8 +84,8 @@ def item_text(story: Mapping[str, Any]) -> Iterator[str]:
 def prompt_text(found: Preview) -> Iterator[str]:
     """A preview for people."""
     name = _line(f"{found.key.subset}/{found.key.id}")
-    order = ", ".join(map(str, found.order))
-    yield f"{found.bench}: item {name}, sample {found.j}: responses in the order {order}\n"
+    yield f"{found.bench}: item {name}, sample {found.j}\n"
+    yield from _wrapped(_shown(found.order, "this prompt"), "")
     if found.chats == ():
         yield "\nno critique to read: such a sample is invalid (no_critique)\n"
     if found.withheld:
@@ -105,13 +110,37 @@ def _outcome(sample: Mapping[str, Any]) -> str:
     parts = [
         f"scores {_listed(scores)}" if scores is not None else f"invalid ({sample['invalid']})",
         *([f"weight {sample['weight']:.3f}"] if sample["weight"] is not None else []),
-        f"order {_listed(sample['order']) or 'unknown'}",
         *([sample["form"]] if sample["form"] else []),
         sample["finish"],
         f"{sample['tokens']:,} tokens",
         f"launch {sample['launch']}",
     ]
     return "; ".join(parts)
+
+
+def _numberings(story: Mapping[str, Any]) -> str:
+    """What a response's number means here."""
+    whole = ""
+    if story["pool"] is not None:
+        whole = f"response {story['slot'] + 1} of {_line(story['pool'])}, judged by itself"
+    elif story["layout"] == "pairs" and story["group"] and story["id"].startswith(story["group"]):
+        name, number = _line(story["group"][:-1]), int(story["id"].removeprefix(story["group"]))
+        whole = f"response 1 is the best one of {name}, response 2 its response {number + 1}"
+    if story["n"] == 1:
+        return whole or "one response, judged by itself"
+    rest = "scores are in the item's own order, texts number responses as they were shown"
+    return f"{whole}; {rest}" if whole else rest
+
+
+def _shown(order: Sequence[int], where: str) -> str:
+    """Which response of the item each number in a judgement's text stands for."""
+    if not order:
+        return f"in which order {where} saw the responses is not known"
+    if len(order) == 1:
+        return f"Response 1 in {where} = the item's one response"
+    first, *others = (index + 1 for index in order)
+    rest = [f"; Response {slot} = response {index}" for slot, index in enumerate(others, start=2)]
+    return f"Response 1 in {where} = response {first} of the item" + "".join(rest)
 
 
 def _totals_text(totals: Mapping[str, Any], quality: Sequence[int] | None) -> Iterator[str]:
@@ -125,7 +154,7 @@ def _totals_text(totals: Mapping[str, Any], quality: Sequence[int] | None) -> It
 
 
 def _labelled(index: int, quality: Sequence[int] | None) -> str:
-    return f"response {index}" + (f" (quality {quality[index]})" if quality is not None else "")
+    return f"response {index + 1}" + (f" (quality {quality[index]})" if quality is not None else "")
 
 
 def _messages(messages: Sequence[Message]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import expand, groups
+from grmeval.errors import ConfigError, nearest
 from grmeval.report.grid import (
     Column,
     count,
@@ -81,15 +82,26 @@ def cells_of(suite: Suite, made: Mapping[tuple[str, str], Made]) -> list[Cell]:
 
 
 def needed(suite: Suite) -> Suite:
-    """The suite with the runs that its tables take, and of these the benchmarks whose numbers they print."""
+    """The suite with the runs that its tables take, and of these the benchmarks whose numbers they print.
+
+    ConfigError for a table or a row that is not printed.
+    """
     wanted: dict[str, dict[str, None]] = {}
+    printed = [each.table for each in select()]
     for table in suite.tables:
+        if table.table not in printed:
+            raise ConfigError(
+                f"{suite.title}: table {table.table!r}: {nearest(table.table, printed)}"
+            )
         columns = {
             row: set[str]() for row in (number.row for number in select(table.table)[0].numbers)
         }
         for number in select(table.table)[0].numbers:
             columns[number.row].add(number.column)
         for row in table.rows:
+            if row.row not in columns:
+                known = nearest(row.row, list(columns))
+                raise ConfigError(f"{suite.title}: table {table.table}: row {row.row!r}: {known}")
             places = (_place(suite.runs[row.run], column) for column in columns[row.row])
             wanted.setdefault(row.run, {}).update(dict.fromkeys(p[0] for p in places if p))
     for name, benches in list(wanted.items()):

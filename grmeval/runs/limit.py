@@ -1,4 +1,4 @@
-"""The stratified order that `--limit N` takes the first N of: a pure function of the items and the seed."""
+"""The stratified order that `--limit N` takes the first N of: a pure function of the items and its seed."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence

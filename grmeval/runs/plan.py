@@ -1,11 +1,12 @@
 """From a configuration to the parts of a run: which model, which items, which judge, which folder."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grmeval.benches import Loaded, load
+from grmeval.benches import EVERYTHING, Filter, Loaded, load
 from grmeval.config import RunConfig, build
 from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import check_arguments
@@ -20,6 +21,7 @@ from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge, make_judge
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import StoredCritiques, critiques_of
+from grmeval.runs.identity import identity_of
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.orders import distinct_orders, response_order
 from grmeval.store import (
@@ -27,13 +29,18 @@ from grmeval.store import (
     SampleKey,
     is_meta_vote,
     items_table,
+    limit_seed,
     origin,
+    rank_below,
+    record_of,
     reward_names,
     run_id,
     stored_ranks,
 )
 
 __all__ = ["Plan", "again", "prepare"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,20 +78,33 @@ class Plan:
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
         critic = {"critic": self.critiques.critic()} if self.critiques else {}
+        only = self.only
+        part = {"only": only.record()} if only else {}
         return {
-            "asked": {"k": config.k, "limit": config.limit},
+            "asked": {"k": config.k, "limit": config.limit} | part,
             "config": config.model_dump(mode="json") | names | critic,
             "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
+    @property
+    def only(self) -> Filter:
+        """The part of the benchmark that this launch is about; empty where that is all of it."""
+        return EVERYTHING if len(self.part()) == len(self.loaded.items) else _only(self.config)
+
+    def part(self) -> list[Item]:
+        """The items that --subset and --section keep."""
+        return _part(self.config, self.loaded)
+
     def items(self) -> list[Item]:
-        """The items of this launch: inside --limit and --shard, by rank."""
-        limit, shard = self.config.limit, self.config.shard
+        """The items of this launch: of the part those inside --limit, of these those of --shard, by rank."""
+        shard = self.config.shard
+        ranked = [(self.ranks[item.key], item.key, item) for item in self.part()]
+        below = rank_below((rank for rank, _, _ in ranked), self.config.limit)
         chosen = [
-            (self.ranks[item.key], item.key, item)
-            for item in self.loaded.items
-            if (limit is None or self.ranks[item.key] < limit)
-            and (shard is None or self.ranks[item.key] % shard.count == shard.index - 1)
+            row
+            for row in ranked
+            if (below is None or row[0] < below)
+            and (shard is None or row[0] % shard.count == shard.index - 1)
         ]
         return [item for _, _, item in sorted(chosen, key=lambda row: row[:2])]
 
@@ -185,23 +205,51 @@ def prepare(
     loaded = loaded or load(config.bench, config.data, config.layout)
     if critiques:
         critiques.check(loaded, config.layout)
+    part = _part(config, loaded)
     if config.greedy and not judge.head:
-        _check_greedy(config, loaded)
+        _check_greedy(config, part)
     if not model:
         if config.model:
             tell(f"looking at the model {config.model}")
         model = _model(config)
-    ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
-    by_key = {item.key: rank for item, rank in zip(loaded.items, ranks, strict=True)}
-    identity = _identity(config, loaded, judge, model)
-    plan = Plan(config, loaded, by_key, judge, model, identity, critiques)
+    plan = Plan(
+        config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
+    )
+    plan = _as_before(plan) or plan
     _check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
-    plan = replace(plan, ranks=stored_ranks(plan.path) or by_key)
+    plan = replace(plan, ranks=stored_ranks(plan.path) or _ranks(plan))
     if critiques:
         critiques.only({item.key for item in plan.items()})
     _try_judge(plan)
     return plan
+
+
+def _ranks(plan: Plan) -> dict[Key, int]:
+    items = plan.loaded.items
+    ranks = limit_ranks(items, plan.loaded.spec.section_of, plan.config.limit_seed)
+    return {item.key: rank for item, rank in zip(items, ranks, strict=True)}
+
+
+def _as_before(plan: Plan) -> Plan | None:
+    """The run of this seed that was made when --seed chose the items of --limit: it goes on with its own.
+
+    None: there is none, or there is one that --limit-seed chooses for, or the user says which is meant.
+    """
+    config = plan.config
+    if "limit_seed" in config.model_fields_set or (plan.path / "run.json").exists():
+        return None
+    own = config.model_copy(update={"limit_seed": config.seed})
+    identity = {name: value for name, value in plan.identity.items() if name != "limit_seed"}
+    before = replace(plan, config=own, identity=identity)
+    if identity == plan.identity or not (before.path / "run.json").exists():
+        return None
+    _LOG.warning(
+        "%s: its --limit takes the items of --limit-seed %d, as --seed did when it was made; "
+        "--limit-seed %d makes a run of the items that other seeds have",
+        *(before.path, config.seed, config.limit_seed),
+    )
+    return before
 
 
 def _model(config: RunConfig) -> ModelRef:
@@ -216,7 +264,7 @@ def _model(config: RunConfig) -> ModelRef:
 
 
 def again(folder: RunFolder, k: int) -> Plan:
-    """The plan that made a run, with k samples an item. ConfigError where it is another run by now."""
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
         raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
@@ -226,7 +274,9 @@ def again(folder: RunFolder, k: int) -> Plan:
             f"`grmeval run … --k {k}` extends it"
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
-    values |= {"k": k, "shard": None, "results": (folder.path / "../../..").resolve()}
+    values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
+    values |= {"k": k, "limit": record_of(folder).limit, "shard": None}
+    values |= {"results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
@@ -236,32 +286,6 @@ def again(folder: RunFolder, k: int) -> Plan:
     if plan.path.resolve() != folder.path.resolve():
         raise ConfigError(f"{folder.path}: it was moved: the same command would write {plan.path}")
     return plan
-
-
-def _identity(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef) -> dict[str, Any]:
-    """The identity fields, with names of files and models replaced by what is in them.
-
-    What is not set is left out, so that a setting added later keeps the run-ids there are.
-    """
-    if config.engine == "fake":
-        from grmeval.engines.fake import SPEED_ONLY as speed_only
-        from grmeval.engines.fake import read_settings
-
-        arguments = read_settings(config.engine_args).model_dump(exclude_defaults=True)
-    else:
-        from grmeval.engines.arguments import SPEED_ONLY as speed_only
-
-        arguments = config.engine_args
-    identity = config.identity() | {
-        "bench": loaded.spec.id,
-        "data": loaded.content_hash,
-        "judge": judge.identity(),
-        "model": model.identity,
-        "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
-    }
-    for name in ("revision", "template", "principles", "critiques", "lora"):
-        del identity[name]  # the model's identity and the judge's say what they hold
-    return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
 
 
 def _try_judge(plan: Plan) -> None:
@@ -305,8 +329,18 @@ def _refused(plan: Plan) -> Callable[[Item], str | None]:
     return refused
 
 
-def _check_greedy(config: RunConfig, loaded: Loaded) -> None:
-    fewest = min(distinct_orders(config.orders, item.n) for item in loaded.items)
+def _only(config: RunConfig) -> Filter:
+    return Filter.of(dict(config))
+
+
+def _part(config: RunConfig, loaded: Loaded) -> list[Item]:
+    """The items that --subset and --section keep; ConfigError: a name that holds none."""
+    kept = set(_only(config).kept(loaded.spec, (item.subset for item in loaded.items)))
+    return [item for item in loaded.items if item.subset in kept]
+
+
+def _check_greedy(config: RunConfig, part: Sequence[Item]) -> None:
+    fewest = min(distinct_orders(config.orders, item.n) for item in part)
     if config.k > fewest:
         raise ConfigError(
             f"--k {config.k} with --greedy: some items have {fewest} distinct prompts (orders), so further "
@@ -320,7 +354,7 @@ def _check_meta(plan: Plan) -> None:
     if not votes and not config.meta_model:
         return
     asked = f"--vote {votes[0]}" if votes else f"--meta-model {config.meta_model}"
-    if any(item.pool is not None for item in plan.loaded.items):
+    if any(item.pool is not None for item in plan.part()):
         raise ConfigError(f"{asked}: responses are judged one by one here, not in one judgement")
     if config.meta_model and config.shard:
         raise ConfigError(

@@ -34,7 +34,7 @@ def preview(config: RunConfig, item: str | None = None, j: int = 0, texts: bool 
     """The messages of sample `j` of an item: `id` or `subset/id`; None: the first that --limit takes.
 
     `texts`: with the critiques of a restricted benchmark, which may quote its examples.
-    Of the configuration: bench, data, layout, judge, principles, critiques, template, system, orders, seed.
+    Of the configuration: bench, data, layout, judge, principles, critiques, template, system, orders, seeds.
     """
     critiques = critiques_of(config, j + 1)
     judge = make_judge(
@@ -46,7 +46,7 @@ def preview(config: RunConfig, item: str | None = None, j: int = 0, texts: bool 
     )
     loaded = load(config.bench, config.data, config.layout)
     if item is None:
-        ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.seed)
+        ranks = limit_ranks(loaded.items, loaded.spec.section_of, config.limit_seed)
         chosen = loaded.items[ranks.index(0)]
     else:
         chosen = _named(item, loaded.items)

@@ -4,7 +4,7 @@ Open table/accuracy.py first: the walk of one run. Rooms import downwards only:
 arrays < verdicts, cost < table < curve, compare, nightly, diagnosis, suite.
 """
 
-from grmeval.score.compare import Comparison, Flip, Gap, compare
+from grmeval.score.compare import Comparison, Flip, Gap, compare, flipped
 from grmeval.score.cost import Cost, Price, Prices, Spent, read_prices, unlike_effort
 from grmeval.score.curve import CurveRow, Scaling, Slope, scale
 from grmeval.score.nightly import (
@@ -20,10 +20,24 @@ from grmeval.score.nightly import (
     trend,
     write_baseline,
 )
-from grmeval.score.table import Accuracy, Row, score, together
+from grmeval.score.table import (
+    OUTCOMES,
+    Accuracy,
+    ItemList,
+    ItemRow,
+    Row,
+    SeedsRow,
+    answer,
+    list_items,
+    score,
+    seed_groups,
+    seeds_alone,
+    together,
+)
 from grmeval.score.verdicts import Rules
 
 __all__ = [
+    "OUTCOMES",
     "Absolute",
     "Accuracy",
     "Baseline",
@@ -34,22 +48,30 @@ __all__ = [
     "Flip",
     "Gap",
     "Gated",
+    "ItemList",
+    "ItemRow",
     "Night",
     "Price",
     "Prices",
     "Row",
     "Rules",
     "Scaling",
+    "SeedsRow",
     "Slope",
     "Spent",
     "Trend",
+    "answer",
     "baseline_of",
     "compare",
+    "flipped",
     "gate",
+    "list_items",
     "read_baseline",
     "read_prices",
     "scale",
     "score",
+    "seed_groups",
+    "seeds_alone",
     "together",
     "trend",
     "unlike_effort",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,26 +11,39 @@ from grmeval.errors import ConfigError
 from grmeval.measure import benjamini_hochberg, compare_columns, detectable
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of, unlike_effort
-from grmeval.score.table import about, footer, labels, records, said_once, title
+from grmeval.score.table import (
+    SeedsRow,
+    about,
+    columns_of,
+    footer,
+    labels,
+    records,
+    said_once,
+    seed_groups,
+    seeds_rows,
+    title,
+)
 from grmeval.score.verdicts import (
     NAN,
     Column,
+    Common,
     Contrasts,
     Frame,
     Part,
     Rules,
+    UnitKey,
+    Verdicts,
     check_same,
     check_votes,
-    column,
     common_limit,
     deepest,
     judge_run,
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder
+from grmeval.store import RunFolder, record_of
 
-__all__ = ["Comparison", "Flip", "Gap", "compare"]
+__all__ = ["Comparison", "Flip", "Gap", "compare", "flipped"]
 
 PERMUTATIONS = 10_000
 FLIPPED = 0.5
@@ -85,6 +98,16 @@ class Flip:
     value: float
 
 
+class Flipped(NamedTuple):
+    """By unit its credit in a run less that in the run called `before`, at one k, limit and vote."""
+
+    changes: dict[UnitKey, float]
+    before: str
+    vote: str
+    k: int
+    limit: int | None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """All that a report of a comparison prints."""
@@ -99,6 +122,8 @@ class Comparison:
     """Identity and launches by run-id."""
     cost: Mapping[str, Mapping[str, Cost]] = field(default_factory=dict)
     """By run, as rows name it (and the first), and vote."""
+    seeds: tuple[SeedsRow, ...] = ()
+    """Runs alike but for their seed, group by group; empty where there are none."""
 
 
 def compare(
@@ -113,7 +138,7 @@ def compare(
     k_meta: int | None = None,
     prices: Prices | None = None,
 ) -> Comparison:
-    """Every run less the first, at one k (default: the largest that all were asked for).
+    """Every run less the first, at one k (default: the smallest of their records).
 
     Without `votes`: `usual_vote`. A run that holds more samples is read by subsets of k. ConfigError: fewer
     than two runs, other rows, or a k that some run does not hold. `prices`: see `read_prices`.
@@ -121,28 +146,26 @@ def compare(
     if len(folders) < 2 or len({folder.path.resolve() for folder in folders}) < len(folders):
         raise ConfigError("a comparison takes two or more different runs")
     limit = limit or common_limit(folders)
-    check_same(folders, limit)
-    k = k or min(folder.record["asked"]["k"] for folder in folders)
+    common = check_same(folders, limit)
+    k = k or min(record_of(folder).k for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
-    runs = [_read(folder, k, limit, k_meta) for folder in folders]
+    runs = [_read(folder, k, limit, k_meta, common) for folder in folders]
     usual = [usual_vote(*(folder.record["identity"] for folder in folders))]
     votes = check_votes(votes or usual, k_meta)
     cost = {
         name: {vote: cost_of(run, k, vote, prices) for vote in votes}
         for name, run in zip(names, runs, strict=True)
     }
+    groups, seeds = seed_groups(folders), list[SeedsRow]()
     rows: list[Gap] = []
     flips: list[Flip] = []
-    lacking: list[str] = []
+    lacking: list[str] = [common.note] if common else []
     footers: dict[str, Sequence[str]] = {}
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
-        frame = Frame(runs[0], judged[0])
-        columns = [
-            column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
-            for run, verdicts in zip(runs, judged, strict=True)
-        ]
+        frame, columns = _framed(runs, judged)
+        seeds += seeds_rows(frame, columns, groups, vote, k) if groups else ()
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
             lines = footer(run, rules, k, limit, exact, present, [vote])
@@ -156,21 +179,65 @@ def compare(
     for name, spent in cost.items():
         footers[name] = [*footers[name], *cost_lines(spent.values())]
     effort = unlike_effort({name: spent[votes[0]] for name, spent in cost.items()})
-    common = about(runs[0], rules, limit)
-    common["first_run"] = common.pop("run_id")  # each row says its own
+    of_all = about(runs[0], rules, limit)
+    of_all["first_run"] = of_all.pop("run_id")  # each row says its own
     return Comparison(
         title=title(folders) + f" · k={k}",
         rows=tuple(rows),
         flips=tuple(flips),
-        footer=tuple(_notes(names, effort, lacking, footers, bootstrap)),
-        about=common,
+        footer=tuple(_notes(names, effort, lacking, footers, bootstrap, bool(groups))),
+        about=of_all,
         run=records(folders),
         cost=cost,
+        seeds=tuple(seeds),
     )
 
 
-def _read(folder: RunFolder, k: int, limit: int | None, k_meta: int | None) -> RunArrays:
-    run = read_run(folder, k, limit, k_meta=k_meta)
+def flipped(
+    first: RunFolder,
+    other: RunFolder,
+    *,
+    k: int | None = None,
+    limit: int | None = None,
+    vote: str | None = None,
+    protocol: str = "official",
+    ties: str | None = None,
+    on_invalid: str | None = None,
+    k_meta: int | None = None,
+) -> Flipped:
+    """The flips of `compare` alone; of single responses by the threshold, where their number is ROC-AUC."""
+    if first.path.resolve() == other.path.resolve():
+        raise ConfigError(f"{other.path}: nothing flips between a run and itself: name another run")
+    limit = limit or common_limit([first, other])
+    common = check_same([first, other], limit)
+    k = k or min(record_of(folder).k for folder in (first, other))
+    rules = Rules.choose(first.record["spec"], protocol, ties, on_invalid)
+    runs = [_by_verdict(_read(folder, k, limit, k_meta, common)) for folder in (first, other)]
+    usual = usual_vote(first.record["identity"], other.record["identity"])
+    (vote,) = check_votes([vote or usual], k_meta)
+    frame, (mine, theirs) = _framed(runs, [judge_run(run, vote, [k], rules) for run in runs])
+    before, label = labels([first, other])
+    flips = _Pair(frame, mine, theirs, label, runs[1], vote, k).flips()
+    changes = {(flip.subset, flip.id, flip.term): flip.value - flip.first for flip in flips}
+    return Flipped(changes, before, vote, k, limit)
+
+
+def _by_verdict(run: RunArrays) -> RunArrays:
+    """A run whose single responses have verdicts, by the threshold, and are not ranked."""
+    ranked = run.spec.overall == "roc-auc"
+    return replace(run, spec=run.spec.model_copy(update={"overall": "micro"})) if ranked else run
+
+
+def _framed(runs: Sequence[RunArrays], judged: Sequence[Verdicts]) -> tuple[Frame, list[Column]]:
+    """The units of the first run, and each run's column in them."""
+    frame = Frame(runs[0], judged[0])
+    return frame, columns_of(frame, zip(runs, judged, strict=True))
+
+
+def _read(
+    folder: RunFolder, k: int, limit: int | None, k_meta: int | None, common: Common | None
+) -> RunArrays:
+    run = read_run(folder, k, limit, k_meta=k_meta, only=common and common.rows)
     most = deepest(run)
     if most < k:
         raise ConfigError(
@@ -263,11 +330,16 @@ def _notes(
     lacking: Sequence[str],
     footers: dict[str, Sequence[str]],
     bootstrap: int | None,
+    seeds: bool,
 ) -> Iterator[str]:
     yield f"differences are paired, each run less the first ({names[0]})"
     if effort:
         yield effort
     yield from dict.fromkeys(lacking)
+    if seeds:
+        yield (
+            "seeds: runs alike but for --seed; SD: over seeds; 95 % and p hold the noise of items and seeds"
+        )
     if bootstrap:
         yield f"95 %: percentiles over {bootstrap:,} resamples of clusters"
     yield (

@@ -8,10 +8,12 @@ from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import TRASH, all_runs, find_item, find_run, latest, name_of
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
-from grmeval.store.items import items_table, stored_ranks
+from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
+from grmeval.store.part import asked_part, parts_of
+from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
 from grmeval.store.rewards import (
@@ -42,11 +44,13 @@ __all__ = [
     "TRASH",
     "JournalWriter",
     "LineWriter",
+    "Question",
     "RewardFile",
     "RewardRow",
     "RunFolder",
     "SampleKey",
     "all_runs",
+    "asked_part",
     "check_name",
     "check_unwritten",
     "commit",
@@ -56,6 +60,7 @@ __all__ = [
     "find_item",
     "find_run",
     "give_name",
+    "holds",
     "is_meta_vote",
     "item_samples",
     "items_table",
@@ -63,16 +68,21 @@ __all__ = [
     "judged_items",
     "judged_responses",
     "judged_rows",
+    "largest",
     "latest",
     "left_behind",
+    "limit_seed",
     "memory",
     "name_of",
     "named_damage",
     "now",
     "origin",
+    "parts_of",
     "put_away",
+    "rank_below",
     "read_batches",
     "reading_judge",
+    "record_of",
     "reparse",
     "reparsed",
     "reward_names",
@@ -81,6 +91,8 @@ __all__ = [
     "run_id",
     "sample_batches",
     "sample_schema",
+    "saved",
+    "size_of",
     "stored_ranks",
     "trash_folder",
 ]

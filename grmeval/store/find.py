@@ -93,8 +93,10 @@ def find_item(text: str, keys: Sequence[Key]) -> Key:
     if len(found) == 1:
         return found[0]
     if found:
-        several = _listed([f"{key.subset}/{key.id}" for key in found])
-        raise ConfigError(f"--item {text!r} is in several subsets; say which: {several}")
+        # Of a/b/c nothing says where the subset ends: such names are told apart by --subset.
+        slashes = len({"/".join(key) for key in found}) < len(found)
+        names = [f"--subset {k.subset} --item {k.id}" if slashes else "/".join(k) for k in found]
+        raise ConfigError(f"--item {text!r} is in several subsets; say which: {_listed(names)}")
     names = list(dict.fromkeys(f"{k.subset}/{k.id}" if "/" in text else k.id for k in keys))
     close = get_close_matches(text, names, n=3)
     close += [name for name in names if text and text in name and name not in close]

@@ -1,6 +1,6 @@
 """The run folder: results/<bench>/<model>/<run-id>/, made once, extended by launches, read by all.
 
-run.json          identity, what was last asked, launches, totals
+run.json          identity, the last command, launches, totals
 items.parquet     one row an item: labels, hashes, lengths; no texts
 journal/          <launch>.jsonl, one writer each
 samples.parquet   the journals folded
@@ -27,7 +27,7 @@ from grmeval.items import Sample
 from grmeval.parquet import read_parquet
 from grmeval.store.environment import now
 from grmeval.store.fold import fold
-from grmeval.store.items import write_items
+from grmeval.store.items import limit_seed, write_items
 from grmeval.store.journal import JournalWriter
 from grmeval.store.lock import lock
 from grmeval.store.record import content_id, read_record, write_record
@@ -137,12 +137,15 @@ class RunFolder:
 
     # ------------------------------------------------------------------ reading
 
-    def items(self) -> Any:
-        """items.parquet as an Arrow table, with the place of each item's section in the spec of today."""
+    def items(self, limit: int | None = None) -> Any:
+        """items.parquet as an Arrow table, with the place of each item's section in the spec of today.
+
+        `limit`: those alone that `--limit` takes.
+        """
         import pyarrow as pa
 
         try:
-            found = read_parquet(self.path / "items.parquet")
+            found = self._inside(read_parquet(self.path / "items.parquet"), limit)
             spec = self.spec()
             subsets = found["subset"].to_pylist()
             place = {subset: spec.section_of(subset) for subset in dict.fromkeys(subsets)}
@@ -158,6 +161,12 @@ class RunFolder:
                 "`grmeval run` writes it again"
             ) from None
 
+    def _inside(self, table: Any, limit: int | None) -> Any:
+        """The rows of items.parquet below this rank."""
+        import pyarrow.compute as pc
+
+        return table if limit is None else table.filter(pc.less(table["rank"], limit))
+
     def spec(self) -> BenchSpec:
         """The benchmark as the last command said it: sections, weights, rules."""
         known = {n: v for n, v in self.record["spec"].items() if n in BenchSpec.model_fields}
@@ -165,6 +174,11 @@ class RunFolder:
             return BenchSpec(**known)
         except ValidationError as error:
             raise StoreError(f"{self.path / 'run.json'}: damaged: spec: {error}") from None
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the run itself, and no part of it (`parts_of`)."""
+        return "only" not in self.record
 
     @property
     def restricted(self) -> bool:
@@ -265,7 +279,10 @@ class RunFolder:
         Its launches are numbered on from this folder's, so that each sample still names its own.
         """
         if other.record["identity"] != self.record["identity"]:
-            ours, theirs = self.record["identity"], other.record["identity"]
+            ours, theirs = (
+                {**identity, "limit_seed": limit_seed(identity)}
+                for identity in (self.record["identity"], other.record["identity"])
+            )
             unlike = sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
             raise ConfigError(
                 f"{other.path}: another run than {self.path}: their identities differ in {', '.join(unlike)}"

@@ -13,10 +13,9 @@ __all__ = ["judged_items", "judged_responses", "judged_rows"]
 
 def judged_rows(folder: RunFolder, limit: int | None) -> dict[Key, str]:
     """(subset, id) of the run's items inside --limit -> the hash of what was judged."""
-    table = folder.items()
-    columns = (table[name].to_pylist() for name in ("subset", "id", "content_hash", "rank"))
-    rows = zip(*columns, strict=True)
-    return {Key(s, i): content for s, i, content, rank in rows if limit is None or rank < limit}
+    table = folder.items(limit)
+    columns = (table[name].to_pylist() for name in ("subset", "id", "content_hash"))
+    return {Key(s, i): content for s, i, content in zip(*columns, strict=True)}
 
 
 def judged_items(

@@ -1,7 +1,7 @@
 """items.parquet: what a run judges, one row an item: labels, hashes, lengths; no texts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from grmeval.files import write_with
 from grmeval.items import Item, Key
 from grmeval.parquet import read_parquet, write_parquet
 
-__all__ = ["items_table", "stored_ranks", "write_items"]
+__all__ = ["items_table", "limit_seed", "rank_below", "stored_ranks", "write_items"]
 
 
 def items_table(items: Sequence[Item], ranks: Sequence[int]) -> Any:
@@ -49,6 +49,11 @@ def write_items(path: Path, table: Any) -> None:
     write_with(path / "items.parquet", lambda file: write_parquet(file, table))
 
 
+def limit_seed(identity: Mapping[str, Any]) -> int:
+    """The seed of the order of --limit: the run's own seed, unless its identity says another."""
+    return int(identity.get("limit_seed", identity["seed"]))
+
+
 def stored_ranks(path: Path) -> dict[Key, int]:
     """Each item's place in the order of --limit, as it was when the run was made; empty without a run."""
     import pyarrow as pa
@@ -63,3 +68,9 @@ def stored_ranks(path: Path) -> dict[Key, int]:
         ) from None
     keys = map(Key, found["subset"].to_pylist(), found["id"].to_pylist())
     return dict(zip(keys, found["rank"].to_pylist(), strict=True))
+
+
+def rank_below(ranks: Iterable[int], limit: int | None) -> int | None:
+    """Items of a part inside --limit N are those with a rank below this; None: all of them are."""
+    known = sorted(set(ranks))
+    return None if limit is None or limit >= len(known) else known[limit]

@@ -176,13 +176,52 @@ def test_optional_columns_hold_for_pairs_and_numbers_are_names(tmp_path: Path) -
 
 
 def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
-    lines(tmp_path / "real" / "b.jsonl", [ROWS[0] | {"uid": 1}])
+    lines(tmp_path / "own" / "rows" / "real" / "b.jsonl", [ROWS[0] | {"uid": 1}])
     lines(tmp_path / "own" / "rows" / "a.jsonl", [ROWS[0] | {"uid": 1}])
-    (tmp_path / "own" / "rows" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "own" / "rows" / "linked").symlink_to("real")
     (tmp_path / "own" / "rows" / "loop").symlink_to(tmp_path / "own")
     (tmp_path / "own" / "mine.toml").write_text(TOML)
     items = load(str(tmp_path / "own" / "mine.toml")).items
-    assert [item.subset for item in items] == ["a", "linked/b"]
+    assert [item.subset.rpartition("/")[2] for item in items] == ["a", "b"]
+
+
+def test_a_toml_reads_nothing_outside_its_folder(tmp_path: Path) -> None:
+    lines(tmp_path / "real" / "b.jsonl", [ROWS[0] | {"uid": 1}])
+    lines(tmp_path / "own" / "rows" / "a.jsonl", [ROWS[0] | {"uid": 1}])
+    path = tmp_path / "own" / "mine.toml"
+    for key, named in (
+        ("root", "../real"),
+        ("root", str(tmp_path / "real")),
+        ("root", "a/../../real"),
+        ("root", "C:\\\\real"),
+        ("archive", "../x.zip"),
+        ("packaged", "../real"),
+        ("packaged", str(tmp_path / "real")),
+        ("packaged", "a\\u0000b"),
+    ):
+        source = {"packaged": "rows"} | {key: named}
+        said = "\n".join(f'{name} = "{value}"' for name, value in source.items())
+        path.write_text(TOML.replace('packaged = "rows"', said))
+        with pytest.raises(ConfigError, match=rf"mine\.toml: source\.{key}: .*expected a path"):
+            load(str(path))
+    path.write_text(TOML)
+    for name, target in (("linked", tmp_path / "real"), ("b.jsonl", tmp_path / "real" / "b.jsonl")):
+        link = tmp_path / "own" / "rows" / name
+        link.symlink_to(target)
+        with pytest.raises(DataError, match=rf"{name}.* leads out of it, to .*real"):
+            load(str(path))
+        link.unlink()
+    path.write_text(TOML.replace('packaged = "rows"', 'packaged = "rows"\nroot = "linked"'))
+    (tmp_path / "own" / "rows" / "linked").symlink_to(tmp_path / "real")
+    with pytest.raises(DataError, match="linked leads out of it"):
+        load(str(path))
+    # The hub's cache: a snapshot is made of links to blobs beside it.
+    blob = lines(tmp_path / "hub" / "blobs" / "0a1b", [ROWS[0] | {"uid": 1}])
+    snapshot = tmp_path / "hub" / "snapshots" / "sha"
+    snapshot.mkdir(parents=True)
+    (snapshot / "a.jsonl").symlink_to(blob)
+    path.write_text(TOML)
+    assert len(load(str(path), snapshot).items) == 1
 
 
 def test_a_column_that_json_cannot_hold_is_named(tmp_path: Path) -> None:

@@ -1,20 +1,27 @@
 """One benchmark, whatever it is packed in: the same items; what is damaged is named."""
 
+import bz2
 import contextlib
+import gzip
 import io
 import json
+import lzma
 import os
 import shutil
 import socket
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from grmeval.benches import Loaded, load
+from grmeval.benches.rows import read_rows
 from grmeval.benches.sources import damage, read_files
 from grmeval.errors import DataError
 from tests.zipcrypto import encrypted_zip
@@ -263,6 +270,69 @@ def test_an_archive_that_is_too_large_is_not_read(
     monkeypatch.setattr("grmeval.benches.sources.MOST_BYTES", size - 1)
     with pytest.raises(DataError, match=f"larger than {size - 1:,} bytes: unpack it"):
         list(read_files(path, ROOT, ["*"]))
+
+
+MEGABYTE = 2**20
+
+
+@pytest.mark.parametrize("kind", ["xz", "gz", "bz2"])
+@pytest.mark.parametrize("bomb", ["beside", "name", "behind"])
+def test_what_unpacks_without_end_is_refused_on_the_way(
+    kind: str, bomb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / {"xz": "a.tar.xz", "gz": "a.tar.gz", "bz2": "a.tar"}[kind]
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        if bomb == "name":  # is read at once, whoever wants the member
+            archive.addfile(tarfile.TarInfo("x" * 16 * MEGABYTE))
+        if bomb == "beside":
+            member = tarfile.TarInfo(f"{ROOT}/beside.bin")
+            member.size = 16 * MEGABYTE
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+        rows = tarfile.TarInfo(f"{ROOT}/a.json")
+        rows.size = 2
+        archive.addfile(rows, io.BytesIO(b"[]"))
+    if bomb == "behind":
+        whole.write(bytes(16 * MEGABYTE))
+    path.write_bytes({"xz": lzma, "gz": gzip, "bz2": bz2}[kind].compress(whole.getvalue()))
+    assert path.stat().st_size < MEGABYTE / 10
+    assert list(read_files(path, ROOT, ["*.json"])) == [("a.json", b"[]")]
+    monkeypatch.setattr("grmeval.benches.sources.MOST_UNPACKED", MEGABYTE)
+    for read in (
+        lambda: list(read_files(path, ROOT, ["*.json"])),
+        lambda: damage(path, path.name, None, "x"),
+    ):
+        tracemalloc.start()
+        with pytest.raises(DataError, match=f"it unpacks to more than {MEGABYTE:,} bytes"):
+            read()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 12 * MEGABYTE  # of which xz takes 8 for its dictionary
+
+
+def test_a_zip_is_measured_as_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{ROOT}/a.json", bytes(8 * MEGABYTE))
+    assert damage(path, path.name, None, "x") is None
+    monkeypatch.setattr("grmeval.benches.sources.MOST_UNPACKED", MEGABYTE)
+    with pytest.raises(DataError, match="it unpacks to more than"):
+        damage(path, path.name, None, "x")
+    monkeypatch.setattr("grmeval.benches.sources.MOST_BYTES", MEGABYTE)
+    with pytest.raises(DataError, match=f"larger than {MEGABYTE:,} bytes"):
+        list(read_files(path, ROOT, ["*"]))
+
+
+def test_rows_of_parquet_are_measured_as_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"prompt": ["x" * 1000] * 5000}), path)
+    assert path.stat().st_size < 50_000
+    assert len(list(read_rows(path.name, path.read_bytes()))) == 5000
+    monkeypatch.setattr("grmeval.benches.rows.MOST_BYTES", 2 * MEGABYTE)
+    with pytest.raises(DataError, match=r"a\.parquet: its rows are larger than 2,097,152 bytes"):
+        list(read_rows(path.name, path.read_bytes()))
 
 
 @pytest.mark.parametrize("name", ["A.ZIP", "A.Tar.GZ", "A.TGZ"])

@@ -95,8 +95,8 @@ def test_what_cannot_be_compared(
 
 
 def test_runs_of_other_items_are_refused(runs: Runs, tmp_path: Path) -> None:
-    """A limit takes the first of a seed's order: another seed has other ones."""
-    folders = [sampled(tmp_path / "r", k=1, limit=20, seed=seed) for seed in (0, 1)]
+    """A limit takes the first of a limit seed's order: another one has other items."""
+    folders = [sampled(tmp_path / "r", k=1, limit=20, limit_seed=seed) for seed in (0, 1)]
     before = files(tmp_path)
     for name in ("compare", "scale-curve"):
         found = grmeval(name, *(folder.path for folder in folders), "--results", tmp_path / "r")
@@ -113,7 +113,7 @@ def test_curves_of_several_runs_lie_beside_the_runs(runs: Runs) -> None:
     one, other, greedy = runs
     results = one.path.parents[2]
     words = ("scale-curve", one.path, other.path.name, one.path.name, "--results", results)
-    shown = narrow(*words, "--greedy", greedy.path, "--bootstrap", 200)
+    shown = narrow(*words, "--greedy", greedy.path, "--bootstrap", 200, "--save")
     assert shown.returncode == 0, shown.stderr
     assert max(map(len, shown.stdout.split("points a doubling")[0].splitlines()[:-1])) <= 80
     stem = results / "scaling" / f"{one.path.name}-{other.path.name}"  # the first is named twice
@@ -132,7 +132,7 @@ def test_curves_of_several_runs_lie_beside_the_runs(runs: Runs) -> None:
 
 def test_a_curve_of_one_run_lies_in_its_folder(runs: Runs) -> None:
     one = runs[0]
-    found = grmeval("scale-curve", one.path, "--ks", "1,4", "--vote", "sum")
+    found = grmeval("scale-curve", one.path, "--ks", "1,4", "--vote", "sum", "--save")
     assert found.returncode == 0, found.stderr
     head = (one.path / "scaling.csv").read_text().splitlines()[0]
     assert head.startswith("run,run_id,vote,level,name,metric,k,value,low,high,error,gain,")

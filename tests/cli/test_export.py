@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from grmeval.errors import StoreError
+from grmeval.formulas import unguarded
 from grmeval.items import Key, Sample
 from grmeval.report.accuracy import write_accuracy
 from grmeval.report.export import export as write
@@ -103,7 +104,7 @@ def from_csv(path: Path, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
         kinds = {n: type(v) for n, v in wanted.items()}
         back.append(
             {
-                n: v
+                n: unguarded(v)
                 if kinds[n] is str
                 else None
                 if kinds[n] is type(None) and not v
@@ -175,6 +176,22 @@ def test_without_to_it_is_json_lines(folder: RunFolder) -> None:
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.isascii()
     assert [json.loads(line) for line in found.stdout.splitlines()] == stored(folder)
+
+
+def test_what_a_spreadsheet_would_run_has_an_apostrophe_unless_told_otherwise(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    words = ["export", folder.path, "--to", path]
+    ask(*words)
+    assert '"\'=1+1"' in path.read_text("utf-8")
+    ask(*words, "--as-stored")
+    text = path.read_text("utf-8")
+    assert '"=1+1"' in text
+    assert "'=" not in text
+    for more in ([], ["--to", tmp_path / "out.jsonl"]):
+        said = ask("export", folder.path, *more, "--as-stored", code=2)
+        assert "--as-stored: only CSV is written otherwise" in said
 
 
 def test_a_reader_that_leaves_early_is_no_bug(folder: RunFolder) -> None:

@@ -1,22 +1,17 @@
-"""A nightly on the command line: real processes, exit codes, JUnit, GitHub's files; and its workflow."""
+"""A nightly on the command line: real processes, exit codes, JUnit, GitHub's files."""
 
 import json
-import os
 import re
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped,unused-ignore]
 from junitparser import JUnitXml
 
 from grmeval.store import all_runs
-from tests.helpers import ENVIRONMENT, grmeval
+from tests.helpers import acted_on, grmeval
 
-ROOT = Path(__file__).parents[2]
 ITEMS, K, MARGIN = 600, 4, 7.5
 """Two equal nights differ by 2.1 points (one standard error): with 3.5 of them 97 in 100 pass."""
 
@@ -261,21 +256,6 @@ def on_github(*words: object, **variables: str) -> subprocess.CompletedProcess[s
     return grmeval(*words, env={"GITHUB_ACTIONS": "true"} | variables)
 
 
-def acted_on(output: str) -> list[str]:
-    """The commands that GitHub's runner takes from a step's output."""
-    found, token = [], ""
-    for line in output.splitlines():
-        text = line.lstrip()
-        if token:
-            token = "" if text == f"::{token}::" else token
-        elif text.startswith("::stop-commands::"):
-            token = text.removeprefix("::stop-commands::")
-        elif text.startswith("::") or "##[" in text:
-            found.append(text)
-    assert not token
-    return found
-
-
 def test_the_summary_is_appended_to(nights: Path, tmp_path: Path) -> None:
     page = tmp_path / "summary.md"
     page.write_text("before\n")
@@ -346,7 +326,7 @@ def test_names_of_sections_command_nothing(tmp_path: Path) -> None:
     (old,), (new,) = all_runs(tmp_path / "better"), all_runs(tmp_path / "worse")
     done = on_github("gate", new, "--baseline", old, "--max-drop", 1, "--max-drop-section", 1)
     assert done.returncode in (4, 5)
-    assert "::stop-commands::x" in done.stdout
+    assert ":\\u003astop-commands:\\u003ax" in done.stdout
     found = acted_on(done.stdout)
     assert len(found) == 3
     for line in found:
@@ -372,108 +352,3 @@ def test_trend_writes_its_table_and_figure(nights: Path, tmp_path: Path) -> None
     nothing = grmeval("trend", tmp_path)
     assert nothing.returncode == 2
     assert "no run folder and no baseline below it" in nothing.stderr
-
-
-# ------------------------------------------------------------------ the workflow
-
-
-WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
-
-
-@pytest.fixture(scope="module")
-def workflow() -> Any:
-    return yaml.safe_load(WORKFLOW.read_text("utf-8"))
-
-
-def test_the_workflow_is_what_a_nightly_needs(workflow: Any) -> None:
-    triggers = workflow[True]  # YAML 1.1 reads `on` as true
-    assert set(triggers) == {"schedule", "workflow_dispatch"}
-    assert workflow["permissions"] == {"contents": "read"}
-    assert workflow["concurrency"]["cancel-in-progress"] is False
-    (job,) = workflow["jobs"].values()
-    assert job["runs-on"] == ["self-hosted", "gpu"]
-    assert job["timeout-minutes"] <= 24 * 60
-    steps = {step.get("name", step.get("uses")): step for step in job["steps"]}
-    for name in ("Gate", "Trend", "Keep"):
-        assert steps[name]["if"] == "${{ !cancelled() }}"
-    assert "${{" not in "".join(step.get("run", "") for step in job["steps"])
-
-
-STEPS = ("Judge", "Gate", "Trend")
-
-
-class Runner:
-    """Runs a workflow's steps as GitHub's runner does, with the fake engine by grmeval.toml."""
-
-    def __init__(self, folder: Path, workflow: Any, bench: Path, **settings: str) -> None:
-        self.folder, self.workflow = folder, workflow
-        shim = folder / "bin" / "grmeval"
-        shim.parent.mkdir()
-        shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m grmeval "$@"\n')
-        shim.chmod(0o755)
-        self.settings = {"BENCH": str(bench), "NIGHTS": str(folder / "nights")} | settings
-        self.path = f"{shim.parent}{os.pathsep}{os.environ['PATH']}"
-
-    def night(
-        self, number: int, judge: dict[str, float] | None = None, steps: Sequence[str] = STEPS
-    ) -> dict[str, int]:
-        """Exit codes of the steps that ran, of those asked for."""
-        lines = [f"{name} = {value}" for name, value in (judge or {}).items()]
-        text = f'engine = "fake"\nseed = {number}\n[engine_args]\n'
-        (self.folder / "grmeval.toml").write_text(text + "\n".join(lines))
-        self.result = self.folder / "nights" / str(number)
-        own = {"NIGHT": str(self.result), "GITHUB_STEP_SUMMARY": str(self.folder / "page.md")}
-        own |= {"PATH": self.path, "GRMEVAL_MODEL": "", "GITHUB_ACTIONS": "true"}
-        known = ENVIRONMENT | self.workflow["env"] | self.settings | own
-        known |= {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
-        codes: dict[str, int] = {}
-        self.said: dict[str, str] = {}
-        (job,) = self.workflow["jobs"].values()
-        for step in job["steps"]:
-            if step.get("name") not in steps:
-                continue
-            if any(codes.values()) and "if" not in step:
-                continue
-            shell = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
-            done = subprocess.run(
-                shell, cwd=self.folder, env=known, capture_output=True, text=True, check=False
-            )
-            codes[step["name"]] = done.returncode
-            self.said[step["name"]] = done.stdout + done.stderr
-        return codes
-
-
-@pytest.mark.long
-def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any) -> None:
-    bench, base = rows(tmp_path), tmp_path / "base.json"
-    more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K)}
-    runner = Runner(tmp_path, workflow, bench, **more)
-    short = STEPS[:2]
-    # The first night has no baseline yet, and does not pass; it becomes one.
-    assert runner.night(0, JUDGE, short) == {"Judge": 0, "Gate": 2}
-    done = grmeval("baseline", "latest", "--results", runner.result, "--to", base)
-    assert done.returncode == 0, done.stderr
-
-    assert runner.night(1, JUDGE) == dict.fromkeys(STEPS, 0)
-    assert {path.name for path in runner.result.iterdir()} >= {"gate.xml", "trend.png", "rows"}
-    assert runner.night(2, JUDGE | {"accuracy": 0.6}, short) == {"Judge": 0, "Gate": 5}
-    # An engine that dies again and again: what is finished stays, the gate says how much is missing.
-    dying = JUDGE | {"die_after": 500}
-    assert runner.night(3, dying) == {"Judge": 3, "Gate": 3, "Trend": 0}
-    (suite,) = JUnitXml.fromfile(str(runner.result / "gate.xml"))
-    assert (suite.tests, suite.errors) == (1, 1)
-    # The job is run again, with the same number: it goes on, and passes.
-    assert runner.night(3, JUDGE, short) == {"Judge": 0, "Gate": 0}
-    (found,) = all_runs(runner.result)
-    launches = json.loads((found / "run.json").read_text())["launches"]
-    assert [launch["samples"] for launch in launches][:4] == [500, 500, 500, ITEMS * K - 1500]
-
-    runner.settings |= {"MAX_DROP": "0.1"}
-    assert runner.night(1, steps=["Gate"]) == {
-        "Gate": 0
-    }  # inconclusive, with twice the samples: a warning
-    assert "::warning title=grmeval gate%3A overall inconclusive::" in runner.said["Gate"]
-    runner.settings |= {"INCONCLUSIVE": "fail"}
-    assert runner.night(1, steps=["Gate"]) == {"Gate": 4}
-    headings = re.findall("^## . (.*?):", (tmp_path / "page.md").read_text(), re.MULTILINE)
-    assert headings == ["passed", "regressed", "broken", "passed", "inconclusive", "inconclusive"]

@@ -1,6 +1,8 @@
 """`import scores` on the command line: a run that every other command can read."""
 
+import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +75,47 @@ def test_every_command_reads_an_imported_run(
     assert "no text is read again" in ask("score", folder, "--reparse", code=2)
 
 
-def test_items_without_a_row_are_said(exported: tuple[Path, Path, Any], tmp_path: Path) -> None:
+def test_items_without_a_row_are_said_once_and_are_no_part(
+    exported: tuple[Path, Path, Any], tmp_path: Path
+) -> None:
     lines = exported[1].read_text().splitlines(keepends=True)
     (tmp_path / "part.jsonl").write_text("".join(lines[:-4]))
     words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
     found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
     assert found.returncode == 0, found.stderr
-    assert "no row about 1 items of sample" in found.stderr
+    said = "partial import: the file judges nothing of 1 items of the benchmark"
+    assert (found.stdout + found.stderr).count(said) == 1
+    assert "missing" not in found.stdout
+    (folder,) = all_runs(tmp_path)
+    whole = imported(exported[0])
+    for command in (["score", folder], ["scale-curve", folder], ["compare", folder, whole]):
+        assert said in ask(*command)
+    assert "74 rows that every run judged" in ask("compare", folder, whole)
+
+
+def test_an_item_with_fewer_samples_than_others_is_unfinished(
+    exported: tuple[Path, Path, Any], tmp_path: Path
+) -> None:
+    lines = exported[1].read_text().splitlines(keepends=True)
+    (tmp_path / "part.jsonl").write_text("".join(lines[:-2]))
+    words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
+    found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
     assert "unfinished: 1 items have fewer than 4 samples" in found.stdout
     (folder,) = all_runs(tmp_path)
-    assert "4 samples of this k are missing; the imported file" in ask("score", folder, code=3)
+    assert "2 samples of this k are missing; the imported file" in ask("score", folder, code=3)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_every_format_of_an_export_comes_back(
+    exported: tuple[Path, Path, Any], tmp_path: Path, ending: str
+) -> None:
+    """Texts with quotes, commas and line ends in them are what they were."""
+    results, _, table = exported
+    folder = imported(results)
+    ask("export", folder, "--to", tmp_path / f"y{ending}")
+    words = ("--bench", "sample", "--model", "org/judge", "--results", results, "--json")
+    again = json.loads(ask("import", "scores", tmp_path / f"y{ending}", *words))
+    assert (again["rows"], again["about"]["run_id"]) == (table["rows"], folder.name)
 
 
 def test_texts_need_the_rows(tmp_path: Path) -> None:
@@ -93,7 +126,9 @@ def test_texts_need_the_rows(tmp_path: Path) -> None:
     words = ("--bench", tmp_path / "own.toml", "--model", "m", "--results", tmp_path)
     ask("import", "scores", tmp_path / "s.jsonl", *words)
     (folder,) = all_runs(tmp_path)
-    assert "order unknown" in ask("show", folder, "--item", "s/1")
+    assert "in which order this text saw the responses is not known" in ask(
+        "show", folder, "--item", "s/1"
+    )
     assert "it has no texts" in ask("show", folder, "--item", "s/1", "--texts", code=2)
 
 
@@ -105,7 +140,7 @@ def test_texts_need_the_rows(tmp_path: Path) -> None:
         (["x.jsonl", "--model", "m", "--bench", "smaple"], "did you mean 'sample'?"),
         (["x.jsonl", "--model", "m", "--bench", "all"], "a file is of one benchmark"),
         (["none.jsonl", "--model", "m", "--bench", "sample"], "cannot be read: No such file"),
-        (["x.csv", "--model", "m", "--bench", "sample"], "the ending says the format: .jsonl"),
+        (["x.xls", "--model", "m", "--bench", "sample"], "the ending says the format: .jsonl"),
         (["x.jsonl", "--model", "m", "--bench", "sample", "--data", "/no"], "no such file or"),
         (["bad.jsonl", "--model", "m", "--bench", "sample"], "bad.jsonl, line 1: not JSON"),
     ],
@@ -118,4 +153,30 @@ def test_mistakes_have_a_message_and_leave_nothing(
     file, *more = words
     found = ask("import", "scores", tmp_path / file, *more, "--results", tmp_path / "r", code=2)
     assert message in found
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.xz", "jsonl"])
+def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"x.{ending}"
+    pack: Any = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}.get(ending, bytes)
+    words = (
+        "import",
+        "scores",
+        file,
+        "--bench",
+        "sample",
+        "--model",
+        "m",
+        "--results",
+        tmp_path / "r",
+    )
+    monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_LINE", 2**20)
+    monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_UNPACKED", 2**21)
+    for content, line in ((b" " * 2**22, 1), ((b" " * 1023 + b"\n") * 2**12, 2049)):
+        file.write_bytes(pack(content))
+        said = ask(*words, code=2)
+        assert f"{file}, line {line}: too large: at most a line of 1,048,576 bytes" in said
     assert not (tmp_path / "r").exists()

@@ -315,7 +315,7 @@ def test_hostile_texts_reach_no_terminal(odd: Path) -> None:
 def test_no_text_forges_a_heading(odd: Path) -> None:
     text = ask("show", odd, "--item", "only-facts-pairs", "--j", 3)
     assert [line for line in text.splitlines() if line.startswith(("sample", "lone"))] == [
-        "sample 3: scores 3, 9; order 1, 0; boxed; stop; 7 tokens; launch 0001",
+        "sample 3: scores 3, 9; boxed; stop; 7 tokens; launch 0001",
     ]
 
 
@@ -428,7 +428,8 @@ def test_a_hostile_prompt_reaches_no_terminal(tmp_path: Path) -> None:
 def test_names_stay_on_their_lines() -> None:
     found = Preview("b", Key("s", "a\nuser"), 0, (0,), (Message("user\n\nforged", "x\ny"),))
     assert "".join(prompt_text(found)).split("\n") == [
-        "b: item s/a\\nuser, sample 0: responses in the order 0",
+        "b: item s/a\\nuser, sample 0",
+        "Response 1 in this prompt = the item's one response",
         *("", "user\\n\\nforged", "  x", "  y", ""),
     ]
 

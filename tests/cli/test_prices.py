@@ -90,7 +90,7 @@ def test_the_settings_file_names_the_prices_too(run: RunFolder, tmp_path: Path) 
 
 def test_curves_and_comparisons_have_prices(run: RunFolder, tmp_path: Path) -> None:
     prices = written(tmp_path)
-    found = grmeval("scale-curve", run.path, "--vote", "sum", "--prices", prices)
+    found = grmeval("scale-curve", run.path, "--vote", "sum", "--prices", prices, "--save")
     assert found.returncode == 0, found.stderr
     assert "USD/1k" in found.stdout
     with (run.path / "scaling.csv").open() as file:

@@ -1,31 +1,55 @@
 """One generating model through vLLM for all tests that can share it: loading it takes longer than they do."""
 
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from grmeval.engines import Sampling
-from grmeval.engines.models import resolve
-from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm import VllmEngine
+from tests.helpers import grmeval
 
-__all__ = ["CONTEXT"]
+__all__ = ["CONTEXT", "SMALL", "Commanded"]
 
 CONTEXT = 2048
+SMALL = (
+    *("--bench", "sample", "--model", "demo", "--dtype", "float32", "--limit", 2),
+    *("--max-tokens", 96, "--max-model-len", CONTEXT),
+)
+"""In float32: three times as fast as bfloat16 on a CPU without instructions for that."""
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Threads that wait for one another while the other cores run other tests wait most of the time.
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+class Commanded(NamedTuple):
+    """What `grmeval run` did, and the engine that it loaded."""
+
+    done: subprocess.CompletedProcess[str]
+    results: Path
+    engine: VllmEngine
+
+
 @pytest.fixture(scope="session")
-def loaded() -> Iterator[VllmEngine]:
-    """In float32: three times as fast as bfloat16 on a CPU without instructions for that."""
-    settings = ModelSettings(resolve("demo", None).location, dtype="float32", max_model_len=CONTEXT)
-    engine = VllmEngine(settings, Sampling(1.0, 1.0, 24), seed=1)
-    yield engine
+def commanded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commanded]:
+    """A run of two samples of two items through the command line; its engine is closed last of all."""
+    results, kept = tmp_path_factory.mktemp("commanded"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VllmEngine, "close", lambda engine: kept.append(engine))
+        done = grmeval("run", *SMALL, "--k", 2, "--results", results)
+    assert done.returncode == 0, done.stderr
+    (engine,) = kept
+    yield Commanded(done, results, engine)
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def loaded(commanded: Commanded) -> VllmEngine:
+    return commanded.engine
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def two_words(text: str) -> tuple[int, int] | None:
 def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any) -> None:
     import torch
 
-    engine._sampling = engine._sampling._replace(max_tokens=32)
+    engine._sampling = engine._sampling._replace(max_tokens=20)
     asked = ["Tell a story.", "Name unusual minerals.", "Schreibe einen Satz.", "List emoji: 🙂🙃"]
     requests = [
         Request(Key("s", f"{text}{at}"), (0,), (0, 1), (Message("user", text),), None, locate)
@@ -143,7 +143,7 @@ def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any)
 def test_in_the_format_it_is_the_probability_among_what_is_allowed(
     engine: VllmEngine, model: Any
 ) -> None:
-    judge = make_judge("index-prob", structured_tokens=96)
+    judge = make_judge("index-prob", structured_tokens=60)
     items = [item for item in load("sample").items if item.n > 1]
     requests = [made(judge, items[0]), made(judge, next(item for item in items if item.n == 4))]
     completions, ids = spied(engine, requests)

@@ -1,7 +1,7 @@
 """The real engine through the command line: runs that are extended, killed, out of memory, adapted.
 
-Each loads a model of its own and closes it, which ends whatever else vLLM holds in this process: so this
-file comes after those that share one.
+Each long one loads a model of its own and closes it, which ends whatever else vLLM holds in this process:
+so this file comes after those that share one.
 """
 
 import json
@@ -19,15 +19,12 @@ from grmeval.engines.models import resolve
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm import VllmEngine
 from grmeval.store import RunFolder, SampleKey, latest
+from tests.engines.conftest import CONTEXT, SMALL, Commanded
 from tests.engines.test_vllm import answers, ask
 from tests.helpers import ENVIRONMENT, command, grmeval, rows, until_there_are
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
-SMALL = (
-    *("--bench", "sample", "--model", "demo", "--dtype", "float32"),
-    *("--limit", 2, "--max-tokens", 96),
-)
 
 
 @pytest.mark.long
@@ -44,21 +41,30 @@ def test_the_seed_of_a_launch_decides_its_texts() -> None:
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_run_extend_and_rerun_through_the_command_line(tmp_path: Path) -> None:
-    first = grmeval("run", *SMALL, "--k", 2, "--results", tmp_path)
-    assert first.returncode == 0, first.stderr
-    assert "4 samples of 2 items" in first.stderr
-    before = rows(latest(tmp_path))
+def test_run_extend_and_rerun_through_the_command_line(
+    commanded: Commanded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, results, engine = commanded
+    assert "4 samples of 2 items" in commanded.done.stderr
+    before = rows(latest(results))
     assert all(row["invalid"] in (None, "truncated") for row in before)
     assert any(row["scores"] for row in before)
-    second = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
+
+    def loaded_again(settings: ModelSettings, sampling: Sampling, **how: Any) -> VllmEngine:
+        assert (settings.dtype, settings.max_model_len) == ("float32", CONTEXT)
+        engine._sampling = sampling
+        return engine
+
+    monkeypatch.setattr("grmeval.engines.vllm.VllmEngine", loaded_again)
+    monkeypatch.setattr(engine, "close", lambda: None)
+    second = grmeval("run", *SMALL, "--k", 4, "--results", results)
     assert "4 samples of 2 items (4 are there)" in second.stderr, second.stderr
-    after = rows(latest(tmp_path))
+    after = rows(latest(results))
     assert [row for row in after if row["j"] < 2] == before
-    third = grmeval("run", *SMALL, "--k", 4, "--results", tmp_path)
+    third = grmeval("run", *SMALL, "--k", 4, "--results", results)
     assert (third.returncode, "loading" in third.stderr) == (0, False)
     assert third.stdout == second.stdout
-    launches = RunFolder(latest(tmp_path)).record["launches"]
+    launches = RunFolder(latest(results)).record["launches"]
     assert [launch["samples"] for launch in launches] == [4, 4]
     assert {launch["engine"]["engine"] for launch in launches} == {"vllm"}
 

@@ -18,7 +18,7 @@ from filelock import FileLock
 from grmeval.benches.sources import damage
 from grmeval.errors import ConfigError, GrmevalError, InfrastructureError, StoreError
 from grmeval.remote.download import download, plain
-from tests.helpers import ENVIRONMENT, command, until
+from tests.helpers import ENVIRONMENT, command, process, until
 from tests.hub import COMMIT, GitHub, Handler, Hub, Trouble, serve, sha256
 
 # ---------------------------------------------------------------------- one archive, of our own
@@ -312,13 +312,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def fetch(environment: dict[str, str], folder: Path, *words: object) -> Any:
-    return subprocess.run(
-        command("data", "fetch", *words),
-        capture_output=True,
-        text=True,
-        env=surroundings(environment, folder),
-        check=False,
-    )
+    return process("data", "fetch", *words, env=surroundings(environment, folder))
 
 
 def surroundings(environment: dict[str, str], folder: Path) -> dict[str, str]:
@@ -352,6 +346,20 @@ def test_a_killed_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert site.ranges == [f"bytes={len(body) - 1000}-"]
         assert part.with_suffix("").read_bytes() == body
         assert left(part.parent) == {"n.tar.gz"}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_server_that_sends_without_end_is_left(
+    told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grmeval.remote.download.MOST_BYTES", HALF)
+    troubles = [] if told else [Trouble("GET", length=HALF - 1)]
+    with (
+        serve(GitHub(files={PATH: BODY}, troubles=troubles)) as site,
+        pytest.raises(InfrastructureError, match=f"more than {HALF:,} bytes"),
+    ):
+        get(site, tmp_path)
+    assert left(tmp_path) <= {"rows.tar.gz.part.etag"}
 
 
 REPOSITORY = ("dataset", "o/n")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers import ENVIRONMENT, command
+from tests.helpers import process
 from tests.hub import COMMIT, Handler, Hub, serve
 
 REPOSITORY = ("dataset", "allenai/reward-bench")
@@ -36,10 +36,9 @@ FILES = {
 
 def run(hub: Hub, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     bench = ("--bench", "rewardbench") if "--bench" not in more else ()
-    words = command("run", *bench, "--engine", "fake", "--k", "1", "--results", folder / "r", *more)
-    environment = ENVIRONMENT | hub.environment(folder / "hf")
-    environment |= {"GRMEVAL_CACHE": str(folder / "cache")}
-    return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    words = ("run", *bench, "--engine", "fake", "--k", "1", "--results", folder / "r", *more)
+    cache = {"GRMEVAL_CACHE": str(folder / "cache")}
+    return process(*words, env=hub.environment(folder / "hf") | cache)
 
 
 def test_rows_are_downloaded_once_and_survive_the_hub(tmp_path: Path) -> None:

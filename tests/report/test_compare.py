@@ -15,7 +15,7 @@ from rich.console import Console
 
 from grmeval.report.compare import compare_tables, write_comparison
 from grmeval.report.curve import curve_tables, write_scaling
-from grmeval.report.plots import write_curve
+from grmeval.report.plots import drawing, entitle, save, write_curve
 from grmeval.score import Comparison, CurveRow, Flip, Gap, Scaling, Slope
 
 NAN = math.nan
@@ -288,6 +288,25 @@ def test_no_label_breaks_a_figure(tmp_path: Path) -> None:
     svg, _ = write_curve(tmp_path / "a", scaling(2, name="$\\frac{{m{}$ <b>&\x1b"))
     assert "\x1b" not in svg.read_text("utf-8")
     assert "<b>" not in svg.read_text("utf-8")
+
+
+FORMULA = "a $x^{ of \\frac and $y$, \\$1"
+
+
+def test_a_dollar_begins_no_formula(tmp_path: Path) -> None:
+    named = replace(scaling(2, name=f"{FORMULA} m{{}}".replace("{ ", "{{ ")), title=FORMULA)
+    said = texts(write_curve(tmp_path / "curve", named)[0])
+    assert FORMULA in said
+    assert sum(each.startswith(FORMULA) and each.endswith(": sum") for each in said) == 2
+    with drawing() as (figure, (axes,)):
+        entitle(axes, f"{FORMULA} in a title that takes more than one line: {FORMULA}")
+        axes.plot([1], [1], label=FORMULA)
+        axes.set_xlabel(FORMULA)
+        axes.set_xticks([1], [FORMULA])
+        axes.legend()
+        said = texts(save(figure, tmp_path / "any")[0])
+    assert said.count(FORMULA) == 3
+    assert sum("in a title" in each for each in said) == 1
 
 
 def test_one_point_has_its_interval(tmp_path: Path) -> None:

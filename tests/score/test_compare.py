@@ -450,10 +450,10 @@ def test_another_limit_is_the_smaller_one(tmp_path: Path) -> None:
         compare(one, limited, limit=3)
 
 
-def test_the_first_n_of_another_seed_are_other_rows(tmp_path: Path) -> None:
+def test_the_first_n_of_another_limit_seed_are_other_rows(tmp_path: Path) -> None:
     path = bench(tmp_path, [{"id": f"{at:02}"} for at in range(40)])
     script: Script = {f"{at:02}": [WON] for at in range(40)}
-    folders = [judged(path, script, limit=5, seed=seed) for seed in (0, 1)]
+    folders = [judged(path, script, limit=5, limit_seed=seed) for seed in (0, 1)]
     with pytest.raises(ConfigError, match="rows only in the first"):
         compare(*folders)
 

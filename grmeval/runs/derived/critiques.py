@@ -18,7 +18,9 @@ from grmeval.store import (
     SampleKey,
     find_run,
     latest,
+    limit_seed,
     origin,
+    record_of,
     run_id,
     sample_batches,
 )
@@ -144,15 +146,15 @@ class StoredCritiques:
 
     def _remedy(self, have: int) -> str:
         record = self._folder.record
-        made, limit = origin(record["identity"]), record["asked"]["limit"]
+        made, limit = origin(record["identity"]), record_of(self._folder).limit
         if not made.asked:
             return f"; {made.grows}"
         if have or limit is None:
             return f", which `grmeval run … --k {self._k}` extends"
-        seed = record["identity"]["seed"]
+        seed = limit_seed(record["identity"])
         return (
-            f", which was asked for --limit {limit} of --seed {seed}: take the same here, or extend it: "
-            "`grmeval run …` with a larger --limit, or none"
+            f", which was asked for --limit {limit} of --limit-seed {seed}: take the same here, or extend "
+            "it: `grmeval run …` with a larger --limit, or none"
         )
 
     def of(self, key: Key, j: int) -> Critique:

@@ -19,6 +19,7 @@ from grmeval.store import (
     RunFolder,
     SampleKey,
     origin,
+    record_of,
     run_id,
     sample_batches,
     sample_schema,
@@ -155,7 +156,7 @@ def panel_of(
         raise ConfigError(
             f"--name {name}: this panel is there already, as {path.parent.name}: {path}; drop --name"
         )
-    limits = [member.record["asked"]["limit"] for member in members]
+    limits = [record_of(member).limit for member in members]
     limit = min((limit for limit in limits if limit is not None), default=None)
     of_all = [rounds[key] for key in _inside(members[0], limit) if key in rounds]
     texts = next((m for m in members if m.record["config"].get("texts", True)), members[0])
@@ -199,13 +200,8 @@ def _told(member: RunFolder) -> dict[str, Any]:
 
 def _inside(member: RunFolder, limit: int | None) -> list[Key]:
     """The items of a run inside --limit."""
-    table = member.items()
-    columns = (table[name].to_pylist() for name in ("subset", "id", "rank"))
-    return [
-        Key(subset, name)
-        for subset, name, rank in zip(*columns, strict=True)
-        if limit is None or rank < limit
-    ]
+    table = member.items(limit)
+    return list(map(Key, table["subset"].to_pylist(), table["id"].to_pylist()))
 
 
 def _rounds(depths: Sequence[Mapping[Key, int]], k: int | None) -> dict[Key, int]:

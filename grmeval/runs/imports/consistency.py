@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from grmeval.benches import BenchSpec, Loaded
+from grmeval.benches import BenchSpec, Loaded, content_hash, count
 from grmeval.errors import ConfigError, DataError
 from grmeval.items import Item, Key
 from grmeval.runs.imports.judgement_file import Judgement
 
-__all__ = ["Survey"]
+__all__ = ["MISSING_GAME", "Survey"]
 
+MISSING_GAME = "missing_game"
+"""Why the game that a file lacks is unread, where a benchmark plays two, one an order (JudgeBench)."""
 
 _CALLED = {"n": "number of responses", "quality": "quality (in the item's response order)"}
 
@@ -46,6 +48,8 @@ class Survey:
         self._subset = _only_subset(spec, loaded)
         self._digests: list[bytes] = []
         self._balanced = True
+        self._failed_unshown = False
+        self.unplayed: list[Judgement] = []
 
     def singles(self, row: Judgement) -> list[Judgement]:
         """The row; of a whole pool, whose responses are judged one by one, a row for each of them.
@@ -85,6 +89,9 @@ class Survey:
         """Look whether sample j shows the item's order turned j times, as `--orders balanced` does."""
         if (seen.n or 2) == 1:
             return
+        if self._spec.games and row.scores is None and not row.order:
+            self._failed_unshown = True  # a game that failed tells nothing of the others' orders
+            return
         back = len(row.order) - row.j % max(len(row.order), 1)
         base = row.order[back:] + row.order[:back]
         self._balanced &= bool(base) and seen.base in (None, base)
@@ -93,7 +100,8 @@ class Survey:
     @property
     def orders(self) -> str:
         """The policy that the rows' orders follow: balanced, or unknown."""
-        return "balanced" if self._balanced else "unknown"
+        shown = not self._failed_unshown or any(seen.base for seen in self._items.values())
+        return "balanced" if self._balanced and shown else "unknown"
 
     def key(self, row: Judgement) -> Key:
         """The row's item; where the benchmark has one subset no row needs its name."""
@@ -102,7 +110,9 @@ class Survey:
         raise DataError(f"{row.where}: no column 'subset', and {self._spec.id} may have several")
 
     def finish(self) -> None:
-        """Check what only all rows together can say."""
+        """Check what only all rows together can say, and find the games that nobody played."""
+        if self._spec.games and self.orders == "balanced":
+            self._find_unplayed()
         for key, seen in self._items.items():
             if len(seen.js) <= max(seen.js):
                 gap = next(j for j in range(len(seen.js)) if j not in seen.js)
@@ -122,14 +132,21 @@ class Survey:
                     "questions, one score a response"
                 )
 
+    def _find_unplayed(self) -> None:
+        """Where a file plays both orders, a pair in one order alone lacks a game: it counts as unread."""
+        if not any(len({j % 2 for j in seen.js}) == 2 for seen in self._items.values()):
+            return
+        for key, seen in self._items.items():
+            lacking = {j ^ 1 for j in seen.js} - seen.js
+            alone = len(lacking) == len(seen.js) and (seen.n or 2) == 2
+            if alone and max(seen.js | lacking) < 2 * len(seen.js):
+                self.unplayed += [_unplayed(key, seen, j) for j in sorted(lacking)]
+                self.samples += len(lacking)
+                seen.js |= lacking
+
     def _in_pool(self, key: Key) -> bool:
         """Whether the benchmark asks about several responses together, wherever they were judged."""
         return self._spec.sections[self._spec.section_of(key.subset)].rule != "accuracy"
-
-    @property
-    def absent(self) -> int:
-        """Items of the benchmark that no row is about."""
-        return len(self._known.keys() - self._items.keys())
 
     @property
     def most(self) -> int:
@@ -140,16 +157,34 @@ class Survey:
         """The same for the same judgements, in whatever order and format."""
         return hashlib.sha256(b"".join(sorted(self._digests))).hexdigest()
 
-    def made(self, origin: str) -> Loaded:
-        """Items without texts, of what the rows say: the benchmark as far as this file knows it."""
-        items = [self._made(key, seen) for key, seen in sorted(self._items.items())]
-        digest = hashlib.sha256()
-        missing = dict(self._spec.expected)
-        for item in items:
-            digest.update(item.content_hash().encode())
-            missing[item.subset] = missing.get(item.subset, 0) - 1
-        short = {subset: count for subset, count in missing.items() if count > 0}
-        return Loaded(self._spec, tuple(items), digest.hexdigest(), short, origin)
+    def judged(self) -> tuple[Loaded, dict[str, int]]:
+        """(the benchmark as far as the file judges it, how many items of each subset it leaves out).
+
+        What has one verdict together stays together: of a pool or a group, all or nothing is left out.
+        Without the rows at hand, items are made of what the file says, without texts.
+        """
+        if self._loaded:
+            units = {self._unit(self._known[key]) for key in self._items}
+            items = [item for item in self._loaded.items if self._unit(item) in units]
+            origin, at_hand = self._loaded.origin, count(self._loaded.items)
+        else:
+            items = [self._made(key, seen) for key, seen in sorted(self._items.items())]
+            origin, at_hand = "labels of the file", count(items)
+        judged = count(items)
+        whole = {s: max(at_hand[s], self._spec.expected.get(s, 0)) for s in at_hand}
+        whole = dict(self._spec.expected) | whole
+        left_out = {s: n - judged[s] for s, n in whole.items() if n > judged[s]}
+        expected = {s: min(n, judged[s]) for s, n in self._spec.expected.items() if judged[s]}
+        spec = self._spec.model_copy(update={"expected": expected})
+        return Loaded(spec, tuple(items), content_hash(items), {}, origin), left_out
+
+    def _unit(self, item: Item) -> tuple[str, str, str]:
+        """What an item has its verdict with."""
+        if item.pool is not None:
+            return item.subset, "pool", item.pool
+        if item.group is not None:
+            return item.subset, "group", item.group
+        return item.subset, "item", item.id
 
     def _made(self, key: Key, seen: _Seen) -> Item:
         return Item(
@@ -197,6 +232,29 @@ class Survey:
                     f"{_shown(old)} in {told}"
                 )
             setattr(seen, name, new)
+
+
+def _unplayed(key: Key, seen: _Seen, j: int) -> Judgement:
+    """The game of a pair that the file lacks."""
+    base = seen.base or ()
+    return Judgement(
+        where=seen.row,
+        n=2,
+        subset=key.subset,
+        id=key.id,
+        j=j,
+        scores=None,
+        invalid=MISSING_GAME,
+        text="",
+        thinking="",
+        order=base[::-1] if j % 2 else base,
+        tokens=0,
+        prompt_tokens=0,
+        meta_reward=None,
+        quality=None,
+        cluster=None,
+        group=None,
+    )
 
 
 def _pools(items: Iterable[Item]) -> dict[Key, list[Item]]:

@@ -1,22 +1,21 @@
-"""Judgements that another program made: a file's rows, checked one by one, in bounded memory.
+"""Judgements that another program made: a file's rows, checked one by one.
 
-Two formats, told apart by their columns: the neutral one (docs/benchmarks.md, "Judgements made
-elsewhere") and the per-item results that the RewardBench tools write.
+Two kinds of rows, told apart by their columns: the neutral one (docs/benchmarks.md, "Judgements made
+elsewhere") and the per-item results that the RewardBench tools write (rewardbench_rows.py).
 """
 
-import json
 import re
 import reprlib
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grmeval.errors import ConfigError, DataError, nearest
-from grmeval.parquet import ParquetFile
+from grmeval.errors import DataError
+from grmeval.runs.imports.file_rows import read_file
+from grmeval.runs.imports.rewardbench_rows import is_result, neutral
 
-__all__ = ["ENDINGS", "EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"]
-
-ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz", ".json", ".parquet")
+__all__ = ["EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"]
 
 EXPORTED = {
     *("bench", "section", "n", "flags", "form", "finish", "cached_tokens", "parser", "launch"),
@@ -30,16 +29,12 @@ MOST_RESPONSES = 1000
 LARGEST = 1e15
 """Of a score: sums and differences of whole numbers below it are exact, and far from overflow."""
 
-BATCH = 1024
-
-_UNREADABLE = (EOFError, OSError, ValueError, OverflowError)
-
 
 class Judgement(NamedTuple):
     """One row. `scores` are in the ITEM's response order; None with a reason in `invalid`.
 
-    `where` names file and row, `n` is the number of responses. What the row does not say is None, or
-    empty, or 0.
+    `where` names file and row, `n` is the number of responses. `result`: what the file itself says the
+    row earns. What the row does not say is None, or empty, or 0.
     """
 
     where: str
@@ -58,121 +53,43 @@ class Judgement(NamedTuple):
     quality: tuple[int, ...] | None
     cluster: str | None
     group: str | None
+    result: float | None = None
 
 
 def read_judgements(path: Path) -> Iterator[Judgement]:
     """Rows of `path`; DataError names file, row and column, and what is allowed there."""
     empty = True
-    for where, row in _rows(path):
+    for where, row in read_file(path):
         empty = False
         if not isinstance(row, dict):
             raise DataError(f"{where}: expected an object, found {type(row).__name__}")
-        rewardbench = "results" in row and "scores" not in row
-        yield _judgement(_neutral(row, where) if rewardbench else row, where)
+        if is_result(row):
+            found = neutral(row, where)
+            result = found.pop("results", None)
+            yield _judgement(found, where)._replace(result=_result(result, where))
+        else:
+            yield _judgement(row, where)
     if empty:
         raise DataError(f"{path}: no rows in it")
 
 
-# ---------------------------------------------------------------------- files
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(file and row, content of the row)."""
-    import lzma
-    import zlib
-
-    import pyarrow as pa
-
-    if not path.name.endswith(ENDINGS):
-        raise ConfigError(f"{path}: the ending says the format: {', '.join(ENDINGS)}")
-    try:
-        if path.suffix == ".parquet":
-            yield from _parquet(path)
-        elif path.suffix == ".json":
-            yield from _json_rows(path)
-        else:
-            yield from _lines(path)
-    except (lzma.LZMAError, zlib.error, pa.ArrowException, *_UNREADABLE) as error:
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read: {why}; mend it, or get it again") from None
-
-
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    import gzip
-    import lzma
-
-    how: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
-    with how.get(path.suffix, open)(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                where = f"{path}, line {number}"
-                yield where, _json(line, where)
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """A list of rows, or an object of columns of one length; what is no list there is in every row."""
-    content = _json(path.read_bytes(), str(path))
-    if isinstance(content, dict):
-        columns = {name: value for name, value in content.items() if isinstance(value, list)}
-        lengths = {name: len(values) for name, values in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise DataError(f"{path}: columns of unlike lengths: {lengths}")
-        whole = {name: value for name, value in content.items() if name not in columns}
-        cells = zip(*columns.values(), strict=True)
-        content = [whole | dict(zip(columns, row, strict=True)) for row in cells]
-    if not isinstance(content, list):
-        raise DataError(f"{path}: expected a list of rows, found {type(content).__name__}")
-    for number, row in enumerate(content, start=1):
-        yield f"{path}, row {number}", row
-
-
-def _json(content: bytes, where: str) -> Any:
-    try:
-        return json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
-        raise DataError(f"{where}: not JSON: {error}; mend it, or get the file again") from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    number = 0
-    with ParquetFile(path) as file:
-        for batch in file.batches(BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}, row {number}", row
-
-
-# ---------------------------------------------------------------------- rows
-
-
-def _neutral(row: dict[str, Any], where: str) -> dict[str, Any]:
-    """A RewardBench result: the chosen response's score, then the other's, or who won.
-
-    The tools also write the texts and the model's settings beside; they are not read.
-    """
-    scores = [_unwrapped(row.get(f"scores_{name}")) for name in ("chosen", "rejected")]
-    if scores == [None, None]:
-        # Judges without scores: the tools leave both columns out, or empty.
-        outcomes = {1: [1, 0], 0: [0, 1], 0.5: [1, 1]}
-        result = row["results"]
-        if isinstance(result, bool | str | list | dict) or result not in outcomes:
-            raise DataError(
-                f"{where}: results: expected 1, 0 or 0.5, found {reprlib.repr(result)}; "
-                "other judgements need the neutral format (docs/benchmarks.md)"
-            )
-        scores = outcomes[result]
-    known = {name: row[name] for name in ("subset", "id") if name in row}
-    return known | {"j": 0, "scores": scores, "quality": [1, 0]}
-
-
-def _unwrapped(score: Any) -> Any:
-    return score[0] if isinstance(score, list) and len(score) == 1 else score
+def _result(value: Any, where: str) -> float | None:
+    """What a tool's row earns, by itself."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise DataError(
+            f"{where}: results: expected a number from 0 to 1, found {reprlib.repr(value)}"
+        )
+    return float(value)
 
 
 def _judgement(row: dict[str, Any], where: str) -> Judgement:
-    if unknown := row.keys() - _COLUMNS.keys() - EXPORTED:
-        name = min(unknown)
-        raise DataError(f"{where}: unknown column {name!r}; {nearest(name, list(_COLUMNS))}")
+    if unknown := [name for name in row if name not in _COLUMNS and name not in EXPORTED]:
+        names = ", ".join(map(_likely, unknown))
+        raise DataError(
+            f"{where}: unknown column{'s' * (len(unknown) > 1)} {names}; allowed: {', '.join(_COLUMNS)}"
+        )
     if absent := [name for name in _NEEDED if name not in row]:
         raise DataError(f"{where}: no column {absent[0]!r}; found: {', '.join(sorted(row))}")
     found = {}
@@ -192,6 +109,12 @@ def _judgement(row: dict[str, Any], where: str) -> Judgement:
                 f"{where}: {name}: {len(values)} values, but {n} in {next(iter(lists))}"
             )
     return _settled(Judgement(where, n, **found))
+
+
+def _likely(unknown: str) -> str:
+    """A column's name, and the one that may be meant."""
+    close = get_close_matches(unknown.lower(), _COLUMNS, n=1)
+    return repr(unknown) + (f" (did you mean {close[0]!r}?)" if close else "")
 
 
 def _settled(row: Judgement) -> Judgement:
@@ -250,12 +173,18 @@ def _whole(below: int) -> Callable[[Any], int]:
 
 def _list(value: Any) -> list[Any]:
     if not (isinstance(value, list) and 1 <= len(value) <= MOST_RESPONSES):
-        raise ValueError(f"a list of 1 to {MOST_RESPONSES:,} values, one a response")
+        raise ValueError(
+            f"a list of 1 to {MOST_RESPONSES:,} values, one a response (in CSV as JSON: [7, 3])"
+        )
     return value
 
 
 def _scores(value: Any) -> tuple[float | None, ...]:
-    return tuple(None if score is None else _number(score) for score in _list(value))
+    scores = _list(value)
+    try:
+        return tuple(None if score is None else _number(score) for score in scores)
+    except ValueError as error:
+        raise ValueError(f"{error} (a failed judgement is null)") from None
 
 
 def _order(value: Any) -> tuple[int, ...]:

@@ -10,8 +10,9 @@ from grmeval.errors import ConfigError
 from grmeval.files import write_with
 from grmeval.items import Key, Sample
 from grmeval.parquet import write_parquet
-from grmeval.runs.imports.consistency import Survey
+from grmeval.runs.imports.consistency import MISSING_GAME, Survey
 from grmeval.runs.imports.judgement_file import Judgement, read_judgements
+from grmeval.runs.imports.own_results import OwnResults
 from grmeval.runs.limit import limit_ranks
 from grmeval.store import IMPORT, RunFolder, SampleKey, commit, items_table, now, run_id
 
@@ -21,29 +22,31 @@ REWARDS = "rewards/imported.parquet"
 
 
 class Imported(NamedTuple):
-    """The run, how many of its samples are new, and how many items at hand the file says nothing of."""
+    """The run, how many of its samples are new, and what is to be said of the file besides."""
 
     folder: RunFolder
     new: int
-    absent: int
+    notes: tuple[str, ...]
 
 
 def import_scores(file: Path, bench: str, model: str, data: Path | None, results: Path) -> Imported:
     """Make the run of a file's judgements below `results`, or find it there.
 
     `model` names who judged. The benchmark's rows are read where they are at hand (`data`, packaged,
-    the hub's cache); else the file's `quality` says which items there are. Nothing is written before
-    every row was checked: DataError, or ConfigError.
+    the hub's cache); else the file's `quality` says which items there are. Items without a judgement are
+    no part of the run. Nothing is written before every row was checked: DataError, or ConfigError.
     """
     if not model.strip():
         raise ConfigError("--model: name the judge that made these judgements")
     spec, beside = find_spec(bench)
     rows = load(bench, data) if data or at_hand(spec, beside) else None
-    survey = Survey(spec, rows)
-    for one in chain.from_iterable(map(survey.singles, read_judgements(file))):
-        survey.add(one)
+    survey, own = Survey(spec, rows), OwnResults(spec)
+    for row in read_judgements(file):
+        for one in survey.singles(row):
+            survey.add(one)
+        own.add(row, survey.key(row).subset)
     survey.finish()
-    loaded = rows or survey.made("labels of the file")
+    loaded, left_out = survey.judged()
     label = slug(model.replace("/", "--"))
     identity = {
         "bench": spec.id,
@@ -66,16 +69,29 @@ def import_scores(file: Path, bench: str, model: str, data: Path | None, results
             "model": model,
             "texts": rows is not None,
         },
-        "spec": spec.model_dump(mode="json") | {"missing": loaded.missing},
+        "spec": loaded.spec.model_dump(mode="json") | {"missing": {}, "left_out": left_out},
     }
-    table = items_table(loaded.items, limit_ranks(loaded.items, spec.section_of, 0))
+    # Of all rows at hand, so that --limit takes of a part what it takes of the whole.
+    everything = rows.items if rows else loaded.items
+    ranks = dict(
+        zip(
+            (item.key for item in everything),
+            limit_ranks(everything, spec.section_of, 0),
+            strict=True,
+        )
+    )
+    table = items_table(loaded.items, [ranks[item.key] for item in loaded.items])
     path = results / spec.id / label / run_id(identity)
     folder = RunFolder.create(path, identity, lambda: table, **asked)
     with folder.writer(None):
         folder.fold(None)
         folder.update(**asked)
         new = _take_over(folder, survey, file, loaded.origin)
-    return Imported(folder, new, survey.absent)
+    notes = own.notes(file)
+    if survey.unplayed:
+        told = f"{file}: {len(survey.unplayed):,} games are missing (pairs in one order alone)"
+        notes = (f"{told}: each counts as an unread one, {MISSING_GAME}", *notes)
+    return Imported(folder, new, notes)
 
 
 def _take_over(folder: RunFolder, survey: Survey, file: Path, origin: str) -> int:
@@ -87,7 +103,8 @@ def _take_over(folder: RunFolder, survey: Survey, file: Path, origin: str) -> in
     if new:
         facts = {"commit": commit(), "data": origin, "engine": {"engine": IMPORT}}
         with folder.launch(None, lambda _, taken: len(taken), facts) as launch:
-            for one in chain.from_iterable(map(survey.singles, read_judgements(file))):
+            told = chain.from_iterable(map(survey.singles, read_judgements(file)))
+            for one in chain(told, survey.unplayed):
                 key = survey.key(one)
                 if SampleKey(*key, one.j) not in done:
                     launch.journal.write(_sample(key, one, launch.name))

@@ -15,6 +15,7 @@ from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, nearest
 from grmeval.items import Key
 from grmeval.judges import MetaPrompt
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
 
@@ -76,6 +77,8 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         defaults = preset.defaults if preset else {}
         tables = [n for n, value in values.items() if isinstance(value, dict) and n in defaults]
         values = defaults | values | {name: defaults[name] | values[name] for name in tables}
+    for table, flag in (("engine_args", "engine-arg"), ("chat_template_kwargs",) * 2):
+        refuse_secrets(f"--{flag.replace('_', '-')} ", values.get(table))
     try:
         return MetaConfig(**values)
     except ValidationError as error:
@@ -85,7 +88,9 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
             words = [str(word) for word in problem["ctx"]["expected"].replace("'", "").split(", ")]
             raise ConfigError(f"--{name} {given!r}: {nearest(str(given), words)}") from None
         flag = name.replace("_", "-")
-        raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {given!r})") from None
+        secret = name in ("engine_args", "chat_template_kwargs")  # or may hold one
+        shown = type(given).__name__ if secret else repr(given)
+        raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {shown})") from None
 
 
 def meta_of(config: RunConfig) -> MetaPlan | None:

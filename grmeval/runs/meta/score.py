@@ -24,6 +24,7 @@ from grmeval.store import (
     judged_rows,
     memory,
     now,
+    record_of,
     sample_batches,
 )
 
@@ -79,7 +80,7 @@ def meta_score(
 ) -> list[Scored]:
     """Score the judgements of runs that lack a reward of this meta RM; the model is loaded once, if at all.
 
-    Of each run the first k samples of the items inside `limit` (default: what was last asked). Only
+    Of each run the first k samples of the items inside `limit` (default: its record's). Only
     judgements that ended normally are scored, readable or not: the others rank last in any vote.
     Whatever ends this, the next call goes on with exactly what is missing. ConfigError: rewards of another
     meta RM under this name.
@@ -95,8 +96,8 @@ def meta_score(
         scorer = _Lazy(plan, right, progress)
         opened.callback(scorer.close)
         for folder, file in zip(folders, files, strict=True):
-            asked = folder.record["asked"]
-            work = _Work(folder, file, plan, k or asked["k"], limit or asked["limit"], right)
+            told = record_of(folder)
+            work = _Work(folder, file, plan, k or told.k, limit or told.limit, right)
             found.append(work.score(scorer, progress, data))
     return found
 

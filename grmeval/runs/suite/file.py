@@ -9,6 +9,7 @@ from grmeval import resources
 from grmeval.config import RunConfig
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = [
     "Estimates",
@@ -116,7 +117,10 @@ def read_suite(name: str) -> tuple[str, Suite]:
             raise ConfigError(f"SUITE {name!r}: {nearest(name, suites())}; or a .toml of yours")
         path = resources.tasks() / "suites" / f"{name}.toml"
     try:
-        return path.stem, Suite(**read_toml(path))
+        suite = Suite(**read_toml(path))
+        for name, run in suite.runs.items():
+            refuse_secrets(f"{path}: runs.{name}.settings.", run.settings)
+        return path.stem, suite
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))

@@ -1,6 +1,6 @@
 """A run folder as arrays: items in one order, samples in blocks of items with equally many responses."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -137,19 +137,21 @@ def read_run(
     limit: int | None = None,
     reparse: bool = False,
     k_meta: int | None = None,
+    only: Collection[tuple[str, str]] | None = None,
 ) -> RunArrays:
     """Read a run; `limit` keeps the items that `--limit` would take, `reparse` reads every text anew.
+
+    `only`: the items (subset, id) that are read; None: all.
 
     Judgements are counted among the first k samples (among all where k is None), since only those were
     asked for; the blocks hold every sample before an item's first gap: in an unfinished run the ones
     beyond it are there because they were short.
     """
-    table = folder.items()
-    everything = len(table)
-    if limit is not None:
-        import pyarrow.compute as pc
-
-        table = table.filter(pc.less(table["rank"], limit))
+    table = folder.items(limit)
+    limited = limit is not None and len(table) < len(folder.items())
+    if only is not None:
+        keys = zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
+        table = table.filter([key in only for key in keys])
     items = Items(table)
     judge = reading_judge(folder) if reparse else None
     responses = judged_responses(folder) if judge and not judge.head else {}
@@ -185,7 +187,7 @@ def read_run(
         path=folder.path,
         record=folder.record,
         spec=spec,
-        limited=len(table) < everything,
+        limited=limited,
         subset=np.array(items.subset, dtype=object),
         id=np.array(items.id, dtype=object),
         meta=tuple(items.meta),

@@ -1,6 +1,6 @@
 """Scaling curves: accuracy of each vote over k, from the samples that runs already hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,8 +13,10 @@ from grmeval.score.curve.points import Curve, CurveRow, Point, Slope, curve_line
 from grmeval.score.table import about, footer, labels, records, said_once, title
 from grmeval.score.verdicts import (
     Column,
+    Common,
     Frame,
     Rules,
+    ask,
     check_same,
     check_votes,
     column,
@@ -22,6 +24,7 @@ from grmeval.score.verdicts import (
     deepest,
     judge_run,
     own_votes,
+    rules_of,
     unit_keys,
 )
 from grmeval.store import RunFolder
@@ -46,6 +49,8 @@ class Scaling:
     """Identity and launches; of several runs, by run-id."""
     dip: str = ""
     """Why a curve falls where ties are paid as wrong; also in the footer. Empty: none does."""
+    usual: bool = True
+    """Whether it is the curve that is drawn unless told otherwise."""
 
 
 def scale(
@@ -53,7 +58,7 @@ def scale(
     ks: Sequence[int] | None = None,
     limit: int | None = None,
     votes: Sequence[str] | None = None,
-    protocol: str = "official",
+    protocol: str | None = None,
     ties: str | None = None,
     on_invalid: str | None = None,
     first: bool = False,
@@ -64,27 +69,35 @@ def scale(
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
-    Without `votes`: sum and majority; of judges that have not both, all of theirs. Several runs must have
-    judged the same rows: all differences are paired. `first`: of the first k
-    samples alone, as most published curves are, not of all subsets of k. `greedy`: a run whose number
-    at k=1 stands beside. `bootstrap`: limits are percentiles over so many resamples of clusters, the same
-    for all points, instead of the closed form (docs/statistics.md). `k_meta`: see `score`. `prices`: see
-    `read_prices`.
+    Without `votes`: sum and majority; of judges that have not both, all of theirs. Items and, of one run,
+    rules are those of the record unless told otherwise. Several runs must have judged the same rows: all
+    differences are paired. `first`: of the first k samples alone, as most published curves are, not of all
+    subsets of k. `greedy`: a run whose number at k=1 stands beside. `bootstrap`: limits are percentiles over
+    so many resamples of clusters, the same for all points, instead of the closed form (docs/statistics.md).
+    `k_meta`: see `score`. `prices`: see `read_prices`.
     """
     everyone = [*folders, *([greedy] if greedy else [])]
     limit = limit or common_limit(everyone)
-    check_same(everyone, limit)
-    rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
+    common = check_same(everyone, limit)
+    only = common and common.rows
+    spec, own = folders[0].record["spec"], _own_rules(folders)
+    said = protocol or ties or on_invalid
+    rules = Rules.choose(spec, protocol or "official", ties, on_invalid) if said else own
+    usual = [limit == common_limit(folders), rules[:2] == own[:2]]
+    usual += [not (first or bootstrap or k_meta)]
     curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
-        run = read_run(folder, None, limit, k_meta=k_meta)
-        for vote in check_votes(votes or _usual(folders, run), k_meta):
-            points = list(_points(run, vote, _ks(run, ks, len(folders) > 1), rules, first))
+        run = read_run(folder, None, limit, k_meta=k_meta, only=only)
+        drawn = check_votes(votes or _usual(folders, run), k_meta)
+        chosen = _ks(run, ks, len(folders) > 1)
+        usual += [set(drawn) == set(_usual(folders, run)), chosen == _powers(deepest(run))]
+        for vote in drawn:
+            points = list(_points(run, vote, chosen, rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
             curves.append(_curve(frame, run, label, vote, first, points, cost))
     frame = Frame(curves[0].run, curves[0].points[0].verdicts)
-    reference = _greedy(frame, greedy, limit, rules) if greedy else None
+    reference = _greedy(frame, greedy, limit, only, rules) if greedy else None
     everything = [point.column for curve in curves for point in curve.points]
     lacking = frame.lacking([*everything, *([reference] if reference else [])])
     rows, slopes = [], []
@@ -97,10 +110,11 @@ def scale(
         title=title(folders),
         rows=tuple(rows),
         slopes=tuple(slopes),
-        footer=tuple(_notes(curves, dip, lacking, rules, limit, greedy, bootstrap)),
+        footer=tuple(_notes(curves, dip, common, lacking, rules, limit, greedy, bootstrap)),
         about=_about(curves, rules, limit, greedy, prices),
         run=records(folders),
         dip=dip,
+        usual=all(usual),
     )
 
 
@@ -129,6 +143,12 @@ def _dip(rows: Sequence[CurveRow]) -> str:
         f"k={row.k}, {100 * before.tied:.1f} % at k={before.k}), and a tie is paid as wrong; "
         "--ties share draws the curve without that"
     )
+
+
+def _own_rules(folders: Sequence[RunFolder]) -> Rules:
+    """Those of a run's record; of several runs the official ones, as of any comparison."""
+    spec = folders[0].record["spec"]
+    return rules_of(spec, ask(folders[0])) if len(folders) == 1 else Rules.choose(spec)
 
 
 def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:
@@ -189,11 +209,17 @@ def _curve(
     return Curve(run, label, vote, first, tuple(aligned), places, cost)
 
 
-def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) -> Column:
+def _greedy(
+    frame: Frame,
+    folder: RunFolder,
+    limit: int | None,
+    only: Collection[tuple[str, str]] | None,
+    rules: Rules,
+) -> Column:
     """The greedy run's one judgement of every unit."""
     if folder.record["identity"].get("temperature") != 0:
         raise ConfigError(f"--greedy {folder.path}: not a greedy run (`grmeval run --greedy`)")
-    run = read_run(folder, None, limit)
+    run = read_run(folder, None, limit, only=only)
     points = list(_points(run, "sum", _ks(run, [1], False), rules, True))
     return _curve(frame, run, "greedy", "sum", True, points, {}).points[0].column
 
@@ -201,6 +227,7 @@ def _greedy(frame: Frame, folder: RunFolder, limit: int | None, rules: Rules) ->
 def _notes(
     curves: Sequence[Curve],
     dip: str,
+    common: Common | None,
     lacking: Sequence[str],
     rules: Rules,
     limit: int | None,
@@ -211,6 +238,8 @@ def _notes(
     yield from said_once({curve.label: [_policy(curve)] for curve in curves})
     if dip:
         yield dip
+    if common:
+        yield common.note
     yield "differences are paired: the same items, clusters and subsets"
     yield from (f"left out of differences: {what}" for what in lacking)
     if bootstrap:

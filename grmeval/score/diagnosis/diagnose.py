@@ -19,8 +19,8 @@ from grmeval.score.diagnosis.scores import scores
 from grmeval.score.diagnosis.summary import summary
 from grmeval.score.diagnosis.variance import split, votes
 from grmeval.score.table import provenance
-from grmeval.score.verdicts import check_scale, check_votes, usual_vote
-from grmeval.store import RunFolder, origin
+from grmeval.score.verdicts import check_scale, check_votes, same, usual_vote
+from grmeval.store import Question, RunFolder, origin, record_of, size_of
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -37,6 +37,8 @@ class Diagnosis:
     """What every number has in common: run-id, limit, vote, k; how many were tested, at which rate."""
     run: dict[str, Any]
     """Identity and launches."""
+    usual: bool = True
+    """Whether it speaks of the run's record, as it does unless told otherwise."""
 
 
 def diagnose(
@@ -44,21 +46,23 @@ def diagnose(
 ) -> Diagnosis:
     """Look for what is wrong with a run's judge; no model is needed.
 
-    Figures of single judgements are of every stored one; figures of a vote are of `k` samples (default:
-    what was last asked). All are plain means over items, and a tie is paid the share of its winners that
+    Figures of single judgements are of every stored one; figures of a vote are of `k` samples. What is not
+    said is as in the run's record: its k, its items, and the first of its votes that is of scores. All are
+    plain means over items, and a tie is paid the share of its winners that
     are best: the benchmark's weights and rules are those of `score`. What it claims holds given all that it
     looked at (claims.py). ConfigError: a vote that there is not, or more samples than an item has.
     Incomplete: no sample yet.
     """
-    asked = folder.record["asked"]
-    identity = folder.record["identity"]
-    (vote,) = check_votes([vote or usual_vote(identity)])
+    record, identity = record_of(folder), folder.record["identity"]
+    of_scores = [word for word in record.votes if not VOTE_TABLE[word.partition(":")[0]].needs]
+    usual = Question(record.k, record.limit, (*of_scores, usual_vote(identity))[:1])
+    (vote,) = check_votes([vote or usual.votes[0]])
     check_scale(identity, vote)
     if VOTE_TABLE[vote.partition(":")[0]].needs:
         raise ConfigError(
             f"--vote {vote}: a diagnosis is of the scores; take sum or another of them"
         )
-    limit = limit or asked["limit"]
+    limit = limit or usual.limit
     run = read_run(folder, None, limit)
     most = int(run.depth.max(initial=0))
     if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):
@@ -67,7 +71,7 @@ def diagnose(
         raise Incomplete(f"{folder.path}: no sample yet; {origin(identity).grows}")
     if k is not None and k > most:
         raise ConfigError(f"--k {k}: this run has up to {most} samples an item")
-    k = min(k or asked["k"], most)
+    usual, k = usual._replace(k=min(usual.k, most)), min(k or usual.k, most)
     seen = observe(folder, run, limit)
     voted = votes(seen, vote, k)
     parts = declared(
@@ -85,14 +89,16 @@ def diagnose(
         ]
     )
     looked = {"looked_at": len(looked_at(parts)), "rate": RATE}
+    part = {} if folder.whole else {"only": folder.record["only"]}
     title = f"{folder.record['spec']['title']} · {folder.record['config']['label']} · diagnosis"
     return Diagnosis(
         title=title,
         summary=summary(parts),
         parts=parts,
         footer=tuple(_footer(run, vote, k, most, limit)),
-        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked,
+        about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked | part,
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
+        usual=same(usual, Question(k, limit, (vote,)), size_of(folder)),
     )
 
 

@@ -116,9 +116,7 @@ def observe(folder: RunFolder, run: RunArrays, limit: int | None) -> Observed:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = folder.items()
-    if limit is not None:
-        table = table.filter(pc.less(table["rank"], limit))
+    table = folder.items(limit)
     places = _places(table, run)
     keys = pc.binary_join_element_wise(table["subset"], table["id"], "\0").combine_chunks()
     orders = {

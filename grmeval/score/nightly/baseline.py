@@ -32,7 +32,7 @@ from grmeval.score.verdicts import (
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder, is_meta_vote, origin
+from grmeval.store import RunFolder, is_meta_vote, origin, record_of
 
 __all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
 
@@ -141,9 +141,9 @@ def baseline_of(
     on_invalid: str | None = None,
     k_meta: int | None = None,
 ) -> Baseline:
-    """A finished run at k samples an item (default: what was last asked). Incomplete: samples are missing."""
-    asked = folder.record["asked"]
-    k, limit = k or asked["k"], limit or asked["limit"]
+    """A finished run at k samples an item (default: its record's). Incomplete: samples are missing."""
+    before = record_of(folder)
+    k, limit = k or before.k, limit or before.limit
     rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
     vote = vote or usual_vote(folder.record["identity"])
     check_votes([vote], k_meta)

@@ -20,6 +20,7 @@ _FREE = frozenset(
         "critiques",
         "members",
         "seed",
+        "limit_seed",
         "trust_remote_code",
     )
 )
@@ -45,7 +46,7 @@ def settings(run: RunArrays, vote: str) -> dict[str, Any]:
     """How a run asked its judge, by name; what is not set is left out.
 
     All of its identity but its rows, its model (a critic, members of a panel; of a simulated judge its engine
-    settings) and its seed; the judge's own parts, such as its template; the parsers that read its
+    settings) and its seeds; the judge's own parts, such as its template; the parsers that read its
     judgements; the meta model, where the vote counts one.
     """
     identity = dict(run.record["identity"])

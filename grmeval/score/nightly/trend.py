@@ -10,7 +10,7 @@ from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.score.arrays import read_run
 from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline
 from grmeval.score.verdicts import NAN, Frame, contents, digests, judge_run
-from grmeval.store import TRASH, RunFolder
+from grmeval.store import TRASH, RunFolder, record_of
 
 __all__ = ["Night", "Trend", "trend"]
 
@@ -71,7 +71,7 @@ def trend(
     bench = _chosen(place, bench, benches)
     mine = [folder for folder in folders if folder.record["identity"]["bench"] == bench]
     nights = [file for file in files if file.about.bench == bench]
-    asked = [folder.record["asked"]["k"] for folder in mine]
+    asked = [record_of(folder).k for folder in mine]
     k = k or min([*asked, *(night.about.k for night in nights)])
     finished = list(_finished(mine, k, vote, notes))
     there = {_night(night) for _, night in finished}

@@ -14,10 +14,10 @@ from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of
 from grmeval.score.table.benchmark_figures import Figure, figures
 from grmeval.score.table.footer import about, footer
-from grmeval.score.verdicts import Rules, Verdicts, check_votes, judge_run, own_votes, ranking
-from grmeval.store import RunFolder
+from grmeval.score.verdicts import Verdicts, ask, judge_run, ranking, rules_of
+from grmeval.store import Question, RunFolder
 
-__all__ = ["Accuracy", "Row", "score"]
+__all__ = ["Accuracy", "Row", "answer", "score"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class Accuracy:
     """By vote; empty where several runs are put together."""
     damaged: tuple[str, ...] = ()
     """What is to be said of lines that could not be read."""
+    question: Question | None = None
+    """What was asked; None where several runs are put together."""
 
 
 def score(
@@ -85,25 +87,41 @@ def score(
     k: int | None = None,
     limit: int | None = None,
     votes: Sequence[str] | None = None,
-    protocol: str = "official",
+    protocol: str | None = None,
     ties: str | None = None,
     on_invalid: str | None = None,
     reparse: bool = False,
     k_meta: int | None = None,
     prices: Prices | None = None,
 ) -> Accuracy:
-    """Score a run at k samples an item (default: what was last asked); no model is needed.
+    """Score a run at k samples an item; no model is needed.
 
-    Without `votes`: the judge's first. `protocol` gives the rules for ties and silence that `ties` and
-    `on_invalid` do not (see Rules); `reparse` reads the stored texts anew with this version's parser;
-    `k_meta`: samples that the vote `meta` keeps (default: half of k); `prices`: see `read_prices`.
+    What is not said is as in the run's record (see `ask`), without one as last asked, by the judge's first
+    vote. `protocol` gives the rules for ties and silence that `ties` and `on_invalid` do not (see Rules);
+    `reparse` reads the stored texts anew with this version's parser; `k_meta`: samples that the vote `meta`
+    keeps (default: half of k); `prices`: see `read_prices`.
     """
-    asked = folder.record["asked"]
-    k, limit = k or asked["k"], limit or asked["limit"]
-    run = read_run(folder, k, limit, reparse, k_meta)
-    rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
+    question = ask(
+        folder,
+        k=k,
+        limit=limit,
+        votes=votes,
+        protocol=protocol,
+        ties=ties,
+        on_invalid=on_invalid,
+        k_meta=k_meta,
+    )
+    return answer(folder, question, reparse=reparse, prices=prices)
+
+
+def answer(
+    folder: RunFolder, question: Question, *, reparse: bool = False, prices: Prices | None = None
+) -> Accuracy:
+    """Score a run as a whole question of `ask` says."""
+    k, limit, votes = question.k, question.limit, question.votes
+    run = read_run(folder, k, limit, reparse, question.k_meta)
+    rules = rules_of(folder.record["spec"], question)
     rows, tables, exact, present = [], [], True, list[int]()
-    votes = check_votes(votes or own_votes(folder.record["identity"])[:1], k_meta)
     for vote in votes:
         verdicts = judge_run(run, vote, [k], rules)
         rows += _rows(run, verdicts, vote, k)
@@ -125,6 +143,7 @@ def score(
         verdicts=pa.concat_tables(tables),
         cost=cost,
         damaged=run.damaged,
+        question=question,
     )
 
 

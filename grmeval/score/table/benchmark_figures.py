@@ -1,8 +1,11 @@
 """What else a benchmark's authors report, from the same samples; a benchmark's TOML names its `figures`.
 
-detection   accuracy, precision, recall and F1 of finding the responses that are wrong (ReaLMistake)
-pools       best-of-K: maximum, end value, loss to the oracle; ROC-AUC of the totals (PPE Correctness)
-ties-too    accuracy where a person's tie is met by the judge's tie alone (PPE Preference)
+detection   accuracy, precision, recall and F1 of finding the responses that are wrong (ReaLMistake);
+            also of each section and subset
+pools       best-of-K: maximum, end value, loss to the oracle; ROC-AUC of the totals (PPE Correctness);
+            of each section, its one set
+ties-too    accuracy where a person's tie is met by the judge's tie alone (PPE Preference); also of each
+            section and subset, where there are several
 arena       how the judge would rank the models that answered (PPE Preference)
 """
 
@@ -53,6 +56,17 @@ def _bare(value: float, items: int = 0, clusters: int = 0) -> Estimate:
     return Estimate(value, nan, nan, nan, items, clusters, "")
 
 
+def _parts(run: RunArrays, items: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """("" for all, then each section's and subset's name, which of the items are in it)."""
+    yield "", np.ones(len(items), dtype=bool)
+    section, subset = run.section[items], run.subset[items]
+    for number in np.unique(section):
+        inside = section == number
+        yield run.spec.sections[number].name, inside
+        for name in sorted(set(subset[inside].tolist())):
+            yield name, inside & (subset == name)
+
+
 def _detection(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator[Figure]:
     """An error is the positive; what cannot be read names none, and is a wrong verdict."""
     outcomes = verdicts.outcomes
@@ -64,18 +78,26 @@ def _detection(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterato
     named = np.where(named > _NOTHING, named, 0.0)
     hit, error = np.where(good, 0.0, named), (~good).astype(np.float64)
     ones = np.ones(len(units))
-    for name, part, whole in (
-        ("accuracy", win, ones),
-        ("precision", hit, named),
-        ("recall", hit, error),
-        ("F1", 2 * hit, named + error),
-    ):
-        clusters, sections = run.cluster[item], np.zeros(len(units), dtype=np.int64)
-        yield Figure(
-            f"{name} of finding errors (threshold {run.spec.threshold:g})",
-            name.lower(),
-            estimate(part, whole, clusters, sections, np.ones(1)),
-        )
+    for of, mine in _parts(run, item):
+        for name, part, whole in (
+            ("accuracy", win, ones),
+            ("precision", hit, named),
+            ("recall", hit, error),
+            ("F1", 2 * hit, named + error),
+        ):
+            whole_name = f"{name} of finding errors (threshold {run.spec.threshold:g})"
+            yield Figure(
+                f"{of}: {name}" if of else whole_name,
+                name.lower(),
+                _plain(part[mine], whole[mine], run.cluster[item[mine]]),
+            )
+
+
+def _plain(
+    part: NDArray[np.float64], whole: NDArray[np.float64], cluster: NDArray[np.int64]
+) -> Estimate:
+    """A ratio of sums, with its interval."""
+    return estimate(part, whole, cluster, np.zeros(len(part), dtype=np.int64), np.ones(1))
 
 
 def _good(run: RunArrays) -> NDArray[np.bool_]:
@@ -127,8 +149,7 @@ def _pool_figures(
     credits = terms[:, :, 0].T
     cluster = run.cluster[block.items[mine]]
     found = curve_figures(credits.mean(axis=0), oracle_of_first(best).mean(axis=0))
-    one = np.zeros(len(credits), dtype=np.int64)
-    end = estimate(credits[:, -1], np.ones(len(credits)), cluster, one, np.ones(1))
+    end = _plain(credits[:, -1], np.ones(len(credits)), cluster)
     yield Figure(f"{name}: best-of-{size} (end value)", "end", end)
     yield Figure(f"{name}: highest best-of-K", "maximum", _bare(found.most, len(credits)))
     yield Figure(f"{name}: loss to the oracle", "loss", _bare(found.loss, len(credits)))
@@ -155,11 +176,14 @@ def _ties_too(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator
         return
     reached = ~np.isnan(outcome[0])
     win, tie = outcome[0][reached], outcome[1][reached]
-    right = np.where(side[reached] == 0, tie, win)
-    cluster = run.cluster[block.items[reached]]
-    one = np.zeros(len(right), dtype=np.int64)
-    found = estimate(right, np.ones(len(right)), cluster, one, np.ones(1))
-    yield Figure("accuracy with ties (a tie is met by a tie)", "accuracy-with-ties", found)
+    right, items = np.where(side[reached] == 0, tie, win), block.items[reached]
+    for of, mine in _parts(run, items):
+        if not of or not mine.all():
+            found = _plain(right[mine], np.ones(int(mine.sum())), run.cluster[items[mine]])
+            name = (
+                f"{of}: accuracy with ties" if of else "accuracy with ties (a tie is met by a tie)"
+            )
+            yield Figure(name, "accuracy-with-ties", found)
 
 
 def _arena(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator[Figure]:

@@ -1,6 +1,7 @@
 """The whole story under a number: rule, missing rows, odd rows, invalids, identity, launches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from grmeval.judges import JUDGES
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import Rules, alike_scales
-from grmeval.store import IMPORT, PANEL, origin
+from grmeval.store import IMPORT, PANEL, limit_seed, origin
 
 __all__ = ["about", "footer", "provenance"]
 
@@ -38,12 +39,18 @@ def footer(
     if run.spec.games and not run.played_in_games:
         lines.append(f"{_no_games(run)}: one vote over all samples, NOT the official two games")
     if run.limited:
-        lines.append(f"--limit {limit}: a stratified part of the items")
+        chosen = limit_seed(run.record["identity"])
+        by = f" (--limit-seed {chosen})" if chosen else ""
+        lines.append(f"--limit {limit}: a stratified part of the items{by}")
     if spec["missing"]:
         absent = sum(spec["missing"].values())
-        names = ", ".join(list(spec["missing"])[:3]) + (" …" if len(spec["missing"]) > 3 else "")
-        total = sum(spec["expected"].values())
+        total, names = sum(spec["expected"].values()), _first_names(spec["missing"])
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
+    if left_out := spec.get("left_out"):
+        lines.append(
+            f"partial import: the file judges nothing of {sum(left_out.values()):,} items of the benchmark, "
+            f"which are no part of this run ({_first_names(left_out)})"
+        )
     if unlabelled := int((~run.labelled).sum()):
         lines.append(
             f"rows without a label (or with one for all responses alike): {unlabelled:,} of "
@@ -64,6 +71,10 @@ def footer(
         lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
+
+
+def _first_names(subsets: Collection[str]) -> str:
+    return ", ".join(islice(subsets, 3)) + (" …" if len(subsets) > 3 else "")
 
 
 def _reparsed(run: RunArrays) -> list[str]:
@@ -92,8 +103,8 @@ def _lacking(run: RunArrays, present: Sequence[int]) -> list[str]:
         section = run.spec.sections[number]
         absent = [subset for subset in section.weights if subset not in there]
         if absent and len(absent) < len(section.weights):
-            names = ", ".join(absent[:3]) + (" …" if len(absent) > 3 else "")
             of = f"{len(section.weights) - len(absent)} of {len(section.weights)} subsets"
+            names = _first_names(absent)
             lines.append(f"{section.name} is INCOMPLETE: {of}, no verdict in {names}")
     return lines
 
@@ -160,13 +171,14 @@ def _alone(run: RunArrays) -> int:
 
 
 def about(run: RunArrays, rules: Rules, limit: int | None) -> dict[str, Any]:
-    """What every row of a table has in common: the run, how much of it, the rules."""
+    """What every row of a table has in common: the run, how much of it, which part, the rules."""
     return {
         "run_id": run.path.name,
         "limit": limit,
         "ties": rules.ties,
         "on_invalid": rules.on_invalid,
         **({} if run.k_meta is None else {"k_meta": run.k_meta}),
+        **{name: run.record[name] for name in ("only",) if name in run.record},
     }
 
 

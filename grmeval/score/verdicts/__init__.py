@@ -13,9 +13,11 @@ from grmeval.score.verdicts.paired import (
     column,
     unit_keys,
 )
+from grmeval.score.verdicts.record import ask, grown, is_record, rules_of, same, told
 from grmeval.score.verdicts.roc_auc import DRAWS, common_subsets
 from grmeval.score.verdicts.rules import Rules
 from grmeval.score.verdicts.same_rows import (
+    Common,
     check_same,
     common_limit,
     contents,
@@ -44,6 +46,7 @@ __all__ = [
     "NAN",
     "TERMS",
     "Column",
+    "Common",
     "Contrasts",
     "Frame",
     "Part",
@@ -51,6 +54,7 @@ __all__ = [
     "UnitKey",
     "Verdicts",
     "alike_scales",
+    "ask",
     "ballot",
     "check_countable",
     "check_panel_votes",
@@ -64,9 +68,14 @@ __all__ = [
     "deepest",
     "digests",
     "formed",
+    "grown",
+    "is_record",
     "judge_run",
     "own_votes",
     "ranking",
+    "rules_of",
+    "same",
+    "told",
     "unit_keys",
     "unlike_metrics",
     "unlike_subsets",

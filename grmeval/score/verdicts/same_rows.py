@@ -5,13 +5,14 @@ Rows are the same by key and content hash, never by count alone.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, DataError, Incomplete
 from grmeval.score.arrays import RunArrays
-from grmeval.store import RunFolder, origin
+from grmeval.store import RunFolder, limit_seed, origin, record_of
 
 __all__ = [
+    "Common",
     "Contents",
     "check_same",
     "common_limit",
@@ -34,29 +35,63 @@ _FORMED = ("overall", "sections", "threshold", "games")
 
 def contents(folder: RunFolder, limit: int | None) -> Contents:
     """The rows of a run inside --limit."""
-    items = folder.items()
-    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash", "rank"))
-    return {(s, i): h for s, i, h, r in zip(*columns, strict=True) if limit is None or r < limit}
+    items = folder.items(limit)
+    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash"))
+    return {(s, i): h for s, i, h in zip(*columns, strict=True)}
 
 
 def common_limit(folders: Sequence[RunFolder]) -> int | None:
-    """The smallest --limit of the runs: of one seed and data, its items are in all of them."""
-    asked = [folder.record["asked"]["limit"] for folder in folders]
-    return min((limit for limit in asked if limit is not None), default=None)
+    """The smallest --limit of the runs' records: of one limit seed and data, its items are in all of them."""
+    limits = [record_of(folder).limit for folder in folders]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
-def check_same(folders: Sequence[RunFolder], limit: int | None) -> None:
-    """ConfigError says what differs between the first run's rows and another's."""
-    mine = contents(folders[0], limit) if len(folders) > 1 else {}
-    for other in folders[1:]:
-        if differences := [
-            *_unlike_metric(folders[0], other),
-            *unlike(mine, contents(other, limit)),
-        ]:
+class Common(NamedTuple):
+    """The rows (subset, id) that every run judged, where an import is of a part alone; `note` counts them."""
+
+    rows: frozenset[tuple[str, str]]
+    note: str
+
+
+def check_same(folders: Sequence[RunFolder], limit: int | None) -> Common | None:
+    """ConfigError says what differs between the first run's rows and another's.
+
+    An import whose file judges a part of the benchmark is compared by that part: gives what all have in
+    common, None where that is everything.
+    """
+    if len(folders) < 2:
+        return None
+    rows = [contents(folder, limit) for folder in folders]
+    for other, theirs in zip(folders[1:], rows[1:], strict=True):
+        mine = _within(rows[0], theirs) if _is_part(other) else rows[0]
+        theirs = _within(theirs, rows[0]) if _is_part(folders[0]) else theirs
+        differences = [*_unlike_metric(folders[0], other), *unlike(mine, theirs)]
+        if not mine and not differences:
+            differences = ["no row in common"]
+        if differences:
             raise ConfigError(
                 f"{folders[0].path} and {other.path} did not judge the same rows: "
-                + "; ".join(differences)
+                + "; ".join([*differences, *_chosen_apart(folders[0], other, limit)])
             )
+    common = frozenset(rows[0].keys()).intersection(*rows[1:])
+    if all(len(each) == len(common) for each in rows):
+        return None
+    over = ", ".join(
+        f"{len(each) - len(common):,} of run {folder.path.name}"
+        for folder, each in zip(folders, rows, strict=True)
+        if len(each) > len(common)
+    )
+    note = f"a partial import: on the {len(common):,} rows that every run judged; left out: {over}"
+    return Common(common, note)
+
+
+def _is_part(folder: RunFolder) -> bool:
+    """Whether a run is an import that left out what its file does not judge."""
+    return bool(folder.record["spec"].get("left_out"))
+
+
+def _within(rows: Contents, others: Contents) -> Contents:
+    return {key: content for key, content in rows.items() if key in others}
 
 
 def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
@@ -67,6 +102,13 @@ def _unlike_metric(one: RunFolder, other: RunFolder) -> Iterator[str]:
             yield f"{what} {mine} and {what} {theirs}"
     if one.spec().id == other.spec().id and (changed := unlike_metrics(formed(one), formed(other))):
         yield f"the benchmark's {', '.join(changed)} changed between them"
+
+
+def _chosen_apart(one: RunFolder, other: RunFolder, limit: int | None) -> Iterator[str]:
+    """That --limit takes other items of the two."""
+    mine, theirs = (limit_seed(folder.record["identity"]) for folder in (one, other))
+    if limit is not None and mine != theirs:
+        yield f"--limit {limit} takes the items of --limit-seed {mine} of one, of {theirs} of the other"
 
 
 def formed(folder: RunFolder) -> dict[str, Any]:

@@ -77,10 +77,11 @@ class Verdicts:
 
     def overall_name(self, run: RunArrays, at: int) -> str:
         """`overall`, or how much of it there is: a mean of fewer sections is another number."""
+        name = "overall" if "only" not in run.record else "these alone"
         present, of = len(self.sections(run, at)), len(run.record["spec"]["sections"])
         if present == of or not run.labelled.any():
-            return "overall"
-        return f"overall ({present} of {of} sections)"
+            return name
+        return f"{name} ({present} of {of} sections)"
 
     def monte_carlo(self, run: RunArrays, at: int, units: NDArray[Any], level: str) -> float:
         """Standard error of an accuracy at ks[at] that comes from drawing subsets; 0 where exact.

@@ -164,9 +164,9 @@ def test_it_grows_with_its_members_and_never_shrinks(tmp_path: Path) -> None:
 
 
 def test_rounds_end_at_the_first_gap_of_any_member(tmp_path: Path) -> None:
-    one, other = (sampled(tmp_path, k=3, seed=seed, limit=40) for seed in (1, 2))
+    one, other = (sampled(tmp_path, k=3, limit_seed=seed, limit=40) for seed in (1, 2))
     names = sample_schema().names
-    # --limit 40 of two seeds are other items: only those of both can be judged together.
+    # --limit 40 of two limit seeds are other items: only those of both can be judged together.
     mine, theirs = (
         {Key(row["subset"], row["id"]) for row in rows(run.path)} for run in (one, other)
     )

@@ -1,6 +1,8 @@
 """Judgements of another program: what they become, and every mistake that a file of them can hold."""
 
+import csv
 import gzip
+import io
 import json
 import lzma
 from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ from grmeval.errors import ConfigError, DataError, StoreError
 from grmeval.runs.imports import import_scores
 from grmeval.runs.imports.judgement_file import EXPORTED, read_judgements
 from grmeval.runs.imports.make_run import REWARDS, Imported
-from grmeval.score import Accuracy, scale, score
+from grmeval.score import Accuracy, compare, scale, score
 from grmeval.store import SAMPLES, RunFolder, SampleKey, reading_judge, sample_schema
 from grmeval.store.fold import write_samples
 from grmeval.store.samples import read_rows
@@ -67,6 +69,8 @@ def spec(tmp_path: Path) -> str:
 def written(path: Path, content: Rows) -> Path:
     """The rows in the format that the ending says."""
     lines = "".join(json.dumps(row) + "\n" for row in content).encode()
+    if ".csv" in path.suffixes:
+        lines = as_csv(content)
     if path.suffix == ".parquet":
         names = dict.fromkeys(name for row in content for name in row)
         pq.write_table(pa.table({n: [row.get(n) for row in content] for n in names}), path)
@@ -76,6 +80,18 @@ def written(path: Path, content: Rows) -> Path:
         how: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
         path.write_bytes(how.get(path.suffix, bytes)(lines))
     return path
+
+
+def as_csv(content: Rows) -> bytes:
+    """Lists as JSON; what is not there as an empty cell."""
+    names = list(dict.fromkeys(name for row in content for name in row))
+    file = io.StringIO()
+    lines = csv.writer(file)
+    lines.writerow(names)
+    for row in content:
+        cells = (row.get(name) for name in names)
+        lines.writerow(json.dumps(cell) if isinstance(cell, list) else cell for cell in cells)
+    return file.getvalue().encode()
 
 
 def taken(spec: str, path: Path, content: Rows = GOOD, **more: Any) -> Imported:
@@ -96,7 +112,7 @@ def numbers(result: Accuracy) -> list[tuple[Any, ...]]:
 
 def test_a_file_becomes_a_run(tmp_path: Path, spec: str) -> None:
     found = taken(spec, tmp_path / "s.jsonl")
-    assert (found.new, found.absent) == (6, 0)
+    assert (found.new, found.notes) == (6, ())
     folder = found.folder
     assert folder.path.relative_to(tmp_path).parts[:3] == ("results", "own", "judge--one")
     assert folder.record["asked"] == {"k": 2, "limit": None}
@@ -128,11 +144,18 @@ def test_its_score_is_what_one_counts_by_hand(tmp_path: Path, spec: str) -> None
 
 def test_what_is_missing_of_the_expected_is_said(tmp_path: Path, spec: str) -> None:
     folder = taken(spec, tmp_path / "s.jsonl", GOOD[:2]).folder
-    assert folder.record["spec"]["missing"] == {"a1": 1, "b": 1}
-    assert any("incomplete data: 2 of 3 items" in line for line in score(folder).footer)
+    said = folder.record["spec"]
+    assert (said["expected"], said["left_out"]) == ({"a1": 1}, {"a1": 1, "b": 1})
+    result = score(folder)
+    assert sum("judges nothing of 2 items" in line for line in result.footer) == 1
+    assert {row.name: row.expected for row in result.rows if row.items} == {
+        **{"overall (1 of 2 sections)": 1, "A": 1, "a1": 1}
+    }
 
 
-@pytest.mark.parametrize("name", ["s.json", "s.parquet", "s.jsonl.xz", "s.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name", ["s.json", "s.parquet", "s.csv", "s.jsonl.xz", "s.csv.xz", "s.jsonl.gz"]
+)
 def test_format_and_order_of_rows_change_nothing(tmp_path: Path, spec: str, name: str) -> None:
     first = taken(spec, tmp_path / "s.jsonl")
     again = taken(spec, tmp_path / name, GOOD[::-1])
@@ -226,9 +249,35 @@ def test_rows_at_hand_give_items_their_labels(tmp_path: Path) -> None:
     assert score(found.folder).rows[0].value == 1
 
 
-def test_items_that_the_file_is_silent_about_are_missing_samples(tmp_path: Path) -> None:
-    found = taken("sample", tmp_path / "s.jsonl", judged()[:70])
-    assert (found.new, found.absent, score(found.folder).missing) == (70, 5, 5)
+def test_items_that_the_file_is_silent_about_are_no_part_of_the_run(tmp_path: Path) -> None:
+    whole, found = (
+        taken("sample", tmp_path / f"{size}.jsonl", judged()[:size]).folder for size in (75, 70)
+    )
+    result = score(found)
+    assert (found.items().num_rows, result.missing, result.rows[0].expected) == (70, 0, 70)
+    assert sum(found.record["spec"]["left_out"].values()) == 5
+    # --limit takes of a part what it takes of the whole.
+    ranks = [
+        {(r["subset"], r["id"]): r["rank"] for r in run.items().to_pylist()}
+        for run in (whole, found)
+    ]
+    assert ranks[1].items() <= ranks[0].items()
+    gaps = compare(whole, found)
+    assert (gaps.rows[0].items, gaps.rows[0].difference) == (70, 0)
+    left_out = f"on the 70 rows that every run judged; left out: 5 of run {whole.path.name}"
+    assert sum(left_out in line for line in gaps.footer) == 1
+    curve = scale(found, whole)
+    assert {row.items for row in curve.rows if row.level == "overall"} == {70}
+    assert sum(left_out in line for line in curve.footer) == 1
+
+
+def test_what_has_one_verdict_is_left_out_together_or_not_at_all(tmp_path: Path) -> None:
+    row: dict[str, Any] = {"prompt": "?", "chosen": "a", "rejected": "b"}
+    own = [row | {"id": i, "group": "g" if i < 2 else None} for i in range(4)]
+    bench = str(written(tmp_path / "rows.jsonl", own))
+    folder = taken(bench, tmp_path / "s.jsonl", [{"id": 0, "j": 0, "scores": [2, 1]}]).folder
+    assert folder.items()["id"].to_pylist() == ["0", "1"]
+    assert score(folder).missing == 1
 
 
 def test_one_subset_needs_no_name(tmp_path: Path) -> None:
@@ -272,7 +321,11 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"score": 1}, "unknown column 'score'; allowed: .*did you mean 'scores'"),
+        ({"score": 1}, r"unknown column 'score' \(did you mean 'scores'\?\); allowed: subset, "),
+        (
+            {"score": 1, "TEXT": "", "what": 2},
+            r"unknown columns 'score' \(.*'scores'\?\), 'TEXT' \(.*'text'\?\), 'what'; allowed",
+        ),
         ({"id": None}, "id: expected text or a whole number, found None"),
         ({"id": ""}, "id: expected text or a whole number, found ''"),
         ({"id": True}, "id: expected text or a whole number, found True"),
@@ -282,8 +335,11 @@ NAN, INF = float("nan"), float("inf")
         ({"j": False}, "j: expected a whole number"),
         ({"j": None}, "j: expected a whole number"),
         ({"j": 1}, "item 'a1/x' has a judgement j = 1 already"),
-        ({"scores": [1, NAN]}, "scores: expected a number from -1e.15 to 1e.15, found .1, nan"),
-        ({"scores": [1, INF]}, "scores: expected a number"),
+        ({"scores": [1, NAN]}, r"scores: .* \(a failed judgement is null\), found .1, nan"),
+        (
+            {"scores": [1, INF]},
+            r"number from -1e.15 to 1e.15 \(a failed judgement is null\), found",
+        ),
         ({"scores": [1, 10**400]}, "scores: expected a number"),
         ({"scores": [1, True]}, "scores: expected a number"),
         ({"scores": [1, "2"]}, "scores: expected a number"),
@@ -373,6 +429,19 @@ def test_rows_must_fit_together(tmp_path: Path, spec: str, content: Any, message
         ("s.jsonl.xz", lzma.compress(b"[]\n" * 999)[:-9], "line 1: expected an object"),
         ("s.jsonl.gz", b"no", "s.jsonl.gz: cannot be read"),
         ("s.jsonl.gz", gzip.compress(b"\n" * 99, mtime=0)[:-9], "s.jsonl.gz: cannot be read"),
+        ("s.jsonl", b'{"id": 1, "j": 0, "id": 2}', "line 1: the key 'id' is there more than once"),
+        ("s.json", b'{"id": [1], "id": [2]}', "s.json: the key 'id' is there more than once"),
+        ("s.csv", b"id,j,scores,j\n", "s.csv: the column 'j' is there more than once; keep one"),
+        ("s.csv", b"id,j,scores\n1,0,[1],7\n", "row 1: 4 cells, but 3 columns"),
+        ("s.csv", b'id,j,scores\n1,0,"[1]', "s.csv: cannot be read: unexpected end of data"),
+        (
+            "s.csv",
+            b"id,j,scores\n1,0,1;2\n",
+            r"a list .* \(in CSV as JSON: \[7, 3\]\), found '1;2'",
+        ),
+        ("s.csv", b"id,j,scores\n1,0,[NaN]\n", r"\(a failed judgement is null\), found \[nan\]"),
+        ("s.csv", b"id,j,scores\n\xff,0,[1]\n", "s.csv: cannot be read: 'utf-8'"),
+        ("s.csv", b"", "no rows in it"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -384,8 +453,16 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, mess
 def test_a_file_must_be_there_and_of_a_known_kind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none.jsonl: cannot be read: No such file"):
         list(read_judgements(tmp_path / "none.jsonl"))
-    with pytest.raises(ConfigError, match=r"the ending says the format: .jsonl, .jsonl.xz"):
-        list(read_judgements(tmp_path / "s.csv"))
+    for name in ("s.xlsx", "s.parquet.gz", "s.xz"):
+        with pytest.raises(ConfigError, match=r"the ending says the format: .jsonl, .json, .csv"):
+            list(read_judgements(tmp_path / name))
+
+
+def test_a_column_of_parquet_is_there_once(tmp_path: Path) -> None:
+    columns = [pa.array(["x"]), pa.array([0]), pa.array([[1.0]]), pa.array([1])]
+    pq.write_table(pa.table(columns, ["id", "j", "scores", "j"]), tmp_path / "s.parquet")
+    with pytest.raises(DataError, match=r"s.parquet: the column 'j' is there more"):
+        list(read_judgements(tmp_path / "s.parquet"))
 
 
 def test_a_judge_has_a_name(tmp_path: Path, spec: str) -> None:
@@ -500,7 +577,7 @@ def test_results_of_rewardbench_meet_its_rows(tmp_path: Path) -> None:
     }
     (tmp_path / "r.json").write_text(json.dumps(columns), "utf-8")
     found = import_scores(tmp_path / "r.json", "rewardbench", "m", PART, tmp_path / "results")
-    assert (found.new, found.absent) == (len(items), 0)
+    assert (found.new, found.notes) == (len(items), ())
     for row in score(found.folder).rows:
         if row.level == "subset" and row.items:
             paid = [won for key, won in outcome.items() if key.subset == row.name]
@@ -551,3 +628,71 @@ def test_orders_in_turn_are_balanced(
     result = score(folder)
     assert next(row for row in result.rows if row.name == "B").value == credit
     assert any("NOT the official two games" in line for line in result.footer) == bool(credit)
+
+
+# ---------------------------------------------------------------------- a game that is missing
+
+GAMES = {0: [0, 1], 1: [1, 0]}
+
+
+def games(tmp_path: Path, played: dict[str, dict[int, Any]], name: str = "x") -> Imported:
+    """Pairs of a benchmark of two games: by id the scores of each game that the file has; good first."""
+    toml = SPEC.format(id="games").replace("[source]", "games = true\n[source]")
+    (tmp_path / "games.toml").write_text(toml)
+    judged = [
+        {"subset": "b", "id": i, "j": j, "scores": scores, "order": GAMES[j % 2]}
+        | {"quality": [1, 0]}
+        for i, found in played.items()
+        for j, scores in found.items()
+    ]
+    judged = [row if row["scores"] else row | {"order": None} for row in judged]
+    where = (str(tmp_path / "games.toml"), "judge", None, tmp_path / "results")
+    return import_scores(written(tmp_path / f"{name}.jsonl", judged), *where)
+
+
+def test_a_game_that_is_missing_is_unread(tmp_path: Path) -> None:
+    """The official count: +1 for a game that is won, -1 for one that is lost, 0 for one without decision."""
+    won, lost = [1, 0], [0, 1]
+    found = games(
+        tmp_path,
+        {
+            "both": {0: won, 1: won},
+            "first alone": {0: won},
+            "second alone": {1: won},
+            "lost": {1: lost},
+            "failed": {0: won, 1: None},
+            "level": {0: won, 1: lost},
+        },
+    )
+    assert found.folder.record["identity"]["orders"] == "balanced"
+    (note,) = found.notes
+    assert note.endswith(
+        "3 games are missing (pairs in one order alone): each counts as an unread one, missing_game"
+    )
+    stored = {(r["id"], r["j"]): r for r in rows(found.folder.path)}
+    assert stored["second alone", 0]["invalid"] == "missing_game"
+    assert (stored["first alone", 1]["scores"], stored["first alone", 1]["order"]) == (None, [1, 0])
+    result = score(found.folder)
+    paid = dict(zip(*(result.verdicts[c].to_pylist() for c in ("id", "credit")), strict=True))
+    assert paid == {
+        **{"both": 1, "first alone": 1, "second alone": 1, "failed": 1},
+        **{"lost": 0, "level": 0},
+    }
+    assert (result.missing, result.rows[0].reasons) == (0, {"missing_game": 3, "no_score": 1})
+    again = games(tmp_path, {"both": {0: won, 1: won}}, "y")
+    assert again.notes == ()
+
+
+def test_where_no_pair_has_two_games_none_is_missing(tmp_path: Path) -> None:
+    found = games(tmp_path, {"a": {0: [1, 0]}, "b": {0: [0, 1]}})
+    assert (found.new, found.notes, score(found.folder).rows[0].value) == (2, (), 0.5)
+
+
+def test_games_that_all_failed_tell_no_order(tmp_path: Path) -> None:
+    found = games(tmp_path, {"a": {0: None, 1: None}})
+    assert found.folder.record["identity"]["orders"] == "unknown"
+
+
+def test_other_gaps_are_mistakes_in_games_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has a judgement j = 4 and none j = 1"):
+        games(tmp_path, {"a": {0: [1, 0], 1: [1, 0]}, "b": {0: [1, 0], 4: [1, 0]}})

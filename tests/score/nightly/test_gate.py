@@ -181,7 +181,7 @@ def test_absolute_limits_allow_what_is_equal(tmp_path: Path) -> None:
         assert len([c for c in one.checks if c.kind == "absolute"]) == 1
 
 
-@pytest.mark.parametrize("tenth", [1, 3, 7, 9, 11, 13, 29, 57])
+@pytest.mark.parametrize("tenth", [3, 7, 57])
 def test_a_limit_in_percent_is_met_exactly(tmp_path: Path, tenth: int) -> None:
     """tenth in 1,000 judgements against tenth / 10 %: 0.1 is no binary fraction."""
     rows_ = tmp_path / "rows.jsonl"
@@ -454,7 +454,7 @@ def test_more_samples_are_advised_only_where_they_would_decide(tmp_path: Path) -
     """Items all alike: samples make the noise. Items that are sure or hopeless: they make none."""
 
     def more(known: list[dict[str, Any]]) -> None:
-        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(600)]
+        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(300)]
 
     for spread, helps in ((0.0, True), (0.97, False)):
         args = {"accuracy": 0.8, "spread": spread, "ties": 0}
@@ -477,7 +477,7 @@ def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share
     """Of items all alike one vote has the variance p (1 - p); twice the samples at least halve it."""
 
     def more(known: list[dict[str, Any]]) -> None:
-        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(400)]
+        known += [known[0] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(300)]
 
     noise, accuracy = {}, {}
     for spread in (0.0, 0.99):
@@ -485,7 +485,7 @@ def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share
         folder = own(tmp_path / f"{spread}", more, k=stored, engine_args=args)
         noise[spread] = noise_of(folder, 8)
         accuracy[spread] = baseline_of(folder, k=8).figures[0].value or 0
-    alike = accuracy[0.0] * (1 - accuracy[0.0]) / 420
+    alike = accuracy[0.0] * (1 - accuracy[0.0]) / 320
     assert 0.6 * share < noise[0.0] / alike < 1.25 * share
     assert noise[0.99] < 0.05 * alike
     one = own(tmp_path / "one", more, k=1)

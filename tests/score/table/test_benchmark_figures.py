@@ -83,6 +83,12 @@ def values(result: Accuracy, level: str) -> dict[str, float]:
     return {row.name: row.value for row in found if row.value == row.value}
 
 
+def figures(result: Accuracy, of: str = "") -> dict[str, Row]:
+    """By metric: of all responses, or of a section or subset."""
+    found = [row for row in result.rows if row.level == "figure"]
+    return {row.metric: row for row in found if row.name.rpartition(": ")[0] == of}
+
+
 def row_of(result: Accuracy, name: str) -> Row:
     return next(row for row in result.rows if row.name == name)
 
@@ -204,7 +210,7 @@ def test_finding_errors_by_hand(tmp_path: Path) -> None:
     wanted = {"accuracy": 5 / 10, "precision": 3 / 4, "recall": 3 / 6, "f1": 2 * 3 / (4 + 6)}
     for rule in ("half", "wrong", "drop"):  # silence is a wrong verdict that names no error
         result = score_run(folder, on_invalid=rule)
-        found = {row.metric: row for row in result.rows if row.level == "figure"}
+        found = figures(result)
         assert {name: row.value for name, row in found.items()} == pytest.approx(wanted)
         assert found["precision"].name == "precision of finding errors (threshold 5.5)"
         assert {name: row.items for name, row in found.items()} == {
@@ -216,9 +222,25 @@ def test_finding_errors_by_hand(tmp_path: Path) -> None:
         assert all(row.low < row.value < row.high for row in found.values())
 
 
+def test_finding_errors_by_section_and_subset(tmp_path: Path) -> None:
+    """Of the math problems m2 is found, m3 and m5 are not, m4 is silent, m1 is right."""
+    result = score_run(judged(tmp_path, SCORES))
+    wanted = {
+        "Math word problem generation": (2 / 5, 1, 1 / 3, 2 / (1 + 3)),
+        f"{MATH}/{GPT}": (2 / 3, 1, 1 / 2, 2 / (1 + 2)),
+        "Fine-grained fact verification": (1 / 3, 0, 0, 0),
+        f"{ANSWERS}/{LLAMA}": (1, 1, 1, 1),
+    }
+    for of, numbers in wanted.items():
+        found = figures(result, of)
+        assert list(found) == ["accuracy", "precision", "recall", "f1"]
+        assert [row.value for row in found.values()] == pytest.approx(list(numbers))
+        assert found["accuracy"].items == row_of(result, of).samples
+
+
 def test_an_error_that_cannot_be_read_is_not_found(tmp_path: Path) -> None:
     result = score_run(judged(tmp_path, dict(SCORES) | {"m2": ["error"]}))
-    found = {row.metric: row.value for row in result.rows if row.level == "figure"}
+    found = {metric: row.value for metric, row in figures(result).items()}
     wanted = {"accuracy": 4 / 10, "precision": 2 / 3, "recall": 2 / 6, "f1": 4 / (3 + 6)}
     assert found == pytest.approx(wanted)
 
@@ -226,7 +248,7 @@ def test_an_error_that_cannot_be_read_is_not_found(tmp_path: Path) -> None:
 def test_a_judge_that_names_no_error(tmp_path: Path) -> None:
     names = [name.partition(":")[0] for cell in CELLS.values() for name in cell]
     result = score_run(judged(tmp_path, {name: [[9]] for name in names}))
-    found = {row.metric: row.value for row in result.rows if row.level == "figure"}
+    found = {metric: row.value for metric, row in figures(result).items()}
     assert (found["accuracy"], found["recall"], found["f1"]) == (0.4, 0, 0)
     assert np.isnan(found["precision"])  # of none
 

@@ -115,6 +115,17 @@ def test_the_mean_has_files_of_its_own(overall: tuple[Path, list[object], str, A
     assert "grm-overall" not in listed.stdout
 
 
+def test_a_look_at_its_members_leaves_its_files(
+    overall: tuple[Path, list[object], str, Any],
+) -> None:
+    results, asked, _, _ = overall
+    (table,) = (results / "grm-overall" / "fake").glob("*/accuracy.csv")
+    before = table.read_bytes()
+    found = grmeval(*asked, "--k", 1)
+    assert "nothing is written, as not every member's record is what is shown" in found.stderr
+    assert table.read_bytes() == before
+
+
 def test_published_rows_are_columns_with_notes(
     overall: tuple[Path, list[object], str, Any],
 ) -> None:

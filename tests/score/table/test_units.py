@@ -94,10 +94,18 @@ def figures(folder: RunFolder, bench: str) -> list[Any]:
     return [*rows, *curve]
 
 
+SMALL, MIDDLE, LARGE = (1e-10,), (1e-3,), (1e6,)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [SMALL, pytest.param(MIDDLE + LARGE, marks=pytest.mark.long)],
+    ids=["tiny", "small and large"],
+)
 @pytest.mark.parametrize("bench", SETS)
-def test_a_table_has_no_unit(tmp_path: Path, bench: str) -> None:
+def test_a_table_has_no_unit(tmp_path: Path, bench: str, steps: tuple[float, ...]) -> None:
     wanted = figures(imported(tmp_path / "whole", bench, 1.0), bench)
-    for number, step in enumerate((1e-10, 1e-3, 1e6)):
+    for number, step in enumerate(steps):
         found = figures(imported(tmp_path / str(number), bench, step), bench)
         assert len(found) == len(wanted)
         for one, other in zip(wanted, found, strict=True):

@@ -1,0 +1,102 @@
+"""The record of a run, its saved tables: which answers become it, and which are only shown.
+
+The law is score/verdicts/record.py; every command that writes into a run folder asks here.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grmeval.score import Accuracy, Prices
+    from grmeval.store import RunFolder
+
+__all__ = ["Save", "keep", "keep_group", "looked", "one_place", "say"]
+
+Save = Annotated[
+    bool,
+    typer.Option(
+        "--save", help="Put what is shown in place of the run's record, its saved tables."
+    ),
+]
+
+
+PART = "a part of the benchmark: nothing is written, the run's tables stay as they are"
+
+
+def keep(
+    folder: "RunFolder", result: "Accuracy", save: bool = False, prices: "Prices | None" = None
+) -> "tuple[list[Path], str | None]":
+    """Write what the record becomes after a question that may have brought samples.
+
+    Gives the files that hold `result`, and a sentence where the record is something else.
+    """
+    from grmeval.report.accuracy import write_accuracy
+    from grmeval.score import answer
+    from grmeval.score.verdicts import grown, same, told
+    from grmeval.store import saved, size_of
+
+    if not folder.whole:
+        return [], PART
+    asked, before, size = result.question, saved(folder), size_of(folder)
+    if asked is None or before is None or save or same(asked, before, size):
+        return write_accuracy(folder.path, result), None
+    after = grown(before, asked, size)
+    if same(after, before, size):
+        return [], _stays(told(before, asked))
+    if result.missing:
+        return [], (
+            f"the record stays {told(before, after)} until every sample of {told(after, before)} is there"
+        )
+    if same(after, asked, size):
+        return write_accuracy(folder.path, result), None
+    write_accuracy(folder.path, answer(folder, after, prices=prices))
+    return (
+        [],
+        f"the record is now of {told(after, asked)}; --save puts what is shown here in its place",
+    )
+
+
+def keep_group(
+    folder: Path, result: "Accuracy", members: "Sequence[bool]"
+) -> "tuple[list[Path], str | None]":
+    """The same of the mean of several runs: it is kept where every member's own tables were."""
+    from grmeval.report.accuracy import write_accuracy
+
+    if all(members):
+        return write_accuracy(folder, result), None
+    return [], f"{folder}: nothing is written, as not every member's record is what is shown"
+
+
+def looked(folder: "RunFolder", usual: bool, save: bool = False) -> str | None:
+    """Why files beside the record (of a curve, of a diagnosis) are not to be written; None: they are."""
+    from grmeval.score.verdicts import ask, told
+
+    if not folder.whole:
+        return PART
+    return None if usual or save else _stays(told(ask(folder)))
+
+
+def one_place(to: Path | None, save: bool) -> None:
+    """ConfigError: files are to go to another place, and into the run's folder as well."""
+    from grmeval.errors import ConfigError
+
+    if to and save:
+        raise ConfigError(
+            f"--save is of the files in the run's folder, --to {to} writes elsewhere: drop one of them"
+        )
+
+
+def say(sentence: str | None) -> None:
+    """On standard error, where there is something to say."""
+    from grmeval.cli.output import consoles
+
+    if sentence:
+        consoles()[1].print(sentence, soft_wrap=True)
+
+
+def _stays(record: str) -> str:
+    return f"nothing is written: the run's record is of {record}; --save replaces it"

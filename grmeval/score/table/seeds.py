@@ -1,0 +1,159 @@
+"""Runs that are alike but for their seed: their mean, its spread over seeds, differences of such groups."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from grmeval.measure import over_seeds, spread, t_test
+from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.table.run_names import labels
+from grmeval.score.verdicts import (
+    NAN,
+    Column,
+    Frame,
+    Part,
+    Verdicts,
+    column,
+    judge_run,
+    rules_of,
+    unit_keys,
+)
+from grmeval.store import Question, RunFolder
+
+__all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SeedsRow:
+    """One number of the runs of a group, one run a seed: their mean in [0, 1], and `spread`, the standard
+    deviation over seeds, with 95 % limits of the mean.
+
+    `difference`: of the means, this group's less the first group's, with limits and a two-sided `p` (t) that
+    hold the noise of items and of seeds (docs/statistics.md). NaN where there is no such number: of the first
+    group, and where either has one seed.
+    """
+
+    group: str
+    seeds: tuple[int, ...]
+    vote: str
+    level: str
+    name: str
+    metric: str
+    k: int
+    mean: float
+    spread: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    error: float
+    p: float
+    items: int
+    clusters: int
+
+
+class Seeds(NamedTuple):
+    """A group: the places of its runs, by seed, and the seeds. Its name is the models'."""
+
+    name: str
+    places: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
+    """Runs by settings but the seed, the first one's group first; empty where no two differ in that alone.
+
+    Which items --limit takes is no setting: that they are the same is checked as such.
+    """
+    found: dict[str, dict[int, int]] = {}
+    for place, folder in enumerate(folders):
+        identity = dict(folder.record["identity"])
+        seed = int(identity.pop("seed"))
+        identity.pop("limit_seed", None)
+        found.setdefault(json.dumps(identity, sort_keys=True), {}).setdefault(seed, place)
+    groups = [dict(sorted(group.items())) for group in found.values()]
+    if all(len(group) < 2 for group in groups):
+        return ()
+    firsts = labels([folders[next(iter(group.values()))] for group in groups])
+    return tuple(
+        Seeds(name, tuple(group.values()), tuple(group))
+        for name, group in zip(firsts, groups, strict=True)
+    )
+
+
+def seeds_alone(
+    folders: Sequence[RunFolder], groups: Sequence[Seeds], question: Question
+) -> tuple[SeedsRow, ...]:
+    """The overall of each group of several seeds, as `question` asks each of its runs."""
+    found = []
+    for group in groups:
+        mine = [folders[at] for at in group.places]
+        here = Seeds(group.name, tuple(range(len(mine))), group.seeds)
+        runs = [read_run(each, question.k, question.limit, k_meta=question.k_meta) for each in mine]
+        for vote in question.votes if len(mine) > 1 else ():
+            rules = rules_of(mine[0].record["spec"], question)
+            judged = [judge_run(run, vote, [question.k], rules) for run in runs]
+            frame = Frame(runs[0], judged[0])
+            columns = columns_of(frame, zip(runs, judged, strict=True))
+            overall = next(frame.parts())
+            found.append(_row(frame, columns, here, here, overall, {"vote": vote, "k": question.k}))
+    return tuple(found)
+
+
+def columns_of(frame: Frame, judged: Iterable[tuple[RunArrays, Verdicts]]) -> list[Column]:
+    """The columns of runs at their one k, in the order of a frame's units."""
+    return [
+        column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
+        for run, verdicts in judged
+    ]
+
+
+def seeds_rows(
+    frame: Frame, columns: Sequence[Column], groups: Sequence[Seeds], vote: str, k: int
+) -> Iterator[SeedsRow]:
+    """A row a group for overall, each section, subset and view; `columns` are of all runs, by place."""
+    for part in frame.parts(subsets=True):
+        for group in groups:
+            yield _row(frame, columns, groups[0], group, part, {"vote": vote, "k": k})
+
+
+def _row(
+    frame: Frame,
+    columns: Sequence[Column],
+    first: Seeds,
+    group: Seeds,
+    part: Part,
+    about: Mapping[str, Any],
+) -> SeedsRow:
+    """Numbers of units that all runs of both groups could read: the others have no difference."""
+    other = () if group is first else first.places
+    made = frame.panel([columns[at] for at in (*group.places, *other)], part.units, part.level)
+    count = len(group.places)
+    mine, theirs = range(count), range(count, len(made.values))
+    mean = over_seeds(made, mine, level=LEVEL)
+    found = over_seeds(made, mine, theirs, group.seeds == first.seeds, LEVEL) if other else None
+    return SeedsRow(
+        group=group.name,
+        seeds=group.seeds,
+        level=part.level,
+        name=part.name,
+        metric=frame.verdicts.metric(frame.run, part.units),
+        mean=mean.value,
+        spread=spread(made.values[:count]),
+        low=float(np.clip(mean.low, 0, 1)),
+        high=float(np.clip(mean.high, 0, 1)),
+        difference=found.value if found else NAN,
+        difference_low=float(np.clip(found.low, -1, 1)) if found else NAN,
+        difference_high=float(np.clip(found.high, -1, 1)) if found else NAN,
+        error=found.error if found else NAN,
+        p=t_test(found) if found else NAN,
+        items=mean.items,
+        clusters=mean.clusters,
+        **about,
+    )
