@@ -14,8 +14,9 @@ _SECRET = re.compile(
 )
 _VOCABULARY = re.compile(
     r"(?:^|_)(?:bos|eos|pad|unk|sep|cls|mask|image|video|audio|special|stop|additional\w*)_tokens?$"
+    r"|(?:^|_)(?:max|min|num)_(?:\w+_)?tokens$"
 )
-"""What a tokenizer's own settings are called."""
+"""What a tokenizer's own settings are called, and limits of tokens."""
 _COUNTED = re.compile(r"(?:tokens|keys)_?\d*$")
 """Of these a number is no secret: there are so many of them."""
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|\W+")

@@ -1,12 +1,13 @@
 """How often limits over seeds hold the truth: groups of runs that differ in nothing but their seed.
 
-    python perf/seeds.py [--replicates 1000] [--processes 2]
+    python perf/seeds.py [--means] [--replicates 1000] [--processes 2]
 
 Fresh items and fresh seeds in every data set; two judges, whose items' skill goes together (correlation 0.7).
 `noise` is that of one judgement in units of the items' own spread; `seed` what a seed does to all items of a
 judge alike, in the same unit (half of it is common to both judges where seeds are paired). Truths are in
 closed form. Prints docs/statistics.md's table: share of data sets whose 95 % limits hold the truth, median
-width in points; "items alone": limits that take the seeds as they are, from `Panel.contrast`.
+width in points; "items alone": limits that take the seeds as they are, from `Panel.contrast`. `--means`: the
+same of one group's mean, and of few items too; "items alone" are then the limits of each item's mean credit.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from grmeval.measure import over_seeds, panel
+from grmeval.measure import estimate, limits_over_seeds, over_seeds, panel
 
 SKILL = (0.9, 0.6)
 TOGETHER = 0.7
@@ -74,15 +75,44 @@ def covered(given: tuple[Cell, int]) -> tuple[Cell, list[float]]:
     return cell, [shares[0], widths[0], shares[1], widths[1]]
 
 
+def means_covered(given: tuple[Cell, int]) -> tuple[Cell, list[float]]:
+    """The same of one judge's mean over its seeds."""
+    cell, replicates = given
+    rng = np.random.default_rng([8, *(int(10 * each) for each in cell)])
+    truth = float(ndtr(SKILL[0] / np.sqrt(1 + cell.noise**2 + cell.seed**2)))
+    items, section = np.arange(cell.items), np.zeros(cell.items, dtype=np.intp)
+    found = []
+    for _ in range(replicates):
+        credit = draw(cell, rng)[: cell.seeds]
+        made = panel(credit, np.ones_like(credit), items, section, np.ones(1))
+        mean = estimate(credit.mean(axis=0), np.ones(cell.items), items, section, np.ones(1))
+        both = limits_over_seeds(made, range(cell.seeds), mean)
+        limits = (both, (mean.low, mean.high))
+        found.append([(low <= truth <= high, high - low) for low, high in limits])
+    held, width = np.moveaxis(np.array(found, dtype=float), 2, 0)
+    shares, widths = 100 * held.mean(axis=0), 100 * np.median(width, axis=0)
+    return cell, [shares[0], widths[0], shares[1], widths[1]]
+
+
+FEW = tuple(
+    Cell(20, seeds, noise, seed, True)
+    for seeds in (2, 5)
+    for noise, seed in ((1.5, 0.0), (0.5, 0.1), (0.5, 0.3))
+)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--means", action="store_true")
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     print("| items | seeds | noise | seed | drawn | covers % | width | items alone % | width |")
     print("|--:|--:|--:|--:|---|--:|--:|--:|--:|")
     with ProcessPoolExecutor(arguments.processes) as workers:
-        for cell, numbers in workers.map(covered, [(cell, arguments.replicates) for cell in CELLS]):
+        cells = [*FEW, *(cell for cell in CELLS if cell.paired)] if arguments.means else CELLS
+        one = means_covered if arguments.means else covered
+        for cell, numbers in workers.map(one, [(cell, arguments.replicates) for cell in cells]):
             drawn = "in pairs" if cell.paired else "apart"
             told = f"| {cell.items} | {cell.seeds} | {cell.noise} | {cell.seed} | {drawn} |"
             print(told, " | ".join(f"{number:.1f}" for number in numbers), "|", flush=True)

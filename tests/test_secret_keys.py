@@ -47,6 +47,7 @@ SECRETS: list[Any] = [
 SETTINGS = [
     {"max_num_batched_tokens": 8192, "num_speculative_tokens": 5, "tokens": 3},
     {"hf_overrides": {"num_key_value_heads": 8, "eos_token_id": 2, "pad_token": "<pad>"}},
+    {"max_tokens": "lots", "max_num_batched_tokens": "8k"},
     {"tokenizer_mode": "slow", "monkey": "x", "keyword": "y", "skip_tokenizer_init": True},
     {"system": "the key: be kind", "url": "https://x.example:8000/v1"},
     {"a": '{"b": [1, 2]}', "b": "[x]"},

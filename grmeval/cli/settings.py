@@ -67,7 +67,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
     if name in _TABLES:
         refuse_secrets(f"{file}: {name}.", value)
         if not isinstance(value, dict):  # nothing of it is printed: it may be a secret
-            raise ConfigError(f"{file}: {name}: expected a table, such as [{name}]")
+            raise ConfigError(f"{file}: {name}: a value of this kind does not fit; make it a table")
     if isinstance(value, bool) != (wants is bool) or isinstance(value, dict) != (name in _TABLES):
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":

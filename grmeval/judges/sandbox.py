@@ -7,6 +7,7 @@ characters that it reads and may make, out of one purse for each prompt.
 
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,13 +19,15 @@ from jinja2.visitor import NodeTransformer
 __all__ = ["MOST_CHARACTERS", "MOST_STEPS", "Bounded"]
 
 MOST_CHARACTERS = 4_000_000
-"""Of a prompt, and of any text on the way to it: more than the longest context there is."""
+"""Of a prompt, and of any text on the way to it, beside four times the texts of its row: more than the
+longest context there is. A row of any length is no fault of the template."""
 MOST_STEPS = 100_000
 """Turns of loops, calls and filters of one prompt."""
 
 _STEP = 1000
 _PURSE = MOST_STEPS * _STEP
-"""Characters read and made, all together; a step counts as so many, besides those that it reads."""
+"""Characters read and made, all together; a step counts as so many, besides those that it reads. A row's
+own texts may be read some twenty times."""
 
 _GROWS = frozenset(
     {
@@ -45,7 +48,7 @@ class Bounded(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, finalize=self._shown)
-        self._left = _PURSE
+        self._left, self._most = _PURSE, MOST_CHARACTERS
         self.globals = {n: f for n, f in self.globals.items() if n != "lipsum"}
         self.globals["namespace"] = _Namespace
         self.filters = {name: self._paid(name, one) for name, one in self.filters.items()}
@@ -57,7 +60,9 @@ class Bounded(ImmutableSandboxedEnvironment):
 
     def rendered(self, template: Template, values: Mapping[str, Any]) -> str:
         """One prompt."""
-        self._left = _PURSE
+        self._left = sys.maxsize
+        given = self._size(list(values.values()))
+        self._left, self._most = _PURSE + 20 * given, MOST_CHARACTERS + 4 * given
         return template.render(values)
 
     def concat(self, pieces: Iterable[str]) -> str:
@@ -65,8 +70,8 @@ class Bounded(ImmutableSandboxedEnvironment):
         found, size = [], 0
         for piece in pieces:
             size += len(piece)
-            if size > MOST_CHARACTERS:
-                raise OverflowError(f"makes more than {MOST_CHARACTERS:,} characters")
+            if size > self._most:
+                raise OverflowError(f"makes more than {self._most:,} characters of such a row")
             found.append(piece)
         return "".join(found)
 

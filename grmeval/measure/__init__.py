@@ -25,7 +25,7 @@ from grmeval.measure.outcomes import (
 from grmeval.measure.paired import Contrast, Panel, auc_panel, panel, slope_coefficients
 from grmeval.measure.pools import PoolFigures, best_of_first, curve_figures, oracle_of_first
 from grmeval.measure.scaling import Curve, term_curve, vote_curve
-from grmeval.measure.seeds import over_seeds, spread
+from grmeval.measure.seeds import limits_over_seeds, over_seeds, spread
 from grmeval.measure.significance import (
     Significance,
     benjamini_hochberg,
@@ -78,6 +78,7 @@ __all__ = [
     "judge_games",
     "judge_single",
     "judge_totals",
+    "limits_over_seeds",
     "mcnemar",
     "oracle_of_first",
     "over_seeds",

@@ -5,15 +5,15 @@ parts that share one: what a fresh draw of samples makes of an item is in either
 """
 
 from collections.abc import Sequence
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 
-from grmeval.measure.intervals import check_level, strata_variances
+from grmeval.measure.intervals import Estimate, check_level, strata_variances
 from grmeval.measure.paired import Contrast, Panel
 from grmeval.measure.votes import Floats
 
-__all__ = ["over_seeds", "spread"]
+__all__ = ["limits_over_seeds", "over_seeds", "spread"]
 
 
 def spread(values: Floats) -> float:
@@ -54,14 +54,7 @@ def over_seeds(
         nan = float("nan")
         return found._replace(low=nan, high=nan, error=nan, freedom=nan)
     samples = _paired(panel, plus, minus) if alike else [_alone(panel, c, s) for c, s in groups]
-    seeds = both = squares = 0.0
-    for each in samples:  # [R, M]: a seed's own number is one of these contrasts of the panel
-        count = len(each)
-        own = float((each @ panel.values).var(ddof=1)) / count
-        apart = each - each.mean(axis=0)
-        both += sum(_of_prompts(panel, one) for one in apart) / (count * (count - 1))
-        seeds, squares = seeds + own, squares + own**2 / (count - 1)
-    extra = max(0.0, seeds - both)
+    extra, squares = _of_seeds(panel, samples)
     variance = found.error**2 + extra
     parts = found.error**4 / found.freedom + (squares if extra else 0.0)
     freedom = variance**2 / parts if parts else found.freedom
@@ -70,6 +63,41 @@ def over_seeds(
     return found._replace(
         low=found.value - reach, high=found.value + reach, error=error, freedom=freedom
     )
+
+
+def limits_over_seeds(
+    panel: Panel, columns: Sequence[int], items: Estimate, level: float = 0.95
+) -> tuple[float, float]:
+    """Limits in [0, 1] of the mean of `columns`, runs of one setting with a seed each.
+
+    `items`: the estimate from each item's mean credit, whose limits take the seeds as they are. Each side is
+    widened by what seeds do to all items alike, as the limits of a sum are made of those of its terms (MOVER:
+    Zou and Donner, 2008). Fewer than two columns, or no item: NaN.
+    """
+    from scipy.special import stdtrit
+
+    if len(columns) < 2 or not items.items:
+        return float("nan"), float("nan")
+    extra, _ = _of_seeds(panel, [_alone(panel, columns, 1.0)])
+    reach = float(stdtrit(len(columns) - 1, (1 + level) / 2)) * sqrt(extra)
+    low = items.value - hypot(items.value - items.low, reach)
+    high = items.value + hypot(items.high - items.value, reach)
+    return max(low, min(0.0, items.value)), min(high, max(1.0, items.value))
+
+
+def _of_seeds(panel: Panel, samples: Sequence[Floats]) -> tuple[float, float]:
+    """(max(0, V_seeds - V_both), the sum of V_seeds' squares by their degrees of freedom).
+
+    `samples` [R, M] each: a seed's own number is one of these contrasts of the panel.
+    """
+    seeds = both = squares = 0.0
+    for each in samples:
+        count = len(each)
+        own = float((each @ panel.values).var(ddof=1)) / count
+        apart = each - each.mean(axis=0)
+        both += sum(_of_prompts(panel, one) for one in apart) / (count * (count - 1))
+        seeds, squares = seeds + own, squares + own**2 / (count - 1)
+    return max(0.0, seeds - both), squares
 
 
 def _weights(panel: Panel, columns: Sequence[int], weight: float) -> Floats:

@@ -114,7 +114,7 @@ def test_names_of_a_data_set_forge_no_row(tmp_path: Path) -> None:
     found = grmeval("diagnose", folder)
     assert found.returncode == 0, found.stderr
     page = (folder / "diagnose.md").read_text()
-    assert "a \\| b\\x1b[31m\\n&lt;b&gt;" in page
+    assert "a \\| b\\\\x1b\\[31m\\\\n&lt;b&gt;" in page
     assert "\x1b" not in found.stdout + page
 
 

@@ -501,7 +501,7 @@ def test_what_is_finished_is_told_though_the_next_benchmark_fails(tmp_path: Path
         ("vote = []", "vote: expected a word, or a list of words; found []"),
         ("k = true", "k: a value of this kind does not fit; found True"),
         ("structured = 1", "structured: a value of this kind does not fit; found 1"),
-        ("engine_args = 3", "engine_args: a value of this kind does not fit; found 3"),
+        ("engine_args = 3", "engine_args: a value of this kind does not fit; make it a table"),
         ('[data]\nrewrdbench = "x"', "data.rewrdbench: allowed: .* did you mean 'rewardbench'"),
     ],
 )

@@ -1,5 +1,6 @@
 """A template is a program that somebody wrote: it ends, makes no more than a prompt, and reaches nothing."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ def test_what_templates_do_is_done(tmp_path: Path, text: str, made: str) -> None
 def test_long_rows_have_room(tmp_path: Path) -> None:
     text = "{% for r in responses %}{{ r | replace('\n', '\n> ') }}{{ r ~ '.' }}{% endfor %}"
     assert len(render(tmp_path, text, responses=[LONG])) == 5 * len(LONG) // 3 + len(LONG) + 1
+    vast = "x" * (MOST_CHARACTERS + 1)  # no fault of the template
+    assert render(tmp_path, "{% for r in responses %}{{ r }}{% endfor %}", responses=[vast]) == vast
     turns = f"{{% for x in range({MOST_STEPS - 1000}) %}}{{% endfor %}}"
     assert render(tmp_path, turns) == ""
 
@@ -84,7 +87,7 @@ TOO_MUCH = [
     "{{ long | join(long) }}",
     "{{ long.replace('a', long) }}",
     "{{ long | indent(99999) }}",
-    "{{ long }}{{ long }}{{ long }}{{ long }}{{ long }}",
+    "{% for i in range(20) %}{{ long }}{% endfor %}",
     "{% set x %}{% for i in range(99) %}{{ long }}{% endfor %}{% endset %}",
     "{% for i in range(9999) %}{% set x = long[1:] %}{% endfor %}",
     *(
@@ -134,4 +137,4 @@ def test_the_command_names_the_template_and_the_bound(tmp_path: Path) -> None:
     path.write_text(
         "{{ conversation }}{{ responses }}{% for i in range(90) %}{{ 'x' * 50000 }}{% endfor %}"
     )
-    assert f"{path}: makes more than {MOST_CHARACTERS:,} characters" in ask(*words, code=2)
+    assert re.search(f"{path}: makes more than 4,0\\d\\d,\\d\\d\\d characters", ask(*words, code=2))

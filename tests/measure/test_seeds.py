@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from grmeval.measure import over_seeds, panel, spread
+from grmeval.measure import estimate, limits_over_seeds, over_seeds, panel, spread
 from grmeval.measure.paired import Panel
 
 Floats = NDArray[np.float64]
@@ -142,3 +142,22 @@ def test_its_limits_hold_the_truth(shared: float, least: float) -> None:
     assert held / replicates >= least - 3.3 * sqrt(least * (1 - least) / replicates)
     assert alone <= held
     assert shared == 0 or alone / replicates < 0.85
+
+
+def test_limits_of_a_mean_are_those_of_its_items_widened_by_the_seeds() -> None:
+    """33 of 40 right over two seeds of 20 items: the limits of a share, not of a difference."""
+    rng = np.random.default_rng(1)
+    credit = (rng.random((2, 20)) < 0.8).astype(float)
+    items = estimate(
+        credit.mean(axis=0), np.ones(20), np.arange(20), np.zeros(20, np.int64), np.ones(1)
+    )
+    calm = np.array([credit[0], credit[0]])  # seeds that change nothing
+    same = items._replace(value=float(calm.mean()))
+    assert limits_over_seeds(made(calm), [0, 1], same) == pytest.approx((items.low, items.high))
+    shifted = np.array([credit[0] * 0.9, credit[0] * 0.9 + 0.1])  # all items alike: SD 0.1 / sqrt 2
+    mean = items._replace(value=float(shifted.mean()))
+    low, high = limits_over_seeds(made(shifted), [0, 1], mean)
+    reach = float(student.ppf(0.975, 1)) * 0.05
+    assert low == pytest.approx(max(0, mean.value - sqrt((mean.value - mean.low) ** 2 + reach**2)))
+    assert high == 1.0
+    assert all(isnan(limit) for limit in limits_over_seeds(made(calm), [0], items))

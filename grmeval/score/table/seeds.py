@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from grmeval.measure import over_seeds, spread, t_test
+from grmeval.measure import limits_over_seeds, over_seeds, spread, t_test
 from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.table.run_names import labels
 from grmeval.score.verdicts import (
@@ -137,6 +137,11 @@ def _row(
     count = len(group.places)
     mine, theirs = range(count), range(count, len(made.values))
     mean = over_seeds(made, mine, level=LEVEL)
+    low, high = mean.low, mean.high
+    if not frame.verdicts.ranked:
+        averaged = frame.mean([columns[at] for at in group.places], part.units, part.level)
+        if averaged.items == mean.items:  # the other group could read them too
+            low, high = limits_over_seeds(made, mine, averaged, LEVEL)
     found = over_seeds(made, mine, theirs, group.seeds == first.seeds, LEVEL) if other else None
     return SeedsRow(
         group=group.name,
@@ -146,8 +151,8 @@ def _row(
         metric=frame.verdicts.metric(frame.run, part.units),
         mean=mean.value,
         spread=spread(made.values[:count]),
-        low=float(np.clip(mean.low, 0, 1)),
-        high=float(np.clip(mean.high, 0, 1)),
+        low=float(np.clip(low, 0, 1)),
+        high=float(np.clip(high, 0, 1)),
         difference=found.value if found else NAN,
         difference_low=float(np.clip(found.low, -1, 1)) if found else NAN,
         difference_high=float(np.clip(found.high, -1, 1)) if found else NAN,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.benches import holds
-from grmeval.measure import Panel, auc_panel, panel, resampled
+from grmeval.measure import Estimate, Panel, auc_panel, panel, resampled
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts.verdicts import Verdicts
 
@@ -106,11 +106,25 @@ class Frame:
             scores = [each.credit[..., units] for each in columns]
             return auc_panel(scores, right, run.cluster[items])
         credit, weight = (np.array(each) for each in zip(*columns, strict=True))
-        told = ~np.isnan(credit[:, units]) & (weight[:, units] > 0)
-        units, scale, part, weights = verdicts.weighed(run, units[told.all(axis=0)], level)
+        units, scale, part, weights = verdicts.weighed(run, self._told(columns, units), level)
         cluster = run.cluster[verdicts.first[units]]
         made = panel(scale * credit[:, units], weight[:, units], cluster, part, weights)
         return replace(made, items=int(verdicts.stands[units].sum()))
+
+    def mean(self, columns: Sequence[Column], units: NDArray[Any], level: str) -> Estimate:
+        """The metric of the units' mean credits, over those that have a verdict in every column.
+
+        Not of ROC-AUC, which is no mean of what units earn.
+        """
+        credit, weight = (np.mean(each, axis=0)[:, None] for each in zip(*columns, strict=True))
+        one = replace(self.verdicts, credit=credit, weight=weight)
+        return one.estimate(self.run, 0, self._told(columns, units), level)
+
+    def _told(self, columns: Sequence[Column], units: NDArray[Any]) -> NDArray[Any]:
+        """Those of the units that have a verdict in every column."""
+        there = [~np.isnan(each.credit[units]) & (each.weight[units] > 0) for each in columns]
+        told: NDArray[Any] = units[np.all(there, axis=0)]
+        return told
 
     def lacking(self, columns: Sequence[Column]) -> list[str]:
         """What differences of the columns leave out because some of them drop it (`on_invalid`), in words."""
