@@ -174,7 +174,7 @@ def test_a_larger_k_than_was_sampled_is_incomplete(tmp_path: Path) -> None:
 def test_a_bug_is_a_message_and_debug_a_traceback(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
     record = unchecked(latest(tmp_path) / "run.json")
-    record.write_text(record.read_text().replace('"limit"', '"limes"'))
+    record.write_text(record.read_text().replace('"metric"', '"matrix"'))
     found = process("score", latest(tmp_path))
     assert (found.returncode, "bug in grmeval" in found.stderr) == (1, True)
     assert "Traceback" not in found.stderr
