@@ -85,7 +85,7 @@ class RunConfig(BaseModel):
     critiques: Path | None = _field(
         "identity",
         "Run whose judgements the judge critique-scalar reads: a folder, a run-id or its first 4 "
-        "characters, or `latest`.",
+        "characters, its name, or `latest`.",
     )
     template: Path | None = _field("identity", "Jinja file with another prompt text.")
     system: str | None = _field("identity", "System message put before the prompt.")
@@ -112,7 +112,7 @@ class RunConfig(BaseModel):
         "identity", "Context in tokens; by default the model's own, up to 16,384.", ge=16
     )
     engine_args: dict[str, Any] = _field(
-        "identity", "Engine setting as key=value; repeatable (speed-only keys keep the run-id).", {}
+        "identity", "Engine setting as key=value (speed-only keys keep the run-id).", {}
     )
     # sampling
     temperature: float = _field("identity", "Sampling temperature; 0 is greedy.", 0.5, ge=0, le=10)
@@ -138,12 +138,12 @@ class RunConfig(BaseModel):
     )
     subset: tuple[str, ...] | None = _field(
         "execution",
-        "Only the items of this subset (a name, or a pattern such as 'math/*'); repeatable, with --section "
-        "what any of them holds. A --limit then takes the first N of these.",
+        "Only the items of this subset, a name or a pattern such as 'math/*'; those of --section are added, "
+        "and --limit takes the first N of all these.",
         min_length=1,
     )
     section: tuple[str, ...] | None = _field(
-        "execution", "Only the items of this section; repeatable.", min_length=1
+        "execution", "Only the items of this section.", min_length=1
     )
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
@@ -151,24 +151,24 @@ class RunConfig(BaseModel):
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(
         "scoring",
-        "Meta RM that scores the judgements: a preset, a folder, or a hub id. [default: none]",
+        "Meta RM that scores the judgements: a preset, a folder, or a hub id.",
     )
     meta_template: Path | None = _field(
         "scoring", "Jinja file with another prompt for the meta RM."
     )
     meta_engine_args: dict[str, Any] = _field(
-        "scoring", "Engine setting of the meta RM as key=value; repeatable.", {}
+        "scoring", "Engine setting of the meta RM as key=value.", {}
     )
     k_meta: int | None = _field(
         "scoring",
-        "Samples that the vote meta keeps, at most k. [default: half of k, at least 1]",
+        "Samples that the vote meta keeps, at most k.",
         ge=1,
     )
     # scoring
     vote: tuple[str, ...] | None = _field(
         "scoring",
         "Vote: sum, mean, median, majority, borda, max, token-prob, meta[:MODEL] or "
-        "meta-weighted[:MODEL]; repeatable. [default: the judge's first]",
+        "meta-weighted[:MODEL].",
         min_length=1,
     )
     protocol: Literal["official", "paper"] = _field(
@@ -177,12 +177,11 @@ class RunConfig(BaseModel):
         "official",
     )
     ties: Literal["official", "wrong", "share", "half", "random"] | None = _field(
-        "scoring", "Ties: official, wrong, share, half or random. [default: as --protocol]"
+        "scoring", "Ties: official, wrong, share, half or random."
     )
     on_invalid: Literal["official", "wrong", "share", "half", "drop"] | None = _field(
         "scoring",
-        "Items without a readable judgement: official, wrong, share, half or drop. "
-        "[default: as --protocol]",
+        "Items without a readable judgement: official, wrong, share, half or drop.",
     )
 
     prices: Path | None = _field(

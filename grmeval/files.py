@@ -21,6 +21,7 @@ from typing import IO, Any
 from grmeval.errors import ConfigError, ReadOnlyError, StoreError
 
 __all__ = [
+    "is_left_behind",
     "read_toml",
     "sync",
     "write_json",
@@ -102,10 +103,16 @@ def _temporaries() -> str:
 def _sweep(folder: Path) -> None:
     """Remove the temporary files of processes of this machine that are gone."""
     for left in folder.glob(f"{_temporaries()}*"):
-        number = left.name.removeprefix(_temporaries()).partition("-")[0]
-        if number.isdecimal() and not _is_alive(int(number)):
+        if is_left_behind(left):
             with contextlib.suppress(OSError):
                 left.unlink()
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether this is a temporary file of `write_with`, by a process of this machine that is gone."""
+    mine, begin, rest = path.name.partition(_temporaries())
+    number = rest.partition("-")[0]
+    return bool(begin) and not mine and number.isdecimal() and not _is_alive(int(number))
 
 
 def _is_alive(process: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from grmeval.cli.spellings import SHORT, in_our_words, other_command
 from grmeval.errors import ConfigError, GrmevalError, InfrastructureError
 from grmeval.interrupts import INTERRUPTED, SAID, leave
 
@@ -23,46 +24,57 @@ __all__ = ["app", "main"]
 INFRASTRUCTURE = InfrastructureError.exit_code
 
 
-COMMANDS = (
-    "run",
-    "scale-curve",
-    "meta-score",
-    "suite",
-    "score",
-    "diagnose",
-    "compare",
-    "gate",
-    "baseline",
-    "trend",
-    "runs",
-    "show",
-    "export",
-    "import",
-    "merge",
-    "panel",
-    "benches",
-    "judges",
-    "data",
-    "published",
-    "prompt",
-    "principles",
-    "doctor",
-)
-"""In the order of the help text."""
+GROUPS = {
+    "Ask a model": ("run", "meta-score", "suite"),
+    "Score and draw": ("score", "scale-curve", "compare", "diagnose", "panel"),
+    "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
+    "Night after night": ("baseline", "gate", "trend"),
+    "Bring your own": ("import", "data", "principles"),
+    "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
+}
+"""The commands, in the order of the help text and under its headings."""
+
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
 class _Commands(TyperGroup):
     """Lists the commands in one order; whatever ends one becomes an exit code."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        for command in self.commands.values():
+            for param in command.params:
+                param.opts += [SHORT[name] for name in param.opts if name in SHORT]
+
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=COMMANDS.index)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        wide = max(map(len, COMMANDS))
+        room = formatter.width - wide - 4
+        for heading, names in GROUPS.items():
+            commands = [(name, self.commands[name]) for name in names if name in self.commands]
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(f"{name:{wide}}", each.get_short_help_str(room)) for name, each in commands]
+                )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] == "help":
+            if not args[1:]:
+                print(ctx.get_help())
+                ctx.exit()
+            args = [*args[1:], "--help"]
+        if said := other_command(args[0]):
+            ctx.fail(said)
+        return super().resolve_command(ctx, args)
+
     def make_context(self, *words: Any, **more: Any) -> Any:
-        with _left():
+        with _left(), in_our_words():
             return super().make_context(*words, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        with _left():
+        with _left(), in_our_words():
             return super().invoke(ctx)
 
 
@@ -134,6 +146,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["--help", "-h"],
+        "token_normalize_func": lambda name: name.replace("_", "-"),  # --max_tokens is --max-tokens
+    },
     help="Benchmark generative reward models: k sampled judgements, votes, error bars, curves over k.",
     epilog="Exit codes: 0 ok, 1 bug, 2 usage or bad input, 3 samples missing or infrastructure, "
     "4 gate inconclusive, 5 gate regressed, 130 interrupted (resumable), 141 the reader of a pipe left.",
@@ -163,6 +179,7 @@ def main() -> None:
     from grmeval.cli import (  # noqa: F401  (each adds its command)
         baseline,
         benches,
+        clean,
         compare,
         data,
         diagnose,
@@ -171,6 +188,7 @@ def main() -> None:
         gate,
         importing,
         judges,
+        label,
         merge,
         meta_score,
         panel,

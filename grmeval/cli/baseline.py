@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run, option, takes
+from grmeval.cli.options import LATEST, Results, Run, option, takes
 
 
 @app.command()
 @takes("limit", "vote", "k_meta", "protocol", "ties", "on_invalid", bounded=True)
 def baseline(
     *,
-    run: Run,
+    run: Run = LATEST,
     to: Annotated[
         Path, typer.Option("--to", help="The file to write; it is text, sorted, made for git.")
     ],
@@ -21,7 +21,7 @@ def baseline(
         int | None, typer.Option("--k", min=1, help="Samples an item. [default: the record's]")
     ] = None,
     vote: Annotated[
-        str | None, option("vote", default="sum; majority of a panel of unlike scales")
+        str | None, option("vote", default="sum; majority of a panel of unlike scales", many=False)
     ] = None,
     settings: dict[str, Any],
     results: Results = None,
@@ -30,13 +30,13 @@ def baseline(
 
     It holds ids and numbers, no text of the benchmark. `grmeval gate` compares with it.
     """
-    from grmeval.cli.output import told
+    from grmeval.cli.output import taken, told
     from grmeval.cli.settings import results_folder
     from grmeval.score import baseline_of, write_baseline
-    from grmeval.store import RunFolder, find_run
+    from grmeval.store import RunFolder
 
     found = baseline_of(
-        RunFolder(find_run(run, results_folder(results))),
+        RunFolder(taken(run, results_folder(results))),
         k=k,
         vote=vote,
         **settings,

@@ -37,9 +37,9 @@ def benches(
     if bench:
         sys.stdout.writelines(benches_text(lines))
         return
-    out.print(benches_table(lines))
+    out.print(benches_table(lines, out.width))
     out.print(
-        "metric, rules, sources: grmeval benches BENCH\n"
+        "every section, metric, rules, sources: grmeval benches BENCH\n"
         "rows that are not here: grmeval data fetch BENCH, or --data PATH"
     )
     for name, group in groups().items():

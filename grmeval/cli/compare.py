@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
+from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes, written_to
 
 
 @app.command()
@@ -32,12 +32,7 @@ def compare(
         bool, typer.Option("--flips", help="List the items whose verdict changed.")
     ] = False,
     bootstrap: Bootstrap = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to", help="Write NAME.csv, .md and .json of the table too.", metavar="NAME"
-        ),
-    ] = None,
+    to: Annotated[Path | None, written_to()] = None,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,8 +51,6 @@ def compare(
         **scoring(settings),
         bootstrap=bootstrap,
     )
-    if to and to.suffix in (".csv", ".md", ".json"):
-        to = to.with_suffix("")
     show_comparison(result, to, quiet=as_json, flips=flips)
     if as_json:
         print_json(result)

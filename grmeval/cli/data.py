@@ -54,7 +54,9 @@ def verify(
     benches: Benches,
     copies: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Local copy: PATH, or BENCH=PATH for each benchmark."),
+        typer.Option(
+            "--data", help="Local copy: PATH, or BENCH=PATH for each benchmark; repeatable."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON, with all names.")] = False,
 ) -> None:

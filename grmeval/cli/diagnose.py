@@ -1,22 +1,21 @@
 """`grmeval diagnose RUN`: what is wrong with a judge, from its stored samples; no model is needed."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Results, option, takes
-from grmeval.cli.record import Save, looked, say
+from grmeval.cli.options import LATEST, AsJson, Results, Run, option, takes, written_to
+from grmeval.cli.record import Save, looked, one_place, say
 
 
 @app.command()
 @takes("subset", "section", bounded=True)
 def diagnose(
     *,
-    run: Annotated[str, typer.Argument(help=f"{RUN} [default: latest]", show_default=False)] = (
-        "latest"
-    ),
+    run: Run = LATEST,
     k: Annotated[
         int | None,
         typer.Option("--k", min=1, help="Samples of a vote. [default: the record's]"),
@@ -25,16 +24,19 @@ def diagnose(
     limit: Annotated[int | None, option("limit", bounded=True)] = None,
     vote: Annotated[
         str | None,
-        typer.Option(
-            "--vote",
-            help="Vote: sum, mean, majority, … [default: the record's, where it is of scores, else sum; "
-            "majority of a panel of unlike scales]",
-            show_default=False,
+        option(
+            "vote",
+            default="the record's, where it is of scores, else sum; majority of a panel of unlike scales",
+            many=False,
         ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Print every table below the summary.")
     ] = False,
+    to: Annotated[
+        Path | None,
+        written_to(figure=True, default="diagnose.*, reliability.* in the run's folder"),
+    ] = None,
     save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
@@ -46,13 +48,23 @@ def diagnose(
     """
     from grmeval.cli.output import consoles, if_writable, told
     from grmeval.cli.settings import looked_at
-    from grmeval.report.diagnose import diagnosis_json, diagnosis_tables, write_diagnosis
+    from grmeval.report.diagnose import (
+        diagnosis_json,
+        diagnosis_tables,
+        write_diagnosis,
+        write_diagnosis_to,
+    )
     from grmeval.score.diagnosis import diagnose as look
 
+    one_place(to, save)
     (folder,) = looked_at([run], results, settings)
     result = look(folder, k=k, limit=limit, vote=vote)
-    stays = looked(folder, result.usual, save)
-    paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))
+    stays = None
+    if to:
+        paths = write_diagnosis_to(to, result)
+    else:
+        stays = looked(folder, result.usual, save)
+        paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))
     if as_json:
         sys.stdout.write(diagnosis_json(result))
         say(stays)

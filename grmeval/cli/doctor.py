@@ -21,7 +21,7 @@ def doctor(
     results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
-    """Look at this machine: Python, memory, disk, GPU, vLLM, demo model, hub.
+    """Look at this machine: memory, disk, GPU, vLLM, model, hub.
 
     Says what was found, whether it will do, and what to do if not; nothing is changed.
     Exit code 0: no problem (a note is none), 3: at least one problem.

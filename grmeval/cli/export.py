@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run, takes
+from grmeval.cli.options import LATEST, Results, Run, takes
 
 
 @app.command()
 @takes("subset", "section", bounded=True)
 def export(
     *,
-    run: Run,
+    run: Run = LATEST,
     settings: dict[str, Any],
     what: Annotated[
         str,
@@ -49,16 +49,17 @@ def export(
 ) -> None:
     """Export samples with their labels, verdicts or items."""
     from grmeval.benches import Filter
+    from grmeval.cli.output import taken
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError, StoreError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
     from grmeval.score.verdicts import ask, told
-    from grmeval.store import RunFolder, damaged, find_run
+    from grmeval.store import RunFolder, damaged
 
     if as_stored and (to is None or to.suffix != ".csv"):
         raise ConfigError("--as-stored: only CSV is written otherwise; name a file: --to FILE.csv")
-    folder = RunFolder(find_run(run, results_folder(results)))
+    folder = RunFolder(taken(run, results_folder(results)))
     only = Filter.of(settings)
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import AsJson, Results, Run, option
+from grmeval.cli.options import LATEST, AsJson, Results, Run, option
 
 if TYPE_CHECKING:
     from grmeval.score import Baseline, Gated
@@ -20,7 +20,8 @@ EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed":
 
 @app.command()
 def gate(
-    run: Run,
+    *,
+    run: Run = LATEST,
     baseline: Annotated[
         str,
         typer.Option(
@@ -85,7 +86,9 @@ def gate(
             "--k", min=1, help="Samples an item, of a baseline RUN. [default: that of its record]"
         ),
     ] = None,
-    vote: Annotated[str | None, option("vote", default="the baseline's; of a run sum")] = None,
+    vote: Annotated[
+        str | None, option("vote", default="the baseline's; of a run sum", many=False)
+    ] = None,
     extend: Annotated[
         int | None,
         typer.Option(
@@ -101,23 +104,23 @@ def gate(
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a run is worse than its baseline by more than a margin.
+    """Say whether a run is worse than a baseline, beyond a margin.
 
     Exit codes: 0 passed (or improved), 4 inconclusive, 5 regressed, 3 not comparable (samples missing,
     other rows).
     """
-    from grmeval.cli.output import consoles, print_json, show_gate
+    from grmeval.cli.output import consoles, print_json, show_gate, taken
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError, StoreError
     from grmeval.report.gate import write_junit
     from grmeval.score import Absolute
     from grmeval.score import gate as ask
-    from grmeval.store import RunFolder, find_run
+    from grmeval.store import RunFolder
 
     if not SMALLEST <= alpha < 0.5:
         raise ConfigError(f"--alpha {alpha:g}: expected a number from {SMALLEST:g} to below 0.5")
     where = results_folder(results)
-    folder = RunFolder(find_run(run, where))
+    folder = RunFolder(taken(run, where))
     beside = _baseline(baseline, where, k, vote, folder)
     absolute = Absolute(
         _share(max_invalid), _share(max_truncated), max_tokens, _share(max_undecided)

@@ -10,7 +10,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import RUN, AsJson, Results, option, takes
+from grmeval.cli.options import LATEST, RUN, AsJson, Results, option, takes
 
 if TYPE_CHECKING:
     from grmeval.config import RunConfig
@@ -30,9 +30,13 @@ __all__ = ["in_a_fresh_process", "meta_score"]
 def meta_score(
     *,
     runs: Annotated[
-        list[str],
-        typer.Argument(help=f"{RUN} Of several the model is loaded once.", metavar="RUN..."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help=f"{RUN} Of several the model is loaded once. [default: {LATEST}]",
+            metavar="[RUN]...",
+            show_default=False,
+        ),
+    ] = None,
     settings: dict[str, Any],
     name: Annotated[
         str | None,
@@ -58,8 +62,8 @@ def meta_score(
     Writes rewards/NAME.* into the run's folder, for `--vote meta:NAME`. Killed, the same command goes on
     with what is missing; after the run has grown, with what is new.
     """
-    from grmeval.cli.output import consoles
-    from grmeval.cli.settings import looked_at
+    from grmeval.cli.output import consoles, taken
+    from grmeval.cli.settings import looked_at, results_folder
     from grmeval.interrupts import in_turn
     from grmeval.report.grid import json_object as as_object
     from grmeval.report.grid import json_text
@@ -71,7 +75,9 @@ def meta_score(
     own = {"name": name, "seed": seed}
     part = {name: settings.pop(name, None) for name in ("subset", "section")}
     flags = {field.removeprefix("meta_"): value for field, value in settings.items()} | own
-    found = [folder for run in runs for folder in looked_at([run], results, part)]
+    where = results_folder(results)
+    paths = [str(taken(run, where)) for run in runs or [LATEST]]
+    found = [folder for path in paths for folder in looked_at([path], results, part)]
     folders = list({folder.path.resolve(): folder for folder in found}.values())
     out, err = consoles()
     with Signs() as signs:

@@ -14,6 +14,7 @@ from grmeval.errors import ConfigError
 from grmeval.secret_keys import refuse_secrets
 
 __all__ = [
+    "LATEST",
     "RUN",
     "AsJson",
     "Beside",
@@ -26,9 +27,13 @@ __all__ = [
     "option",
     "published_rows",
     "takes",
+    "written_to",
 ]
 
-RUN = "Run: a folder, a run-id or its first 4 characters, the name of a panel, or `latest`."
+RUN = "Run: a folder, a run-id or its first 4 characters, its name or a panel's, or `latest`."
+
+LATEST = "latest"
+"""The run that a command takes where none is named."""
 
 Run = Annotated[str, typer.Argument(help=RUN)]
 Results = Annotated[
@@ -37,6 +42,28 @@ Results = Annotated[
         "--results", help="Folder of run folders. [default: that of grmeval.toml, else results]"
     ),
 ]
+
+
+def written_to(figure: bool = False, default: str = "not written") -> Any:
+    """The option --to of a command whose table, and `figure`, go into files."""
+    from grmeval.report.formats import check_place
+
+    def checked(to: Path | None) -> Path | None:
+        if to:
+            check_place(to, figure)
+        return to
+
+    names = ".csv, .md, .json" + (", .svg and .png" if figure else "")
+    more = ".tex and .pdf" if figure else ".tex"
+    return typer.Option(
+        "--to",
+        help=f"Write NAME{names}; or one file, by its ending: those, {more}. [default: {default}]",
+        metavar="NAME",
+        callback=checked,
+        show_default=False,
+    )
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Beside = Annotated[
     list[str] | None,
@@ -56,6 +83,14 @@ Bootstrap = Annotated[
 
 _PRESET = ("dtype", "max_tokens")
 """Fields for which a model's preset may say something else than their default."""
+_IN_WORDS = {
+    "vote": "the judge's first",
+    "ties": "as --protocol",
+    "on_invalid": "as --protocol",
+    "k_meta": "half of k, at least 1",
+    "meta_model": "none",
+}
+"""What a field that is not set comes to."""
 _ON_OR_OFF = ("structured",)
 """Switches that a preset may turn on, so that a flag turns them off."""
 
@@ -99,16 +134,21 @@ def takes(
     return decorate
 
 
-def option(field: str, *, bounded: bool = False, default: str | None = None) -> Any:
+def option(
+    field: str, *, bounded: bool = False, default: str | None = None, many: bool | None = None
+) -> Any:
     """A Typer option for a field of RunConfig; unset means the preset's or the field's default.
 
-    `default`: what the command takes instead, in words.
+    `default`: what the command takes instead, in words. `many`: it may be given several times; None: as in
+    `run`.
     """
     info, more = RunConfig.model_fields[field], dict[str, Any]()
-    text, usual = info.description or "", info.default
-    if default:
-        text += f" [default: {default}]"
-    elif usual is not False and usual not in (None, {}):
+    text, usual = info.description or "", default or _IN_WORDS.get(field, info.default)
+    if many is None:
+        many = _typed(field) == list[str] | None
+    if many:
+        text = f"{text.removesuffix('.')}; repeatable."
+    if usual is not False and usual not in (None, {}):
         text += f" [default: {usual}"
         text += "; a model's preset may say otherwise]" if field in _PRESET else "]"
     if complete := _completion(field):

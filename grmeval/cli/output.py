@@ -25,6 +25,7 @@ __all__ = [
     "show_scaling",
     "show_tables",
     "show_trend",
+    "taken",
     "told",
 ]
 
@@ -63,6 +64,16 @@ def show_tables(shown: "Callable[[int], tuple[list[Table], list[str]]]") -> "Con
     return err
 
 
+def taken(run: str, results: Path) -> Path:
+    """The folder of a RUN argument; one that was not named is told on standard error."""
+    from grmeval.store import find_run
+
+    path = find_run(run, results)
+    if run == "latest":
+        consoles()[1].print(f"latest run: {path}", soft_wrap=True)
+    return path
+
+
 def told(paths: "Sequence[Path]") -> None:
     """Say on standard error which files were written."""
     _, err = consoles()
@@ -80,6 +91,10 @@ def if_writable(write: "Callable[[], list[Path]]") -> "list[Path]":
     except ReadOnlyError as error:
         consoles()[1].print(f"read-only, nothing is written there: {error}", soft_wrap=True)
         return []
+
+
+def _written(write: "Callable[[], list[Path]]", asked: bool) -> "list[Path]":
+    return write() if asked else if_writable(write)
 
 
 def print_json(result: Any) -> None:
@@ -117,29 +132,32 @@ def show_accuracy(
         told(paths)
 
 
-def show_scaling(result: "Scaling", stem: Path | None, quiet: bool = False) -> None:
-    """Write a curve's files and figures if there is a place for them, and print its table unless quiet."""
+def show_scaling(
+    result: "Scaling", to: Path | None, quiet: bool = False, asked: bool = False
+) -> None:
+    """Write a curve's files and figures, if there is a place for them, and print its table unless quiet.
+
+    `asked`: somebody named the place.
+    """
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    def write(stem: Path) -> list[Path]:
-        write_scaling(stem, result)
-        return write_curve(stem, result)
+    def write(to: Path) -> list[Path]:
+        return [*write_scaling(to, result), *write_curve(to, result)]
 
-    figures = if_writable(partial(write, stem)) if stem else []
+    paths = _written(partial(write, to), asked) if to else []
     if not quiet:
-        err = show_tables(partial(curve_tables, result))
-        for path in figures:
-            err.print(f"figure: {path}", soft_wrap=True)
+        show_tables(partial(curve_tables, result))
+        told(paths)
 
 
 def show_comparison(
-    result: "Comparison", stem: Path | None, quiet: bool = False, flips: bool = False
+    result: "Comparison", to: Path | None, quiet: bool = False, flips: bool = False
 ) -> None:
     """Print a comparison unless quiet, and write its files if there is a place for them."""
     from grmeval.report.compare import compare_tables, write_comparison
 
-    paths = write_comparison(stem, result) if stem else []
+    paths = write_comparison(to, result) if to else []
     if not quiet:
         show_tables(partial(compare_tables, result, flips=flips))
         told(paths)
@@ -163,15 +181,15 @@ def show_gate(result: "Gated", quiet: bool = False) -> None:
         command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
-def show_trend(result: "Trend", stem: Path, quiet: bool = False, asked: bool = False) -> None:
+def show_trend(result: "Trend", to: Path, quiet: bool = False, asked: bool = False) -> None:
     """Write a history's files and figures, which somebody `asked` for or not, and print it unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
     def write() -> list[Path]:
-        return [*write_trend(stem, result), *write_trend_figure(stem, result)]
+        return [*write_trend(to, result), *write_trend_figure(to, result)]
 
-    paths = write() if asked else if_writable(write)
+    paths = _written(write, asked)
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)

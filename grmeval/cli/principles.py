@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run
+from grmeval.cli.options import LATEST, Results, Run
 
 
 @app.command()
 def principles(
-    run: Run,
+    *,
+    run: Run = LATEST,
     to: Annotated[Path, typer.Option("--to", help="File of JSON lines: subset, id, principles.")],
     right: Annotated[
         bool,
@@ -24,15 +25,17 @@ def principles(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Write each item's principles, of its first readable sample, to a file.
+    """Write each item's principles to a file.
 
-    For `grmeval run --judge pointwise-principles --principles FILE`.
+    They are those of its first readable sample, for
+    `grmeval run --judge pointwise-principles --principles FILE`.
     """
+    from grmeval.cli.output import taken
     from grmeval.cli.settings import results_folder
     from grmeval.runs.derived import extract_principles
-    from grmeval.store import RunFolder, find_run
+    from grmeval.store import RunFolder
 
-    folder = RunFolder(find_run(run, results_folder(results)))
+    folder = RunFolder(taken(run, results_folder(results)))
     found = extract_principles(folder, to.expanduser(), right=right)
     chosen = "; chosen by the labels (--right)" if right else ""
     print(

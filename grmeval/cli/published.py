@@ -33,7 +33,7 @@ def published(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
-    """Print the papers' own numbers, by table; * is a number in doubt."""
+    """Print the papers' own numbers; * is a number in doubt."""
     from grmeval.cli.output import consoles
     from grmeval.report.published import (
         flag_lines,

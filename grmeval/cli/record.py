@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grmeval.score import Accuracy, Prices
     from grmeval.store import RunFolder
 
-__all__ = ["Save", "keep", "keep_group", "looked", "say"]
+__all__ = ["Save", "keep", "keep_group", "looked", "one_place", "say"]
 
 Save = Annotated[
     bool,
@@ -78,6 +78,16 @@ def looked(folder: "RunFolder", usual: bool, save: bool = False) -> str | None:
     if not folder.whole:
         return PART
     return None if usual or save else _stays(told(ask(folder)))
+
+
+def one_place(to: Path | None, save: bool) -> None:
+    """ConfigError: files are to go to another place, and into the run's folder as well."""
+    from grmeval.errors import ConfigError
+
+    if to and save:
+        raise ConfigError(
+            f"--save is of the files in the run's folder, --to {to} writes elsewhere: drop one of them"
+        )
 
 
 def say(sentence: str | None) -> None:

@@ -67,6 +67,10 @@ def run(
         ),
     ] = None,
     settings: dict[str, Any],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="What you call the run, wherever a RUN is asked for."),
+    ] = None,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Temperature 0, and one sample unless --k says more.")
     ] = False,
@@ -106,7 +110,25 @@ def run(
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
         check_beside(printed, any(plan.only for plan in plans))
+        if name is not None:
+            _name(name, plans)
         _run(plans, groups, printed, as_json, signs, save)
+
+
+def _name(name: str, plans: "list[Plan]") -> None:
+    """Name the run before it is asked anything; ConfigError: the name is another's, or there is another."""
+    from grmeval.errors import ConfigError
+    from grmeval.store import check_name, give_name, name_of
+
+    if len(plans) > 1:
+        raise ConfigError(f"--name {name}: of one run; {len(plans)} benchmarks are asked for")
+    path = plans[0].path
+    if (before := name_of(path)) and before != name:
+        raise ConfigError(
+            f"--name {name}: {path} is called {before}; `grmeval label {before} {name}` renames it"
+        )
+    check_name(name, path)
+    give_name(plans[0].folder().path, name)
 
 
 def _run(

@@ -1,12 +1,13 @@
 """`grmeval scale-curve`: accuracy over k from the samples that runs already hold."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import RUN, AsJson, Bootstrap, Results, takes
-from grmeval.cli.record import Save, looked, say
+from grmeval.cli.options import LATEST, RUN, AsJson, Bootstrap, Results, takes, written_to
+from grmeval.cli.record import Save, looked, one_place, say
 
 
 @app.command("scale-curve")
@@ -28,7 +29,7 @@ def scale_curve(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"{RUN} Several must have judged the same rows. [default: latest]",
+            help=f"{RUN} Several must have judged the same rows. [default: {LATEST}]",
             metavar="[RUN]...",
             show_default=False,
         ),
@@ -50,6 +51,9 @@ def scale_curve(
         ),
     ] = False,
     bootstrap: Bootstrap = None,
+    to: Annotated[
+        Path | None, written_to(figure=True, default="scaling.* in the run's folder")
+    ] = None,
     save: Save = False,
     results: Results = None,
     as_json: AsJson = False,
@@ -68,7 +72,8 @@ def scale_curve(
         chosen = [int(k) for k in ks.split(",")] if ks else None
     except ValueError:
         raise ConfigError(f"--ks {ks!r}: expected whole numbers such as 1,2,4,8") from None
-    names = [*(runs or ["latest"]), *([greedy] if greedy else [])]
+    one_place(to, save)
+    names = [*(runs or [LATEST]), *([greedy] if greedy else [])]
     found = looked_at(names, results, settings)
     reference = found.pop() if greedy else None
     folders = list({folder.path.resolve(): folder for folder in found}.values())
@@ -88,10 +93,10 @@ def scale_curve(
             / "scaling"
             / "-".join(folder.path.name[:length] for folder in folders)
         )
-    look = looked(folders[0], result.usual, save)
+    look = None if to else looked(folders[0], result.usual, save)
     if look and len(folders) > 1 and folders[0].whole:
         look = f"nothing is written: {stem}.* is of the runs as they are; --save replaces it"
-    show_scaling(result, None if look else stem, quiet=as_json)
+    show_scaling(result, to or (None if look else stem), quiet=as_json, asked=to is not None)
     say(look)
     if as_json:
         print_json(result)

@@ -1,17 +1,20 @@
 """`grmeval score RUN`: read a run folder again; no model is needed."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import (
+    LATEST,
     AsJson,
     Beside,
     Results,
     Run,
     published_rows,
     takes,
+    written_to,
 )
 
 
@@ -20,12 +23,16 @@ from grmeval.cli.options import (
     *("subset", "section", "limit"),
     *("vote", "k_meta", "protocol", "ties", "on_invalid", "prices"),
     bounded=True,
+    **dict.fromkeys(("vote", "k_meta", "protocol", "ties", "on_invalid"), "the record's"),
 )
 def score(
     *,
-    run: Run,
+    run: Run = LATEST,
     k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Score as if k samples had been asked.")
+        int | None,
+        typer.Option(
+            "--k", min=1, help="Score as if k samples had been asked. [default: the record's]"
+        ),
     ] = None,
     settings: dict[str, Any],
     reparse: Annotated[
@@ -41,6 +48,7 @@ def score(
             help="Put the tables (and what --reparse read) in place of the run's record.",
         ),
     ] = False,
+    to: Annotated[Path | None, written_to()] = None,
     beside: Beside = None,
     results: Results = None,
     as_json: AsJson = False,
@@ -53,6 +61,7 @@ def score(
     from grmeval.cli.record import keep, looked, say
     from grmeval.cli.settings import check_beside, looked_at, scoring
     from grmeval.errors import ConfigError, Incomplete, StoreError
+    from grmeval.report.accuracy import write_accuracy_table
     from grmeval.score import score as score_run
     from grmeval.score.verdicts import is_record
     from grmeval.store import origin
@@ -75,8 +84,10 @@ def score(
     if reparse and save:
         rewrite(folder)
     paths = keep(folder, result, save)[0] if save else []
+    paths += write_accuracy_table(to, result) if to else []
     show_accuracy(result, paths, quiet=as_json, beside=printed)
-    say(looked(folder, is_record(folder, result.question), save))
+    if not to:
+        say(looked(folder, is_record(folder, result.question), save))
     if as_json:
         print_accuracy_json([result], printed)
     if result.damaged:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Results, Run, takes
+from grmeval.cli.options import LATEST, Results, Run, takes
 
 
 @app.command()
@@ -18,7 +18,7 @@ from grmeval.cli.options import Results, Run, takes
 )
 def show(
     *,
-    run: Run,
+    run: Run = LATEST,
     item: Annotated[
         str | None, typer.Option("--item", help="Item: id, or subset/id, with its judgements.")
     ] = None,

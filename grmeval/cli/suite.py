@@ -8,7 +8,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
-from grmeval.cli.options import Results, key_values, model_names, option
+from grmeval.cli.options import Results, key_values, model_names, option, written_to
 
 if TYPE_CHECKING:
     from grmeval.runs.suite import Choices, Planner, Suite
@@ -96,11 +96,12 @@ def suite(
             help="Print the commands, and what they would ask; nothing is run or fetched.",
         ),
     ] = False,
+    to: Annotated[Path | None, written_to(default="suites/ in the folder of run folders")] = None,
     results: Results = None,
     prices: Annotated[Path | None, option("prices")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """Run a paper's tables with models of yours, and print them beside its numbers.
+    """Run a paper's tables with your models, beside its own numbers.
 
     grmeval suite deepseek-grm --model my-org/my-grm --model meta=my-org/my-meta-rm --dry-run
 
@@ -126,7 +127,7 @@ def suite(
         return
     _something_to_do(planner)
     failed = _do(planner)
-    _show(stem, planner, costs, as_json)
+    _show(stem, planner, costs, as_json, to)
     if mistakes := [run for run, code in failed.items() if code == ConfigError.exit_code]:
         raise ConfigError(f"could not be run (see above): {', '.join(mistakes)}")
     unheard = {job.run for job in planner.jobs.values() if job.broken}
@@ -250,7 +251,9 @@ def _do(planner: "Planner") -> dict[str, int]:
     return failed
 
 
-def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool) -> None:
+def _show(
+    stem: str, planner: "Planner", prices: "Prices | None", as_json: bool, to: Path | None
+) -> None:
     import sys
 
     from grmeval.cli.output import show_tables, told
@@ -278,7 +281,7 @@ def _show(stem: str, planner: "Planner", prices: "Prices | None", as_json: bool)
             "limit": limit,
         }
         folder = planner.choices.settings["results"] / "suites" / stem / label
-        paths = write_suite(folder / run_id(told_apart), asked, cells, notes)
+        paths = write_suite(to or folder / run_id(told_apart), asked, cells, notes)
     if as_json:
         sys.stdout.write(json_text(suite_json(asked, cells, notes)))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import AsJson, option
+from grmeval.cli.options import AsJson, option, written_to
 
 
 @app.command()
@@ -23,16 +23,9 @@ def trend(
         typer.Option("--k", min=1, help="Samples an item. [default: the smallest asked for]"),
     ] = None,
     vote: Annotated[
-        str | None, option("vote", default="sum; majority of a panel of unlike scales")
+        str | None, option("vote", default="sum; majority of a panel of unlike scales", many=False)
     ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            help="Write NAME.csv, .md, .json, .svg and .png. [default: FOLDER/trend]",
-            metavar="NAME",
-        ),
-    ] = None,
+    to: Annotated[Path | None, written_to(figure=True, default="FOLDER/trend")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how a benchmark's number moved from night to night.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from grmeval.files import write_with
 from grmeval.parquet import write_parquet
 from grmeval.report.grid import (
-    SHORTEST_NAME,
     Column,
+    fitting,
     interval,
     json_object,
     metric_title,
@@ -17,13 +17,14 @@ from grmeval.report.grid import (
     width_of,
     write_grid,
 )
+from grmeval.report.names import SHORTEST_NAME
 from grmeval.report.published import Published, published_for
 from grmeval.score import Accuracy, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["accuracy_json", "accuracy_tables", "write_accuracy"]
+__all__ = ["accuracy_json", "accuracy_tables", "write_accuracy", "write_accuracy_table"]
 
 MOST_ROWS = 40
 _INDENTS = {"overall": "", "section": " ", "subset": "  "}
@@ -51,7 +52,9 @@ def accuracy_tables(
         mine = [row for row in shown if row.vote == vote]
         title = result.title if len(votes) == 1 else f"{result.title} · vote {vote}"
         main = [row for row in mine if row.level in _INDENTS]
-        tables += _side_by_side(title, _accuracy_columns(main), _beside(printed), main, width)
+        columns, left_out = fitting(_accuracy_columns(main), main, width)
+        notes = [*left_out, *(note for note in notes if note not in left_out)]
+        tables += _side_by_side(title, columns, _beside(printed), main, width)
         for level, heading in (
             ("view", "views, each formed as the overall is"),
             ("figure", "further figures"),
@@ -110,9 +113,14 @@ def _beside_notes(printed: Mapping[str, Mapping[str, Published]]) -> list[str]:
     return notes
 
 
+def write_accuracy_table(to: Path, result: Accuracy) -> list[Path]:
+    """The files of the table that `to` asks for."""
+    return write_grid(to, result, _accuracy_columns(result.rows))
+
+
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:
     """accuracy.csv, .md, .json and verdicts.parquet."""
-    paths = write_grid(folder / "accuracy", result, _accuracy_columns(result.rows))
+    paths = write_accuracy_table(folder / "accuracy", result)
     if result.verdicts is None:
         return paths
     verdicts = write_with(
@@ -128,9 +136,9 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[Column]:
         Column(metric_title(rows), lambda row: percent(row.value)),
         Column("95 %", lambda row: interval(row.low, row.high)),
         Column("items", lambda row: _of(row.items, row.expected)),
-        Column("tied", lambda row: f"{round(row.tied, 1):g}"),
+        Column("tied", lambda row: f"{round(row.tied, 1):g}", spare=1),
         Column("inv %", lambda row: _share(row.invalid, row.samples)),
-        Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples)),
+        Column("cut %", lambda row: _share(row.reasons.get("truncated", 0), row.samples), spare=2),
     ]
     if any(row.reasons.get("prompt_too_long") for row in rows):
         long = "prompt_too_long"

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.benches import BenchSpec, at_hand, find_spec
+from grmeval.report.grid import Column, rich_table, width_of
+from grmeval.report.names import shortened
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
@@ -89,25 +91,20 @@ def benches_text(lines: list[BenchLine]) -> Iterator[str]:
         yield "\n"
 
 
-def benches_table(lines: list[BenchLine]) -> "Table":
-    """For 80 columns."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def benches_table(lines: list[BenchLine], width: int | None = None) -> "Table":
+    """A line each; of many sections only the first are named."""
+    columns = [
+        Column("bench", lambda line: line.bench, left=True),
+        Column("items", lambda line: f"{line.items:,}"),
+        Column("rows here", lambda line: shortened(line.rows or "no", 20), left=True),
+        Column("source", lambda line: line.source.split(":")[0], left=True),
+    ]
+    room = width and width - sum(width_of(column, lines) + 2 for column in columns) - 2
+    columns.append(Column("sections", lambda line: _first(line.sections, room), left=True))
+    return rich_table("", columns, lines, width)
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("bench", no_wrap=True)
-    table.add_column("items", justify="right", no_wrap=True)
-    for title in ("rows here", "sections", "source"):
-        table.add_column(title, overflow="fold")
-    for line in lines:
-        sections = ", ".join(line.sections)
-        cells = (
-            line.bench,
-            f"{line.items:,}",
-            line.rows or "no",
-            sections,
-            line.source.split(":")[0],
-        )
-        table.add_row(*map(Text, cells))
-    return table
+
+def _first(names: Sequence[str], room: int | None) -> str:
+    """As many names as there is room for."""
+    text = ", ".join(names)
+    return text if room is None or len(text) <= room else f"{text[: room - 1]}…"

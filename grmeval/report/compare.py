@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.files import write_text
+from grmeval.report.formats import places
 from grmeval.report.grid import (
     Column,
     csv_text,
@@ -34,22 +35,23 @@ def compare_tables(
     result: Comparison, width: int | None = None, flips: bool = False
 ) -> tuple[list["Table"], list[str]]:
     """A table a run and vote; with `flips` the units whose verdict changed."""
-    powers, hidden = [], 0
-    tables = seeds_tables(result.seeds, result.title, width)
+    powers, hidden = list[str](), 0
+    tables, notes = seeds_tables(result.seeds, result.title, width)
     for run, vote in dict.fromkeys((row.run, row.vote) for row in result.rows):
         rows = [row for row in result.rows if (row.run, row.vote) == (run, vote)]
         shown = rows if len(rows) <= MOST_ROWS else [row for row in rows if row.level != "subset"]
         hidden = len(rows) - len(shown)
         title = f"{result.title} · {run} less the first, vote {vote}"
-        columns = fitting(_columns(shown), shown, width, spare=("items", "first"))
+        columns, left_out = fitting(_columns(shown), shown, width)
         tables.append(rich_table(title, columns, shown, width, lambda row: row.level == "overall"))
+        notes += [note for note in left_out if note not in notes]
         if not math.isnan(rows[0].detectable):
             powers.append(f"{run}, {vote}: {_power(rows[0].detectable)}")
         mine = [flip for flip in result.flips if (flip.run, flip.vote) == (run, vote)]
         if flips and mine:
             title = f"flipped in {run}, vote {vote}, lost ones first"
             tables.append(rich_table(title, _flip_columns(mine), mine, width))
-    notes = [*powers, *result.footer]
+    notes += [*powers, *result.footer]
     if hidden:
         notes.append(f"{hidden} subsets are in the files of --to and in --json")
     if result.flips and not flips:
@@ -68,26 +70,29 @@ def _power(detectable: float) -> str:
     )
 
 
-def write_comparison(stem: Path, result: Comparison) -> list[Path]:
-    """`stem`.csv, .md and .json; means over seeds are in the .json and in `stem`-seeds.csv."""
+def write_comparison(to: Path, result: Comparison) -> list[Path]:
+    """The files of the table that `to` asks for; means over seeds are in the .json and in a second .csv."""
     more = Column("detects", lambda row: percent(row.detectable))
-    paths = write_grid(stem, result, [*_columns(result.rows), more])
-    if not result.seeds:
-        return paths
-    beside = stem.with_name(f"{stem.name}-seeds.csv")
-    return [*paths, write_text(beside, csv_text(result.seeds, result.about))]
+    paths = write_grid(to, result, [*_columns(result.rows), more])
+    if result.seeds:
+        text = csv_text(result.seeds, result.about)
+        paths += [
+            write_text(path.with_name(f"{path.stem}-seeds.csv"), text)
+            for path in places(to, (".csv",))
+        ]
+    return paths
 
 
 def _columns(rows: Sequence[Gap]) -> list[Column]:
     columns = [
         Column("", lambda row: _INDENTS.get(row.level, " ") + row.name, left=True),
-        Column("first", lambda row: percent(row.first)),
+        Column("first", lambda row: percent(row.first), spare=1),
         Column(metric_title(rows), lambda row: percent(row.value)),
         Column("diff", lambda row: signed(row.difference)),
         Column("95 %", lambda row: signed_interval(row.low, row.high)),
         Column("p", lambda row: p_value(row.p)),
         Column("won:lost", lambda row: f"{row.won}:{row.lost}"),
-        Column("items", lambda row: f"{row.items:,}"),
+        Column("items", lambda row: f"{row.items:,}", spare=2),
     ]
     if any(not math.isnan(row.q) for row in rows):
         columns.insert(6, Column("q", lambda row: p_value(row.q)))

@@ -45,12 +45,12 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
     return tables, [*notes, *result.footer, "sections and costs are in the files"]
 
 
-def write_scaling(stem: Path, result: Scaling) -> list[Path]:
-    """`stem`.csv, .md and .json."""
+def write_scaling(to: Path, result: Scaling) -> list[Path]:
+    """The files of the table that `to` asks for."""
     rows, name = result.rows, Column("", lambda row: row.name, left=True)
     groups = _groups(rows, result.about.get("currency"))
     columns = [*_who(rows), name, *(column for group in groups for column in group)]
-    return write_grid(stem, result, [*columns, *_costs(rows)])
+    return write_grid(to, result, [*columns, *_costs(rows)])
 
 
 def _who(rows: Sequence[CurveRow]) -> list[Column]:

@@ -6,15 +6,18 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from grmeval.files import write_text
+from grmeval.errors import ConfigError
+from grmeval.report.formats import FIGURE, places
 from grmeval.report.grid import (
     Column,
     csv_text,
     escaped,
     json_object,
     json_text,
+    latex_text,
     markdown_table,
     rich_table,
+    write_texts,
 )
 from grmeval.report.plots import STYLES, drawing, entitle, save
 from grmeval.score.diagnosis import Diagnosis, Finding, Part
@@ -22,7 +25,7 @@ from grmeval.score.diagnosis import Diagnosis, Finding, Part
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["diagnosis_json", "diagnosis_tables", "write_diagnosis"]
+__all__ = ["diagnosis_json", "diagnosis_tables", "write_diagnosis", "write_diagnosis_to"]
 
 MOST_ROWS = 24
 """Of one table on a screen; the files have all."""
@@ -94,11 +97,39 @@ def _shown(part: Part) -> Part:
 def write_diagnosis(folder: Path, result: Diagnosis) -> list[Path]:
     """diagnose.csv, .md and .json; reliability.svg and .png where a vote could be made."""
     return [
-        write_text(folder / "diagnose.csv", csv_text(_findings(result), result.about)),
-        write_text(folder / "diagnose.md", _markdown(result)),
-        write_text(folder / "diagnose.json", diagnosis_json(result)),
-        *_write_figure(folder, result),
+        *_write_tables(folder / "diagnose", result),
+        *_write_figure(folder / "reliability", result),
     ]
+
+
+def write_diagnosis_to(to: Path, result: Diagnosis) -> list[Path]:
+    """The files that `to` asks for; ConfigError: it asks for the figure alone, and no vote could be made."""
+    paths = [*_write_tables(to, result), *_write_figure(to, result)]
+    if not paths:
+        raise ConfigError(f"--to {to}: no vote could be made, so there is no figure")
+    return paths
+
+
+def _write_tables(to: Path, result: Diagnosis) -> list[Path]:
+    return write_texts(
+        to,
+        {
+            ".csv": lambda: csv_text(_findings(result), result.about),
+            ".md": lambda: _markdown(result),
+            ".json": lambda: diagnosis_json(result),
+            ".tex": lambda: _latex(result),
+        },
+    )
+
+
+def _latex(result: Diagnosis) -> str:
+    """A table a part, those that have none left out."""
+    grids = [(part.title, _grid(part)) for part in result.parts]
+    return "\n".join(
+        latex_text(_columns(grid.titles), grid.lines, [result.title, title])
+        for title, grid in grids
+        if grid.lines
+    )
 
 
 def diagnosis_json(result: Diagnosis) -> str:
@@ -225,17 +256,18 @@ def _sections(parts: Sequence[Part]) -> Iterator[str]:
 # ---------------------------------------------------------------------- the figure
 
 
-def _write_figure(folder: Path, result: Diagnosis) -> list[Path]:
+def _write_figure(to: Path, result: Diagnosis) -> list[Path]:
     """How often a vote is right over how many of its samples agree, with how many votes there are."""
     part = next(part for part in result.parts if part.name == "calibration")
     named: dict[str, dict[str, Finding]] = {}
     for row in part.findings:
         named.setdefault(row.name, {})[row.measure] = row
     bins = [cells for name, cells in named.items() if name != "all"]
-    paths = [folder / f"reliability.{ending}" for ending in ("svg", "png")]
     if not bins:
-        for path in paths:  # of an earlier diagnosis
+        for path in places(to, FIGURE):  # of an earlier diagnosis
             path.unlink(missing_ok=True)
+        return []
+    if not places(to, FIGURE):
         return []
     with drawing(5.6, 5.6, (4, 1)) as (figure, (upper, lower)):
         _draw_bins(upper, bins)
@@ -247,7 +279,7 @@ def _write_figure(folder: Path, result: Diagnosis) -> list[Path]:
         lower.set_xlim(min(*edges, 50) - 2, 102)
         voted = f"{result.about['vote']} of {result.about['k']}"
         entitle(upper, f"{result.title}, {voted}")
-        return save(figure, folder / "reliability")
+        return save(figure, to)
 
 
 def _draw_bins(axes: Any, bins: Sequence[dict[str, Finding]]) -> None:

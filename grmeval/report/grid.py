@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text
 from grmeval.formulas import guarded
+from grmeval.report.formats import places
+from grmeval.report.latex import latex_table
+from grmeval.report.names import SHORTEST_NAME, least_room, shortened
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    "SHORTEST_NAME",
     "Column",
     "count",
     "csv_text",
@@ -29,6 +31,7 @@ __all__ = [
     "interval",
     "json_object",
     "json_text",
+    "latex_text",
     "markdown_table",
     "metric_title",
     "p_value",
@@ -38,19 +41,23 @@ __all__ = [
     "signed_interval",
     "width_of",
     "write_grid",
+    "write_texts",
 ]
 
-SHORTEST_NAME = 12
 _UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
 
 
 class Column(NamedTuple):
-    """A column: its title, a row's cell, and whether it holds names, which may be shortened."""
+    """A column: its title, a row's cell, and whether it holds names, which may be shortened.
+
+    `spare`: where a table is too wide, the columns with the highest number go first; 0: never.
+    """
 
     title: str
     cell: Callable[[Any], str]
     left: bool = False
+    spare: int = 0
 
 
 def rich_table(
@@ -65,62 +72,119 @@ def rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD)
+    named = Text(printable(title)) if title else None
+    table = Table(title=named, title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
     widths = [width_of(column, rows) for column in columns]
-    room = None if width is None else _room(columns, widths, width)
+    rooms = widths if width is None else _rooms(columns, rows, width)
     for column, wide in zip(columns, widths, strict=True):
         if column.left:
-            table.add_column(column.title, no_wrap=True, overflow="ellipsis", max_width=room)
+            table.add_column(column.title, no_wrap=True, overflow="ellipsis")
         else:
             table.add_column(column.title, justify="right", no_wrap=True, min_width=wide)
     for row in rows:
-        cells = (Text(_one_line(column.cell(row))) for column in columns)
+        cells = (
+            Text(shortened(_one_line(column.cell(row)), room) if column.left else column.cell(row))
+            for column, room in zip(columns, rooms, strict=True)
+        )
         table.add_row(*cells, style="bold" if bold(row) else "")
     return table
 
 
-def _room(columns: Sequence[Column], widths: Sequence[int], width: int) -> int:
-    """The most characters of a name with which all columns fit; at least SHORTEST_NAME."""
-    names = [wide for column, wide in zip(columns, widths, strict=True) if column.left]
-    space = width - 2 * len(columns) - (sum(widths) - sum(names))
-    rooms = range(max(names, default=0), SHORTEST_NAME, -1)
-    return next((r for r in rooms if sum(min(n, r) for n in names) <= space), SHORTEST_NAME)
+def _rooms(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[int]:
+    """Characters for each column: names get as many as there are, no less than tell them apart."""
+    widths = [width_of(column, rows) for column in columns]
+    least = [_least(column, rows) for column in columns]
+    if sum(least) + _gaps(columns) > width:  # nothing helps: all are cut alike
+        least = [min(wide, SHORTEST_NAME) for wide in widths]
+
+    def with_at_most(most: int) -> list[int]:
+        return [
+            max(few, min(wide, most)) if column.left else wide
+            for column, wide, few in zip(columns, widths, least, strict=True)
+        ]
+
+    mosts = range(max(widths, default=0), SHORTEST_NAME, -1)
+    room = width - _gaps(columns)
+    return next(
+        (found for found in map(with_at_most, mosts) if sum(found) <= room), with_at_most(0)
+    )
+
+
+def _gaps(columns: Sequence[Column]) -> int:
+    return 2 * len(columns)
 
 
 def width_of(column: Column, rows: Sequence[Any]) -> int:
     """Characters that a column takes."""
-    return max([len(column.title), *(len(_one_line(column.cell(row))) for row in rows)])
+    return max([len(column.title), *map(len, _texts(column, rows))])
+
+
+def _texts(column: Column, rows: Sequence[Any]) -> list[str]:
+    return [_one_line(column.cell(row)) for row in rows]
+
+
+def _least(column: Column, rows: Sequence[Any]) -> int:
+    """Characters that a column needs: of numbers all, of names those that tell them apart."""
+    if not column.left:
+        return width_of(column, rows)
+    return max(len(column.title), least_room(_texts(column, rows)))
 
 
 def fits(columns: Sequence[Column], rows: Sequence[Any], width: int | None) -> bool:
-    """Whether a table has room for its numbers and the beginnings of its names."""
-    wide = (min(width_of(c, rows), SHORTEST_NAME) if c.left else width_of(c, rows) for c in columns)
-    return width is None or sum(wide) + 2 * len(columns) <= width
+    """Whether a table has room for its numbers and for what tells its names apart."""
+    if width is None:
+        return True
+    return sum(_least(column, rows) for column in columns) + _gaps(columns) <= width
 
 
 def fitting(
-    columns: Sequence[Column], rows: Sequence[Any], width: int | None, spare: Sequence[str]
-) -> list[Column]:
-    """The columns less as many of the spare ones, by title and in this order, as do not fit."""
-    found = list(columns)
-    for title in spare:
+    columns: Sequence[Column], rows: Sequence[Any], width: int | None
+) -> tuple[list[Column], list[str]]:
+    """(the columns that there is room for, a note that says which were left out, if any)."""
+    found, gone = list(columns), list[str]()
+    for spare in sorted({column.spare for column in columns} - {0}, reverse=True):
         if not fits(found, rows, width):
-            found = [column for column in found if column.title != title]
-    return found
+            gone += [column.title for column in found if column.spare == spare]
+            found = [column for column in found if column.spare != spare]
+    if not gone:
+        return found, []
+    return found, [f"left out at {width} columns: {', '.join(gone)} (COLUMNS=160 shows them)"]
 
 
-def write_grid(stem: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
-    """`stem`.csv, .md and .json of a result that has title, rows, footer and about."""
+def write_grid(to: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
+    """The files that `to` asks for, of a result that has title, rows, footer and about."""
     title, rows, notes = result.title, result.rows, result.footer
-    lines = [f"# {escaped(title)}", "", *markdown_table(columns, rows), ""]
-    lines += [f"- {escaped(note)}" for note in notes]
-    texts = {
-        ".csv": csv_text(rows, result.about),
-        ".md": "\n".join(lines) + "\n",
-        ".json": json_text(json_object(result)),
-    }
-    return [write_text(stem.with_name(stem.name + end), text) for end, text in texts.items()]
+    return write_texts(
+        to,
+        {
+            ".csv": lambda: csv_text(rows, result.about),
+            ".md": lambda: "\n".join(
+                [
+                    *(f"# {escaped(title)}", "", *markdown_table(columns, rows), ""),
+                    *(f"- {escaped(note)}" for note in notes),
+                    "",
+                ]
+            ),
+            ".json": lambda: json_text(json_object(result)),
+            ".tex": lambda: latex_text(columns, rows, [title, *notes]),
+        },
+    )
+
+
+def write_texts(to: Path, texts: Mapping[str, Callable[[], str]]) -> list[Path]:
+    """Of texts by ending those that `to` asks for."""
+    return [write_text(path, texts[path.suffix]()) for path in places(to, tuple(texts))]
+
+
+def latex_text(columns: Sequence[Column], rows: Sequence[Any], about: Sequence[str]) -> str:
+    """The table in LaTeX, with comments about it."""
+    return latex_table(
+        [column.title for column in columns],
+        [column.left for column in columns],
+        [[_one_line(column.cell(row)) for column in columns] for row in rows],
+        [_one_line(text) for text in about],
+    )
 
 
 def csv_text(rows: Sequence[Any], about: Mapping[str, Any]) -> str:

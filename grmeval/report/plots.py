@@ -9,6 +9,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_with
+from grmeval.report.formats import FIGURE, places
+from grmeval.report.names import shortened
 from grmeval.report.printable import printable
 from grmeval.score import Night, Scaling, Trend
 
@@ -60,7 +62,12 @@ def drawing(
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    how: Any = {"svg.hashsalt": "grmeval", "font.size": 10, "text.parse_math": False}
+    how: Any = {
+        "svg.hashsalt": "grmeval",
+        "font.size": 10,
+        "text.parse_math": False,
+        "pdf.fonttype": 42,  # what conferences take
+    }
     with matplotlib.rc_context(how):
         figure = Figure(figsize=(width, height), layout="constrained")
         found = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[
@@ -73,19 +80,24 @@ def drawing(
         yield figure, found
 
 
-def save(figure: "Figure", stem: Path) -> list[Path]:
-    """`stem`.svg and .png."""
-    return [
-        write_with(
-            stem.with_name(stem.name + ".svg"),
-            lambda path: figure.savefig(path, metadata={"Date": None}),
-        ),
-        write_with(stem.with_name(stem.name + ".png"), lambda path: figure.savefig(path, dpi=150)),
-    ]
+_DATES = {".svg": "Date", ".pdf": "CreationDate"}
+"""What a format calls the time at which a figure was made, which is left out."""
 
 
-def write_curve(stem: Path, result: Scaling) -> list[Path]:
-    """`stem`.svg and .png of the overall curves."""
+def save(figure: "Figure", to: Path) -> list[Path]:
+    """The figure in the formats that `to` asks for."""
+
+    def write(path: Path) -> None:
+        date = _DATES.get(path.suffix)
+        figure.savefig(path, dpi=150, metadata={date: None} if date else None)
+
+    return [write_with(path, write) for path in places(to, FIGURE)]
+
+
+def write_curve(to: Path, result: Scaling) -> list[Path]:
+    """The figure of the overall curves, in the formats that `to` asks for."""
+    if not places(to, FIGURE):
+        return []
     lines = list(_curves(result))
     width = 5.2 + 0.085 * max(len(line.name) for line in lines)
     with drawing(width, max(4.0, 1.5 + _LINE * len(lines))) as (figure, (axes,)):
@@ -99,7 +111,7 @@ def write_curve(stem: Path, result: Scaling) -> list[Path]:
             note = fill(printable(result.dip), round(16 * width))
             figure.supxlabel(note, x=0.01, ha="left", fontsize=8)
         _label(axes, result.title, result.rows[0].metric)
-        return save(figure, stem)
+        return save(figure, to)
 
 
 def _ticks(ks: Sequence[int]) -> list[int]:
@@ -113,7 +125,7 @@ def _curves(result: Scaling) -> Iterator[Line]:
     several = len({row.run for row in rows}) > 1
     for run, vote in dict.fromkeys((row.run, row.vote) for row in rows):
         mine = [row for row in rows if (row.run, row.vote) == (run, vote)]
-        name = f"{_short(run, _LONGEST_NAME - len(vote) - 2)}: {vote}" if several else vote
+        name = f"{shortened(run, _LONGEST_NAME - len(vote) - 2)}: {vote}" if several else vote
         yield _line(name, [row.k for row in mine], mine)
     greedy = [row for row in rows if row.over_greedy == row.over_greedy]
     if greedy:
@@ -122,18 +134,20 @@ def _curves(result: Scaling) -> Iterator[Line]:
         yield Line("greedy", [first, last], [value] * 2, [value] * 2, [value] * 2)
 
 
-def write_trend_figure(stem: Path, result: Trend) -> list[Path]:
-    """`stem`.svg and .png of the overall, night by night."""
+def write_trend_figure(to: Path, result: Trend) -> list[Path]:
+    """The figure of the overall, night by night, in the formats that `to` asks for."""
+    if not places(to, FIGURE):
+        return []
     rows = [row for row in result.rows if row.level == "overall"]
     with drawing(width=max(6.4, min(12.8, 0.5 * len(rows)))) as (figure, (axes,)):
-        places = list(range(len(rows)))
-        line = _line("overall", places, rows)
+        at = list(range(len(rows)))
+        line = _line("overall", at, rows)
         _draw(axes, [line])
         every = max(1, len(rows) // 12)
-        axes.set_xticks(places[::every], _dates(rows)[::every], rotation=45, ha="right")
+        axes.set_xticks(at[::every], _dates(rows)[::every], rotation=45, ha="right")
         axes.set_xlabel("night")
         _label(axes, result.title, rows[0].metric)
-        return save(figure, stem)
+        return save(figure, to)
 
 
 def _dates(rows: Sequence[Night]) -> list[str]:
@@ -156,13 +170,6 @@ def _line(name: str, x: Sequence[float], rows: Sequence[Any]) -> Line:
     )
 
 
-def _short(text: str, most: int) -> str:
-    """Names of checkpoints differ at their ends: the middle goes."""
-    if len(text) <= most:
-        return text
-    return f"{text[: most // 3]}…{text[len(text) - (most - most // 3 - 1) :]}"
-
-
 def _draw(axes: "Axes", lines: Sequence[Line]) -> None:
     alpha = min(0.15, 0.45 / len(lines))
     for number, line in enumerate(lines):
@@ -179,7 +186,7 @@ def _draw(axes: "Axes", lines: Sequence[Line]) -> None:
 
 def _label(axes: "Axes", title: str, metric: str) -> None:
     axes.set_ylabel(f"{_METRICS.get(metric, 'accuracy')} (%), band: 95 % interval")
-    entitle(axes, _short(title, _LONGEST_TITLE))
+    entitle(axes, shortened(title, _LONGEST_TITLE))
 
 
 def entitle(axes: "Axes", title: str) -> None:

@@ -1,8 +1,9 @@
 """The runs below a results folder, one line each."""
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,27 +11,38 @@ from typing import TYPE_CHECKING, Any
 from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
+from grmeval.report.grid import Column, fitting, rich_table
 from grmeval.report.printable import printable
 from grmeval.store import (
     SAMPLES,
+    Question,
     RunFolder,
     all_runs,
     asked_part,
     largest,
     limit_seed,
+    name_of,
     parts_of,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-__all__ = ["Overview", "RunLine", "overview", "overview_json", "overview_table", "run_line"]
+__all__ = [
+    "Overview",
+    "RunLine",
+    "overview",
+    "overview_json",
+    "overview_table",
+    "run_line",
+    "unfinished_runs",
+]
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run. `k` and `limit` are the most that was asked for; `items` lie inside the limit.
+    """One run. `k` and `limit` are the most that was asked for; `items` lie inside the limit; `name`: what
+    people call it.
 
     `samples` counts folded and journaled ones; `accuracy` [0, 1] is the overall of the tables saved
     last (by the benchmark's `metric`), under `vote` at `accuracy_k`. None: not known.
@@ -51,8 +63,20 @@ class RunLine:
     accuracy_limit: int | None
     settings: Mapping[str, str]
     written: str
+    name: str | None
+    judge: str
     part: str = ""
     """The subsets and sections that were last asked for, in words; empty: all."""
+
+    @property
+    def wanted(self) -> int:
+        """Samples that were asked for."""
+        return (self.k or 0) * (self.items or 0)
+
+    @property
+    def finished(self) -> bool | None:
+        """Whether they are all there; None: they cannot be counted."""
+        return None if self.samples is None else self.samples >= self.wanted
 
 
 @dataclass(frozen=True)
@@ -85,7 +109,8 @@ def overview(results: Path) -> Overview:
 def run_line(folder: RunFolder) -> RunLine:
     """What one run came to, from its records alone: no lock is taken and no text is read."""
     record, path = folder.record, folder.path
-    asked = largest(folder)
+    part, last = asked_part(folder), record["asked"]
+    asked = Question(last["k"], last["limit"]) if part else largest(folder)
     accuracy = _overall(path / "accuracy.json")
     return RunLine(
         run=path.name,
@@ -103,8 +128,19 @@ def run_line(folder: RunFolder) -> RunLine:
         accuracy_limit=accuracy.get("limit"),
         settings=_settings({**record["identity"], "limit_seed": limit_seed(record["identity"])}),
         written=_written(path),
-        part=str(asked_part(folder)),
+        name=name_of(path),
+        judge=str(record["identity"]["judge"]["name"]),
+        part=str(part),
     )
+
+
+def unfinished_runs(results: Path) -> Iterator[tuple[Path, str]]:
+    """(folder, why) of runs that lack samples of what was last asked."""
+    for path in all_runs(results):
+        with contextlib.suppress(GrmevalError, AttributeError, LookupError, TypeError, ValueError):
+            line = run_line(RunFolder(path))
+            if line.finished is False:
+                yield path, f"unfinished: {line.samples:,} of {line.wanted:,} samples"
 
 
 def overview_json(found: Overview) -> str:
@@ -112,41 +148,39 @@ def overview_json(found: Overview) -> str:
     return json.dumps(asdict(found), indent=1, allow_nan=False) + "\n"
 
 
-def overview_table(found: Overview) -> tuple["Table", list[str]]:
-    """Table and notes for 80 columns; long names are folded, never cut."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    for title in ("run", "bench", "model"):
-        table.add_column(title, no_wrap=title == "run", overflow="fold")
-    for title in ("k", "limit", "samples", "items", "acc %", "written"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for line in found.runs:
-        cells = (
-            line.run,
-            line.bench,
-            line.model,
-            _count(line.k),
-            _count(line.limit),
-            _progress(line),
-            _count(line.items),
-            _percent(line),
-            _short(line.written),
-        )
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    notes = [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+def overview_table(found: Overview, width: int | None = None) -> tuple["Table", list[str]]:
+    """Table and notes; a narrow one lacks columns that tell little, and says which."""
+    columns, notes = fitting(_columns(found.runs), found.runs, width)
+    table = rich_table("", columns, found.runs, width)
+    table.show_edge = False
+    notes += [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
     notes += [f"{line.run}: {line.part} alone, as last asked" for line in found.runs if line.part]
     notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
 
 
+def _columns(runs: Sequence[RunLine]) -> list[Column]:
+    columns = [
+        Column("run", lambda line: line.run),
+        Column("bench", lambda line: line.bench, left=True),
+        Column("model", lambda line: line.model, left=True),
+        Column("k", lambda line: _count(line.k), spare=1),
+        Column("samples", _progress),
+        Column("items", lambda line: _count(line.items), spare=3),
+        Column("acc %", _percent),
+        Column("written", lambda line: _short(line.written)),
+    ]
+    if any(line.limit is not None for line in runs):
+        columns.insert(4, Column("limit", lambda line: _count(line.limit), spare=2))
+    if any(line.name for line in runs):
+        columns.insert(1, Column("name", lambda line: line.name or "", left=True))
+    return columns
+
+
 def _progress(line: RunLine) -> str:
     """Samples, and of how many if not all are there."""
-    wanted = (line.k or 0) * (line.items or 0)
-    few = line.samples is not None and line.samples < wanted
-    return f"{_count(line.samples)}/{wanted:,}" if few else _count(line.samples)
+    few = line.finished is False
+    return f"{_count(line.samples)}/{line.wanted:,}" if few else _count(line.samples)
 
 
 def _percent(line: RunLine) -> str:

@@ -27,17 +27,23 @@ LEVELS = ("overall", "section")
 """What is printed; subsets and views are in the files."""
 
 
-def seeds_tables(rows: Sequence[SeedsRow], title: str, width: int | None) -> list["Table"]:
-    """A table a vote: groups under each number that a benchmark has; none where there are no groups."""
-    tables = []
+def seeds_tables(
+    rows: Sequence[SeedsRow], title: str, width: int | None
+) -> tuple[list["Table"], list[str]]:
+    """A table a vote: groups under each number that a benchmark has; none where there are no groups.
+
+    The notes say which columns were left out.
+    """
+    tables, notes = [], dict[str, None]()
     for vote in dict.fromkeys(row.vote for row in rows):
         shown = [row for row in rows if row.vote == vote and row.level in LEVELS]
-        columns = fitting(seeds_columns(shown), shown, width, spare=("items", "seeds"))
+        columns, left_out = fitting(seeds_columns(shown), shown, width)
+        notes |= dict.fromkeys(left_out)
         heading = f"{title} · over seeds, vote {vote}"
         tables.append(
             rich_table(heading, columns, shown, width, lambda row: row.level == "overall")
         )
-    return tables
+    return tables, [*notes]
 
 
 def seeds_line(row: SeedsRow) -> str:
@@ -64,11 +70,11 @@ def seeds_columns(rows: Sequence[SeedsRow]) -> list[Column]:
     columns = [
         Column("", lambda row: f"{' ' * (row.level == 'section')}{row.name}", left=True),
         Column("group", lambda row: row.group, left=True),
-        Column("seeds", lambda row: str(len(row.seeds))),
+        Column("seeds", lambda row: str(len(row.seeds)), spare=1),
         Column(f"mean {metric_title(rows)}", lambda row: percent(row.mean)),
         Column("SD", lambda row: percent(row.spread)),
         Column("95 %", lambda row: interval(row.low, row.high)),
-        Column("items", lambda row: f"{row.items:,}"),
+        Column("items", lambda row: f"{row.items:,}", spare=2),
     ]
     if not all(math.isnan(row.difference) for row in rows):
         columns[6:6] = [

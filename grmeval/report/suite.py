@@ -2,14 +2,27 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from math import isnan, nan
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import expand, groups
 from grmeval.errors import ConfigError, nearest
-from grmeval.files import write_text
-from grmeval.report.grid import count, csv_text, escaped, interval, json_text, percent, signed
+from grmeval.report.grid import (
+    Column,
+    count,
+    csv_text,
+    escaped,
+    interval,
+    json_text,
+    latex_text,
+    markdown_table,
+    percent,
+    signed,
+    write_texts,
+)
 from grmeval.report.published import Number, index, select
 from grmeval.report.published_check import base_row, printed_differences
 from grmeval.report.suite_dry_run import lacking_lines
@@ -278,39 +291,52 @@ def _notes(
         yield "* before a printed number: in doubt (`grmeval published --table N`)"
 
 
-def write_suite(
-    stem: Path, suite: Suite, cells: Sequence[Cell], notes: Sequence[str]
-) -> list[Path]:
-    """`stem`.csv, .json and .md."""
-    lines = [f"# {escaped(suite.title)}", ""]
-    for table in suite.tables:
-        lines += _markdown([cell for cell in cells if cell.table == table.table])
-    lines += [f"- {escaped(note)}" for note in notes]
-    texts = {
-        ".csv": csv_text(cells, {}),
-        ".json": json_text(suite_json(suite, cells, notes)),
-        ".md": "\n".join(lines) + "\n",
-    }
-    return [write_text(stem.with_name(stem.name + end), text) for end, text in texts.items()]
+def write_suite(to: Path, suite: Suite, cells: Sequence[Cell], notes: Sequence[str]) -> list[Path]:
+    """The files of the tables that `to` asks for."""
+    tables = [[cell for cell in cells if cell.table == table.table] for table in suite.tables]
+    tables = [table for table in tables if table]
+
+    def markdown() -> str:
+        lines = [f"# {escaped(suite.title)}", "", *(line for t in tables for line in _markdown(t))]
+        return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
+
+    return write_texts(
+        to,
+        {
+            ".csv": lambda: csv_text(cells, {}),
+            ".json": lambda: json_text(suite_json(suite, cells, notes)),
+            ".md": markdown,
+            ".tex": lambda: "\n".join(_latex(table, notes) for table in tables),
+        },
+    )
 
 
 def _markdown(cells: Sequence[Cell]) -> list[str]:
-    if not cells:
-        return []
-    columns = [c for c in index()["columns"] if any(cell.column == c for cell in cells)]
-    table = cells[0].table
-    lines = [f"## Table {table}: {select(table)[0].title}", ""]
-    lines += ["| row | | " + " | ".join(columns) + " |", "|:--|:--|" + "--:|" * len(columns)]
+    return [f"## {_title(cells)}", "", *markdown_table(*_grid(cells)), ""]
+
+
+def _latex(cells: Sequence[Cell], notes: Sequence[str]) -> str:
+    return latex_text(*_grid(cells), [_title(cells), *notes])
+
+
+def _title(cells: Sequence[Cell]) -> str:
+    name = cells[0].table
+    return f"Table {name}: {select(name)[0].title}"
+
+
+def _grid(cells: Sequence[Cell]) -> tuple[list[Column], list[list[str]]]:
+    """One table's columns, and its lines: of each row printed, ours, our limits."""
+    titles = [c for c in index()["columns"] if any(cell.column == c for cell in cells)]
+    lines = []
     for row in dict.fromkeys(cell.row for cell in cells):
         mine = {cell.column: _lines(cell).split("\n") for cell in cells if cell.row == row}
         took = _took(next(cell for cell in cells if cell.row == row))
-        for at in range(max(3, len(took))):
-            what, *texts = (
-                [*each, "", "", ""][at] for each in (took, *map(mine.get, columns)) if each
-            )
-            first = row if at == 0 else ""
-            lines.append(f"| {' | '.join(escaped(text) for text in (first, what, *texts))} |")
-    return [*lines, ""]
+        parts = [[row], took, *(mine.get(title, []) for title in titles)]
+        lines += [list(line) for line in zip_longest(*parts, fillvalue="")]
+    columns = [
+        Column(title, itemgetter(at), left=at < 2) for at, title in enumerate(["row", "", *titles])
+    ]
+    return columns, lines
 
 
 def suite_json(suite: Suite, cells: Sequence[Cell], notes: Sequence[str]) -> dict[str, Any]:

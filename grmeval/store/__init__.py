@@ -5,11 +5,12 @@ Open folder.py first: what lies in a run folder, and who writes it. find.py is h
 
 from grmeval.store.damage import damaged
 from grmeval.store.environment import commit, memory, now
-from grmeval.store.find import all_runs, find_item, find_run, latest
+from grmeval.store.find import TRASH, all_runs, find_item, find_run, latest, name_of
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
+from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.part import asked_part, parts_of
 from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
@@ -32,6 +33,7 @@ from grmeval.store.samples import (
     read_batches,
     sample_schema,
 )
+from grmeval.store.trash import check_unwritten, empty_runs, left_behind, put_away, trash_folder
 
 __all__ = [
     "IMPORT",
@@ -39,6 +41,7 @@ __all__ = [
     "PARSED_COLUMNS",
     "REWARDS",
     "SAMPLES",
+    "TRASH",
     "JournalWriter",
     "LineWriter",
     "Question",
@@ -48,10 +51,15 @@ __all__ = [
     "SampleKey",
     "all_runs",
     "asked_part",
+    "check_name",
+    "check_unwritten",
     "commit",
     "damaged",
+    "drop_name",
+    "empty_runs",
     "find_item",
     "find_run",
+    "give_name",
     "holds",
     "is_meta_vote",
     "item_samples",
@@ -62,12 +70,15 @@ __all__ = [
     "judged_rows",
     "largest",
     "latest",
+    "left_behind",
     "limit_seed",
     "memory",
+    "name_of",
     "named_damage",
     "now",
     "origin",
     "parts_of",
+    "put_away",
     "rank_below",
     "read_batches",
     "reading_judge",
@@ -83,4 +94,5 @@ __all__ = [
     "saved",
     "size_of",
     "stored_ranks",
+    "trash_folder",
 ]

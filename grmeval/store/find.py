@@ -9,7 +9,13 @@ from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.store.samples import SAMPLES
 
-__all__ = ["all_runs", "find_item", "find_run", "latest"]
+__all__ = ["TRASH", "all_runs", "find_item", "find_run", "latest", "name_of"]
+
+NAME = "name"
+"""File of a run folder: what people call the run, on one line."""
+
+TRASH = ".trash"
+"""Folder of a results folder: what was put away, which is no run any more."""
 
 SHORTEST = 4
 """Characters that a prefix of a run-id needs."""
@@ -27,17 +33,25 @@ def all_runs(results: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
+def name_of(run: Path) -> str | None:
+    """What people call a run; None: nothing."""
+    try:
+        return (run / NAME).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeError):
+        return None
+
+
 def latest(results: Path, fits: Callable[[Path], bool] = lambda path: True) -> Path:
     """The run below `results` that was written last, has samples and fits; ConfigError: there is none."""
     for path in all_runs(results):
-        if _has_samples(path) and fits(path):
+        if has_samples(path) and fits(path):
             return path
     raise ConfigError(f"--results {results}: no run with samples in it; `grmeval run` makes one")
 
 
 def find_run(text: str, results: Path) -> Path:
-    """The folder of a RUN argument: a path, `latest`, a run-id or its first characters (4 or more), or the
-    name of a model or panel that has one run.
+    """The folder of a RUN argument: a path, `latest`, a run-id or its first characters (4 or more), a name
+    that people gave a run, or that of a model or panel that has one run.
 
     ConfigError lists what there is below `results` where that is nothing or several.
     """
@@ -51,22 +65,22 @@ def find_run(text: str, results: Path) -> Path:
     exact = [run for run in matches if run.name == text.lower()]
     if len(text) >= SHORTEST and len(exact or matches) == 1:
         return (exact or matches)[0]
-    named = [run for run in runs if run.parent.name == text]
+    named = [run for run in runs if text in (name_of(run), run.parent.name)]
     if len(named) == 1 and not exact:
         return named[0]
     there = f"--results {results} has {_listed([_below(run, results) for run in runs])}"
     if path.exists() or len(path.parts) > 1:
         raise ConfigError(f"{path}: not a run folder: it has no run.json; {there}")
-    if len(text) < SHORTEST:
+    if len(text) < SHORTEST and not named:
         raise ConfigError(
             f"RUN {text!r}: a run-id's prefix has {SHORTEST} or more characters; {there}"
         )
-    if matches:
-        several = _listed([_below(run, results) for run in exact or matches])
+    if matches or named:
+        several = _listed([_below(run, results) for run in exact or matches or named])
         raise ConfigError(f"RUN {text!r}: several runs are meant: {several}; say more of it")
-    names = dict.fromkeys(run.name for run in runs)
+    names = dict.fromkeys(name for run in runs for name in (run.name, name_of(run)) if name)
     hint = _hint(get_close_matches(text.lower(), names, n=1, cutoff=0.5))
-    raise ConfigError(f"RUN {text!r}: no path, no run-id, and not `latest`; {there}{hint}")
+    raise ConfigError(f"RUN {text!r}: no path, no run-id, no name, and not `latest`; {there}{hint}")
 
 
 def find_item(text: str, keys: Sequence[Key]) -> Key:
@@ -90,7 +104,8 @@ def find_item(text: str, keys: Sequence[Key]) -> Key:
     raise ConfigError(f"--item {text!r}: none of the {len(keys):,} items has this id{hint}")
 
 
-def _has_samples(folder: Path) -> bool:
+def has_samples(folder: Path) -> bool:
+    """Whether anything was ever sampled into a run's folder."""
     journals = (folder / "journal").glob("*.jsonl")
     return (folder / SAMPLES).exists() or any(journal.stat().st_size for journal in journals)
 

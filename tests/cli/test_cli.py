@@ -174,7 +174,7 @@ def test_a_larger_k_than_was_sampled_is_incomplete(tmp_path: Path) -> None:
 def test_a_bug_is_a_message_and_debug_a_traceback(tmp_path: Path) -> None:
     grmeval(*FAKE, "--results", tmp_path)
     record = unchecked(latest(tmp_path) / "run.json")
-    record.write_text(record.read_text().replace('"limit"', '"limes"'))
+    record.write_text(record.read_text().replace('"metric"', '"matrix"'))
     found = process("score", latest(tmp_path))
     assert (found.returncode, "bug in grmeval" in found.stderr) == (1, True)
     assert "Traceback" not in found.stderr
@@ -192,7 +192,7 @@ def test_version_and_help() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("grmeval s", ["scale-curve", "suite", "score", "show"]),
+        ("grmeval s", ["suite", "score", "scale-curve", "show"]),
         ("grmeval run --model d", ["deepseek-grm-16b", "deepseek-grm-27b", "demo"]),
         ("grmeval run --bench rm", ["rm-bench", "rmb"]),
         ("grmeval score --ties s", ["share"]),

@@ -60,10 +60,10 @@ def test_a_comparison_is_printed_written_and_machine_read(runs: Runs, tmp_path: 
     assert {row["first_run"] for row in rows} == {one.path.name}
 
 
-def test_an_ending_in_the_name_is_no_second_ending(runs: Runs, tmp_path: Path) -> None:
+def test_an_ending_chooses_one_format(runs: Runs, tmp_path: Path) -> None:
     found = grmeval("compare", *(run.path for run in runs), "--to", tmp_path / "all.csv", "--k", 1)
     assert found.returncode == 0, found.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"all.csv", "all.md", "all.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"all.csv"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_curves_of_several_runs_lie_beside_the_runs(runs: Runs) -> None:
     assert {path.name for path in stem.parent.iterdir()} == {
         stem.name + end for end in (".csv", ".md", ".json", ".svg", ".png")
     }
-    assert f"figure: {stem}.svg" in shown.stderr
+    assert f"{stem.name}.svg, {stem.name}.png" in shown.stderr
     rows = list(csv.DictReader(Path(f"{stem}.csv").read_text().splitlines()))
     assert {row["run_id"] for row in rows} == {one.path.name, other.path.name}
     assert all(row["over_greedy"] for row in rows)

@@ -180,7 +180,7 @@ def test_a_part_is_asked_and_the_run_is_not_called_finished(tmp_path: Path) -> N
     line = ask("runs", "--results", tmp_path)
     assert "section Facts alone, as last asked" in line
     assert line.split()[line.split().index(run.name) + 1 :][:6] == [
-        *("sample", "fake", "2", "-", "30", "15"),
+        *("sample", "fake", "2", "30", "15", "-"),
     ]
     # It is the run of the whole benchmark: only what is missing is asked.
     assert "600 samples" not in grmeval(*words).stderr
@@ -188,6 +188,15 @@ def test_a_part_is_asked_and_the_run_is_not_called_finished(tmp_path: Path) -> N
     assert [launch["samples"] for launch in RunFolder(run).record["launches"]] == [30, 120]
     assert "only" not in RunFolder(run).record["asked"]
     assert (run / "accuracy.json").exists()
+
+
+def test_a_part_that_was_asked_after_more_is_finished(tmp_path: Path) -> None:
+    words = ("run", "--engine", "fake", "--results", tmp_path)
+    ask(*words, "--k", 4, "--limit", 5)
+    ask(*words, "--k", 2, "--section", "Facts")
+    (line,) = json.loads(ask("runs", "--results", tmp_path, "--finished", "--json"))["runs"]
+    assert (line["k"], line["items"], line["part"]) == (2, 15, "section Facts")
+    assert not json.loads(ask("runs", "--results", tmp_path, "--unfinished", "--json"))["runs"]
 
 
 def test_of_a_part_the_first_items_are_asked(tmp_path: Path) -> None:

@@ -236,9 +236,11 @@ def test_a_run_that_cannot_be_made_again_is_not_extended(nights: Path, tmp_path:
     for name in re.findall(r"--allow-change (\w+)", done.stdout):
         words += ["--allow-change", name]
     done = grmeval(*words, "--max-drop", 0.1, "--extend", 8)
-    assert (done.returncode, done.stderr) == (
+    told, said = done.stderr.splitlines()
+    assert told.startswith("latest run: ")
+    assert (done.returncode, said) == (
         4,
-        "not extended: more samples of this run would not decide\n",
+        "not extended: more samples of this run would not decide",
     )
     # Of sections nobody says what more samples would do: they are asked for.
     done = grmeval(*words, "--max-drop", 99, "--max-drop-section", 0.1, "--extend", 8)

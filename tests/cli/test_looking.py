@@ -127,7 +127,7 @@ def test_a_model_or_panel_with_one_run_is_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("zzzz", "no path, no run-id, and not `latest`; --results"),
+        ("zzzz", "no path, no run-id, no name, and not `latest`; --results"),
         ("abc", "a run-id's prefix has 4 or more characters"),
         ("/nowhere/at/all", "not a run folder: it has no run.json"),
     ],
@@ -194,20 +194,28 @@ def test_runs_as_json(results: Path, plain: Path) -> None:
     assert (lines[0]["samples"], lines[0]["accuracy"], lines[0]["limit"]) == (11, None, None)
 
 
-def test_long_names_are_folded_not_cut(tmp_path: Path, plain: Path) -> None:
-    label = "my-organisation--my-reward-model-27b-instruct-step-12000"
-    folder = tmp_path / "ppe-correctness-mbpp-plus" / label / "0123456789ab"
-    folder.mkdir(parents=True)
+def test_a_narrow_list_keeps_what_tells_runs_apart(tmp_path: Path, plain: Path) -> None:
     record = json.loads((plain / "run.json").read_text())
     del record["checksum"]
-    record["config"]["label"], record["asked"] = label, {"k": 1024, "limit": 128000}
-    record["identity"]["bench"] = "ppe-correctness-mbpp-plus"
-    (folder / "run.json").write_text(json.dumps(record))
-    table = process("runs", "--results", tmp_path).stdout
-    assert max(map(len, table.splitlines())) <= 80
-    for word in ("0123456789ab", "1,024", "128,000"):
-        assert word in table
-    assert "…" not in table
+    record["asked"], record["identity"]["bench"] = {"k": 1024, "limit": 128000}, "rewardbench-prior"
+    for at in (4, 8):
+        label = f"--models--deepseek-ai--DeepSeek-GRM-27B-awq-int{at}"
+        folder = tmp_path / "rewardbench-prior" / label / f"0123456789a{at}"
+        folder.mkdir(parents=True)
+        record["config"]["label"] = label
+        (folder / "run.json").write_text(json.dumps(record))
+    narrow = grmeval("runs", "--results", tmp_path, env={"COLUMNS": "80"}).stdout
+    head, _, *two, note = narrow.splitlines()[:5]
+    assert max(map(len, narrow.splitlines())) <= 80
+    for line, at in zip(two, (8, 4), strict=True):
+        assert line.split()[0] == f"0123456789a{at}"
+        assert line.split()[2].endswith(f"awq-int{at}")
+    assert note == "left out at 80 columns: items, limit, k (COLUMNS=160 shows them)"
+    wide = grmeval("runs", "--results", tmp_path, env={"COLUMNS": "160"}).stdout
+    assert "limit" not in head
+    for word in ("1,024", "128,000", label):
+        assert word in wide
+    assert "…" not in wide
 
 
 @pytest.mark.parametrize(

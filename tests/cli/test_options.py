@@ -20,7 +20,7 @@ def options_of(name: str) -> dict[str, Any]:
 def test_run_takes_every_field_of_the_configuration() -> None:
     import grmeval.cli.run  # noqa: F401
 
-    own = {"greedy", "save", "beside", "config", "as_json"}
+    own = {"greedy", "save", "beside", "config", "as_json", "name"}
     assert options_of("run").keys() == RunConfig.model_fields.keys() | own
 
 

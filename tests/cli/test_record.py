@@ -125,6 +125,31 @@ def test_two_votes_in_the_record_and_a_look_with_one(run: Path) -> None:
     assert record(run) == (8, 20, ("sum", "majority"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("score", "--vote", "majority"), ("diagnose", "--k", 2), ("scale-curve", "--vote", "mean")],
+)
+def test_another_place_is_written_whatever_the_record_is(
+    words: tuple[object, ...], run: Path, tmp_path: Path
+) -> None:
+    before, name = files(run), tmp_path / "elsewhere"
+    for part in ((), ("--subset", "code-*")):
+        found = grmeval(*words, *part, run, "--to", name)
+        assert found.returncode == 0, found.stderr
+        assert f"written to {tmp_path}: elsewhere.csv" in found.stderr
+        assert "nothing is written" not in found.stderr
+        title = json.loads(name.with_suffix(".json").read_text())["title"]
+        assert ("subset code-* alone" in title) == bool(part)
+    assert files(run) == before
+
+
+@pytest.mark.parametrize("command", ["diagnose", "scale-curve"])
+def test_files_have_one_place(command: str, run: Path, tmp_path: Path) -> None:
+    said = ask(command, run, "--save", "--to", tmp_path / "x", code=2)
+    assert "--save is of the files in the run's folder" in said
+    assert not list(tmp_path.glob("x*"))
+
+
 def test_rules_of_the_record_are_kept(run: Path) -> None:
     again(run, "--k", 4, "--limit", 20, "--protocol", "paper", "--save")
     again(run, "--k", 6, "--limit", 20)

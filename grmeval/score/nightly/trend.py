@@ -10,7 +10,7 @@ from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.score.arrays import read_run
 from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline
 from grmeval.score.verdicts import NAN, Frame, contents, digests, judge_run
-from grmeval.store import RunFolder, record_of
+from grmeval.store import TRASH, RunFolder, record_of
 
 __all__ = ["Night", "Trend", "trend"]
 
@@ -98,16 +98,23 @@ def _sources(place: Path) -> tuple[list[RunFolder], list[Baseline]]:
     """Every run folder and every baseline file below a folder."""
     if not place.is_dir():
         raise ConfigError(f"{place}: not a folder")
-    records = sorted(place.rglob("run.json"))
+    records = _below(place, "run.json")
     inside = {path.parent for path in records}
     files = [
         path
-        for path in sorted(place.rglob("*.json"))
+        for path in _below(place, "*.json")
         if not path.name.startswith(".")  # such as one that is being written
         and not inside & set(path.parents)
         and "grmeval_baseline" in _beginning(path)
     ]
     return [RunFolder(path.parent) for path in records], [read_baseline(path) for path in files]
+
+
+def _below(place: Path, pattern: str) -> list[Path]:
+    """The files of this name below a folder, less what `grmeval clean` put away."""
+    return sorted(
+        path for path in place.rglob(pattern) if TRASH not in path.relative_to(place).parts
+    )
 
 
 def _beginning(path: Path) -> str:

@@ -394,7 +394,7 @@ JUDGE = ("--judge", "critique-scalar")
         ),
         ("fine", (), "--critiques: judge pointwise reads none; --judge critique-scalar does"),
         ("fine", ("--judge", "scalar", "--k", 1), "--critiques: judge scalar reads none"),
-        ("nowhere", JUDGE, "RUN 'nowhere': no path, no run-id, and not `latest`"),
+        ("nowhere", JUDGE, "RUN 'nowhere': no path, no run-id, no name, and not `latest`"),
         ("latest", JUDGE, "no run with samples in it"),
         ("bench", JUDGE, "its judgements are of other items: bench sample, and here bench own"),
         (

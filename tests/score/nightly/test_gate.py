@@ -276,8 +276,8 @@ def test_a_part_or_fewer_samples_are_no_pass(tmp_path: Path) -> None:
     # A baseline of a part, or of fewer samples, is compared with as much.
     assert gate(whole, baseline_of(part), max_drop=0.99).checks[0].said.startswith("10 items")
     assert gate(whole, baseline_of(few), max_drop=0.99).verdict == "passed"
-    # Another seed takes another part.
-    other = own(tmp_path / "other", nothing, limit=10, seed=1)
+    # Another --limit-seed takes another part.
+    other = own(tmp_path / "other", nothing, limit=10, limit_seed=1)
     refused(gate(other, baseline_of(part), max_drop=0.99), "a: 4 rows here, 3 in the baseline")
 
 

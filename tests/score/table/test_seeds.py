@@ -11,7 +11,7 @@ import pytest
 from grmeval.measure import over_seeds, panel
 from grmeval.score import compare, score, seed_groups
 from grmeval.store import RunFolder
-from tests.helpers import ask, sampled
+from tests.helpers import ask, grmeval, sampled
 
 SEEDS = (2, 0, 1)
 WEAK = {"accuracy": 0.6}
@@ -84,6 +84,12 @@ def test_compare_prints_a_block_and_writes_it(runs: list[RunFolder], tmp_path: P
     assert " ".join(head.split()) == "group seeds mean acc % SD 95 % diff 95 % p items"
     with (tmp_path / "seeds-seeds.csv").open() as file:
         table = list(csv.DictReader(file))
+    ask(*words, "--to", tmp_path / "one.csv")
+    assert (tmp_path / "one-seeds.csv").exists()
+    ask(*words, "--to", tmp_path / "page.md")
+    assert not [*tmp_path.glob("page-*")]
+    narrow = grmeval(*words, env={"COLUMNS": "62"}).stdout
+    assert "left out at 62 columns: items, seeds (COLUMNS=160 shows them)" in narrow
     found = json.loads(ask(*words, "--json"))["seeds"]
     assert [row["mean"] for row in found] == pytest.approx([float(row["mean"]) for row in table])
     assert found[0]["seeds"] == [0, 1, 2]

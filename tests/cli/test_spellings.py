@@ -1,0 +1,127 @@
+"""Words of other programs are answered with ours, and the help text says each thing once and truly."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer import Context
+
+from grmeval.cli import COMMANDS as OURS
+from grmeval.cli import GROUPS
+from grmeval.cli.spellings import COMMANDS, EXTRA, OPTIONS, SHORT, _below
+from grmeval.config import RunConfig
+from tests.helpers import ask, grmeval
+from tests.test_docs import every_command
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--tasks", "rmb"), "No such option: --tasks: here it is --bench"),
+        (("run", "--num_samples=8"), "--num-samples: here it is --k"),
+        (("run", "-n", 8), "No such option: -n: here it is --k"),
+        (("run", "--num_fewshot", 5), "no examples are shown; a --template of yours can hold some"),
+        (
+            ("run", "--gpu-memory-utilization", 0.9),
+            "here it is --engine-arg gpu_memory_utilization=VALUE",
+        ),
+        (("run", "--output_path", "x"), "here it is --results"),
+        (("compare", "a", "b", "--out", "x.csv"), "here it is --to"),
+        (("score", "--tasks", "rmb"), "--tasks: it is --bench of `grmeval run`"),
+        (("show", "--run", "latest"), "a run is named without a flag, as in `grmeval score RUN`"),
+        (("run", "rewardbench", "rmb"), "here it is --bench rewardbench --bench rmb"),
+        (("show", "latest", "m1"), "here it is --item m1"),
+        (("list",), "No such command 'list'; here: `grmeval runs`, `grmeval benches`, `grmeval ju"),
+        (("download", "rmb"), "here: `grmeval data fetch`"),
+        (("rum",), "Did you mean 'run'"),
+        (
+            ("run", "--modl", "x"),
+            "No such option: --modl (Possible options: --meta-model, --model)",
+        ),
+        (("--tasks", "x"), "--tasks: it is --bench of `grmeval run`"),
+    ],
+)
+def test_what_other_programs_take_is_answered_with_ours(
+    words: tuple[object, ...], said: str
+) -> None:
+    assert said in ask(*words, code=2)
+
+
+def test_what_simply_works(tmp_path: Path) -> None:
+    helped = ask("score", "--help")
+    assert ask("score", "-h") == ask("help", "score") == helped
+    assert "-k, --k" in helped
+    assert ask("help") == ask("-h")
+    assert "Usage: grmeval data fetch" in ask("help", "data", "fetch")
+    words = ("-k", 3, "--max_tokens", 99, "--results", tmp_path)
+    assert grmeval("run", "--engine", "fake", "--limit", 1, *words).returncode == 0
+    (run,) = tmp_path.glob("*/*/*/run.json")
+    record = json.loads(run.read_text())
+    assert (record["asked"]["k"], record["config"]["max_tokens"]) == (3, 99)
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, Any]:
+    """Every command by the words that call it."""
+    root, *_ = every_command()
+    return dict(_below(root))
+
+
+def test_the_tables_name_what_exists(commands: dict[str, Any]) -> None:
+    options = {word for each in commands.values() for param in each.params for word in param.opts}
+    for theirs, ours in OPTIONS.items():
+        assert "_" not in theirs
+        named = [part.split()[0] for part in ours.split(", ")] if ours.startswith("--") else []
+        assert {*named, *re.findall(r"(?<!\S)--[a-z-]+", ours)} <= options, theirs
+    assert not OPTIONS.keys() & {word for p in commands["run"].params for word in p.opts}
+    assert not COMMANDS.keys() & {*OURS, "help"}
+    assert {words for found in COMMANDS.values() for words in found} <= {*commands, "--version"}
+    assert EXTRA.keys() <= commands.keys()
+    assert SHORT.keys() <= options
+
+
+# ---------------------------------------------------------------------- the help text
+
+
+COMMAND = next(every_command())
+"""Some command, for typer to write a help text of."""
+
+
+def texts(param: Any) -> str:
+    """What the help text says of a parameter, typer's own additions too."""
+    _, said = param.get_help_record(Context(COMMAND))
+    return " ".join(said.split())
+
+
+def test_each_default_is_said_once_and_truly(commands: dict[str, Any]) -> None:
+    seen = 0
+    for command in commands.values():
+        for param in command.params:
+            said = texts(param)
+            stated = re.findall(r"default: ([^\]]*?)[\];]", said)
+            where = f"{command.name} {param.opts[0]}: {said}"
+            assert len(stated) <= 1, where
+            assert said.count("repeatable") == getattr(param, "multiple", False), where
+            real = param.default
+            if command.name == "run" and param.name in RunConfig.model_fields:
+                real = RunConfig.model_fields[param.name].default
+            if stated and real not in (None, False):
+                seen += 1
+                assert stated == [str(real)], where
+    assert seen >= 20
+
+
+def test_a_default_of_0_is_said(commands: dict[str, Any]) -> None:
+    (seed,) = (param for param in commands["run"].params if param.name == "seed")
+    assert "[default: 0]" in texts(seed)
+
+
+def test_commands_stand_in_groups_and_none_is_cut() -> None:
+    lines = grmeval("--help", env={"COLUMNS": "80"}).stdout.splitlines()
+    assert [line[:-1] for line in lines if line[:-1] in GROUPS] == list(GROUPS)
+    shown = [line.split()[0] for line in lines if re.match(r"  [a-z][a-z-]+ {2,}\S", line)]
+    assert shown == list(OURS)
+    assert not [line for line in lines if line.endswith("...") and "COMMAND" not in line]
+    assert len(set(OURS)) == len(OURS)
