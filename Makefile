@@ -73,12 +73,12 @@ test: install  ## All tests but the long ones, on two processes.
 
 test-long: install  ## What takes minutes and rarely breaks.
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "long $(TESTS)"
-	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py
+	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py tests/judges tests/runs/test_orders.py tests/engines/test_traced.py
 
 perf-small: install  ## Every benchmark of perf/ in its smallest form: that it runs, not how fast.
 	$(BIN)/python perf/speed.py --small
 
-fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 100).
+fuzz: install  ## Parser, orders and store with 10,000 examples a property (make test: 40).
 	GRMEVAL_FUZZ=10000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py
 
 check: install  ## Formatting, lint, types.

@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Whoever starts the tests in the background of a script has Ctrl-C ignored, and processes that tests start
 # would inherit that: with a handler here they have the usual one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read as huggingface_hub is imported; the command line runs in this process too.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Examples of each law that anything has to obey: few each time, many in `make test-long`.
+settings.register_profile(
+    "grmeval",
+    max_examples=int(os.environ.get("GRMEVAL_FUZZ", "40")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("grmeval")
 
 
 @pytest.fixture(scope="session", autouse=True)

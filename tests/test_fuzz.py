@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grmeval.errors import GrmevalError
@@ -34,11 +34,6 @@ from grmeval.store.journal import damaged_lines, read_journal
 from grmeval.store.samples import read_rows, stored_keys, totals
 
 EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "40"))
-FUZZ = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 # The guard against texts that take a parser quadratic time: generous, but such a text would take hours.
 pytestmark = pytest.mark.timeout(60 + EXAMPLES // 8)
 
@@ -102,19 +97,16 @@ def check(reading: Reading, text: str, n: int, finish: str) -> None:
     assert text.endswith(reading.text)
 
 
-@FUZZ
 @given(HOSTILE, st.integers(1, 8), FINISHES)
 def test_any_text_is_read_or_refused_by_name(text: str, n: int, finish: str) -> None:
     check(read_scores(text, n, finish), text, n, finish)
 
 
-@FUZZ
 @given(LONG, st.integers(1, 8), FINISHES)
 def test_any_long_text_is_read_in_time(text: str, n: int, finish: str) -> None:
     check(read_scores(text, n, finish), text, n, finish)
 
 
-@FUZZ
 @given(SCORES, HOSTILE)
 def test_what_a_judge_writes_is_read_whatever_it_says_before(
     scores: list[int], analysis: str
@@ -124,7 +116,6 @@ def test_what_a_judge_writes_is_read_whatever_it_says_before(
     assert JUDGE.read(text, len(scores), "length")[:3] == (None, "truncated", None)
 
 
-@FUZZ
 @given(HOSTILE, HOSTILE, SCORES, st.sampled_from([", ", "} \\boxed{", "/10, ", ".0, "]))
 def test_lines_before_a_judgement_never_give_it_other_scores(
     before: str, text: str, scores: list[int], between: str
@@ -151,7 +142,6 @@ KEYS = st.builds(Key, NAME, NAME)
 POLICIES = st.sampled_from(["balanced", "random"])
 
 
-@FUZZ
 @given(POLICIES, st.integers(), KEYS, st.integers(1, 16), st.integers(0, 2**40))
 def test_an_order_is_a_permutation_and_always_the_same(
     policy: str, seed: int, key: Key, n: int, j: int
@@ -161,7 +151,6 @@ def test_an_order_is_a_permutation_and_always_the_same(
     assert order == response_order(policy, seed, Key(*key), n, j)
 
 
-@FUZZ
 @given(st.integers(), KEYS, st.integers(1, 12), st.integers(0, 2**40), st.integers(0, 99))
 def test_balanced_orders_show_every_response_in_every_slot_equally_often(
     seed: int, key: Key, n: int, start: int, turns: int
@@ -190,7 +179,6 @@ def unit(item: Item) -> tuple[str, bool, str]:
     return item.subset, item.group is None, item.id if item.group is None else item.group
 
 
-@FUZZ
 @given(ITEMS, st.integers(), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_limits_take_whole_groups_by_sections_and_never_by_rows(
     items: list[Item], seed: int, sections: int, random: Any
@@ -289,7 +277,6 @@ def exact(found: Sequence[Sample]) -> list[str]:
     return list(map(repr, found))
 
 
-@FUZZ
 @given(SAMPLES)
 def test_a_journal_gives_back_what_it_was_given(scratch: Path, written: list[Sample]) -> None:
     path = scratch / f"{LAUNCH}.jsonl"
@@ -300,7 +287,6 @@ def test_a_journal_gives_back_what_it_was_given(scratch: Path, written: list[Sam
         assert json.loads(lines[offset : lines.index(b"\n", offset)])["j"] == row["j"]
 
 
-@FUZZ
 @given(SAMPLES, st.integers(min_value=0))
 def test_a_torn_journal_keeps_every_whole_line(
     scratch: Path, written: list[Sample], cut: int
@@ -313,7 +299,6 @@ def test_a_torn_journal_keeps_every_whole_line(
     assert exact(read(path)) == exact(written[: torn.count(b"\n")])
 
 
-@FUZZ
 @given(SAMPLES.filter(bool), st.integers(min_value=0), st.integers(min_value=0))
 def test_a_torn_line_inside_a_journal_costs_that_line(
     scratch: Path, written: list[Sample], which: int, cut: int
@@ -339,7 +324,6 @@ def rewritten(folder: Path, journals: Sequence[Sequence[Sample]]) -> list[Path]:
     return paths
 
 
-@FUZZ
 @given(JOURNALS, JOURNALS)
 def test_a_fold_keeps_the_first_row_of_each_key_in_order(
     scratch: Path, earlier: list[list[Sample]], later: list[list[Sample]]
@@ -364,7 +348,6 @@ def test_a_fold_keeps_the_first_row_of_each_key_in_order(
         assert totals(scratch)["samples"] == len(first)
 
 
-@FUZZ
 @given(SAMPLES)
 def test_a_fold_changes_no_value(scratch: Path, written: list[Sample]) -> None:
     (scratch / "samples.parquet").unlink(missing_ok=True)
@@ -416,7 +399,6 @@ def small() -> Iterator[tuple[Path, dict[str, bytes]]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-@FUZZ
 @given(st.integers(min_value=0), st.integers(1, 255))
 def test_a_changed_byte_gives_rows_or_a_named_error(
     name: str, small: tuple[Path, dict[str, bytes]], place: int, change: int
@@ -458,7 +440,6 @@ def turned(value: Any) -> Any:
     return [turned(one) for one in value] if isinstance(value, list) else value
 
 
-@FUZZ
 @given(st.dictionaries(PLAIN, JSON, max_size=6), PLAIN, JSON)
 def test_a_runs_id_is_that_of_its_identity(identity: dict[str, Any], name: str, value: Any) -> None:
     found = run_id(identity)

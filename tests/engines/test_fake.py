@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -197,7 +197,6 @@ def test_without_noise_one_response_is_just_on_its_side() -> None:
     assert set(scores(engine(noise=0, accuracy=1), WRONG, range(20))) == {(5,)}
 
 
-@settings(max_examples=60)
 @given(
     st.integers(1, 5),
     st.integers(6, 10),

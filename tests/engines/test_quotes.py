@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -194,7 +194,6 @@ GLUED = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(GLUED, min_size=1, max_size=4), st.integers(0, 2**32))
 def test_scores_are_those_the_judge_gave_whatever_is_quoted(
     responses: list[str], seed: int

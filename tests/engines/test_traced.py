@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grmeval.engines.traced import Traced
@@ -45,7 +45,6 @@ def lifted(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=TEXTS, part=TEXTS.map(lambda text: text[:2]))
 def test_a_traced_text_answers_as_the_text(name: str, text: str, part: str) -> None:
     traced = Traced(text.translate(str.maketrans(LETTERS, HIDDEN)), text)

@@ -107,6 +107,7 @@ def two_words(text: str) -> tuple[int, int] | None:
     return found and found.span(1)
 
 
+@pytest.mark.long
 def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any) -> None:
     import torch
 

@@ -1,7 +1,7 @@
 """Reading scores: every form, every reason, and nothing that was planted."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grmeval.items import Known, Reading
@@ -220,14 +220,12 @@ def test_another_count_is_refused(scores: list[int], n: int) -> None:
 # ---------------------------------------------------------------------- planted text
 
 
-@settings(max_examples=600)
 @given(SCORES, ANALYSES)
 def test_nothing_planted_before_the_scores_is_read(scores: list[int], analysis: str) -> None:
     reading = JUDGE.read(JUDGE.write(scores, analysis), len(scores), "stop")
     assert (reading.scores, reading.invalid) == (tuple(scores), None)
 
 
-@settings(max_examples=600)
 @given(
     SCORES,
     ANALYSES,
@@ -378,7 +376,6 @@ def lawful(reading: Reading, n: int) -> bool:
     return reading.invalid is None and len(reading.scores) == n and in_range
 
 
-@settings(max_examples=600)
 @given(
     st.lists(st.one_of(PLANTED, ANY_TEXT, SCORES.map(str)), max_size=20).map("".join),
     st.integers(1, 8),

@@ -1,7 +1,7 @@
 """Reading a pick: every form, every reason, and nothing that was planted."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grmeval.items import Reading
@@ -126,7 +126,6 @@ def test_a_text_that_did_not_end_is_not_read(finish: str, reason: str) -> None:
     assert read(r"Best Response: \boxed{3}", finish=finish)[:3] == (None, reason, None)
 
 
-@settings(max_examples=400)
 @given(PICKS, ANALYSES.map("".join))
 def test_nothing_planted_before_the_pick_is_read(asked: tuple[int, int], analysis: str) -> None:
     pick, n = asked
@@ -136,7 +135,6 @@ def test_nothing_planted_before_the_pick_is_read(asked: tuple[int, int], analysi
     assert where == (len(text) - len(f"{pick}}}"), len(text) - 1)
 
 
-@settings(max_examples=200)
 @given(ANALYSES.map("".join), PICKS)
 def test_nor_before_a_pick_of_another_form(analysis: str, asked: tuple[int, int]) -> None:
     pick, n = asked
@@ -160,7 +158,6 @@ def test_thinking_is_never_read() -> None:
     assert locate_pick(text, 4) == (len(text) - 2, len(text) - 1)
 
 
-@settings(max_examples=400)
 @given(ANALYSES.map("".join), st.integers(2, 8))
 def test_any_text_is_read_or_refused(text: str, n: int) -> None:
     reading = read(text, n)

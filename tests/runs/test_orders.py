@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import chain, pairwise, permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -146,7 +146,6 @@ def excess(sizes: list[int], seed: int = 0) -> list[list[Fraction]]:
     return found
 
 
-@settings(max_examples=200)
 @given(SIZES)
 def test_shares_of_every_prefix_stay_proportional(sizes: list[int]) -> None:
     """Where the prefix ends at place t, a section has s t + e items with |e| <= 1/2. So of m sections

@@ -148,7 +148,7 @@ def test_one_writer_of_what_may_overlap(
 
 
 def test_two_processes_one_folder(tmp_path: Path) -> None:
-    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.2")
     with running(*slow) as first:
         assert until(lambda: list(tmp_path.glob("*/*/*/journal/*.jsonl")), first)
         second = process("run", "--engine", "fake", "--results", tmp_path)
@@ -162,7 +162,7 @@ def test_two_processes_one_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_runs_resume(tmp_path: Path, stop: signal.Signals) -> None:
-    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.005")
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.05")
     with running(*slow) as at_work:
         assert until(lambda: journaled(tmp_path), at_work)
         at_work.send_signal(stop)
@@ -245,7 +245,7 @@ def test_a_failing_fsync_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_provenance_survives_a_kill(tmp_path: Path) -> None:
-    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.01")
+    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.05")
     with running(*slow) as at_work:
         assert until(lambda: journaled(tmp_path), at_work)
     folder = sampled(tmp_path)

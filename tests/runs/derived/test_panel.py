@@ -281,7 +281,7 @@ def test_members_of_unlike_orders_share_no_rotation(tmp_path: Path) -> None:
 def test_a_majority_of_three_independent_judges_is_right_as_often_as_it_should(
     tmp_path: Path,
 ) -> None:
-    bench = pairs(tmp_path / "many.jsonl", 3000)
+    bench = pairs(tmp_path / "many.jsonl", 1000)
     settings = {"accuracy": 0.7, "spread": 0, "ties": 0}
     members = [
         sampled(tmp_path, bench=str(bench), k=1, seed=seed, engine_args=settings)
@@ -289,9 +289,9 @@ def test_a_majority_of_three_independent_judges_is_right_as_often_as_it_should(
     ]
     found = values(made(*members), votes=["majority"])["majority"]
     truth = 0.7**3 + 3 * 0.7**2 * 0.3
-    low, high = binom.interval(0.999, 3000, truth)
-    print(f"{found:.4f}, expected {truth:.4f}; allowed {low / 3000:.4f}-{high / 3000:.4f}")
-    assert low <= 3000 * found <= high
+    low, high = binom.interval(0.999, 1000, truth)
+    print(f"{found:.4f}, expected {truth:.4f}; allowed {low / 1000:.4f}-{high / 1000:.4f}")
+    assert low <= 1000 * found <= high
 
 
 def test_scales_that_differ_leave_votes_that_need_none(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def test_digests_do_not_depend_on_an_order_and_see_every_change() -> None:
 
 
 class Known:
-    """A run folder as far as labels read it."""
+    """A run folder as far as labels and limits read it."""
+
+    whole = True
 
     def __init__(self, path: str, label: str, limit: int | None = None) -> None:
         self.path = Path(path)
