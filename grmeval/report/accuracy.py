@@ -50,7 +50,8 @@ def accuracy_tables(
     tables = []
     for vote in votes:
         mine = [row for row in shown if row.vote == vote]
-        title = result.title if len(votes) == 1 else f"{result.title} · vote {vote}"
+        title = result.title  # which names a vote that is not the judge's first
+        title += f" · vote {vote}" if len(votes) > 1 else ""
         main = [row for row in mine if row.level in _INDENTS]
         columns, left_out = fitting(_accuracy_columns(main), main, width)
         notes = [*left_out, *(note for note in notes if note not in left_out)]

@@ -13,6 +13,7 @@ from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.grid import Column, fitting, rich_table
 from grmeval.report.printable import printable
+from grmeval.score.verdicts import own_votes
 from grmeval.store import (
     SAMPLES,
     Question,
@@ -67,6 +68,9 @@ class RunLine:
     judge: str
     part: str = ""
     """The subsets and sections that were last asked for, in words; empty: all."""
+    odd_vote: bool = False
+    stale: bool = False
+    """The saved tables are of another vote than the judge's first; of fewer samples than were asked for."""
 
     @property
     def wanted(self) -> int:
@@ -131,6 +135,8 @@ def run_line(folder: RunFolder) -> RunLine:
         name=name_of(path),
         judge=str(record["identity"]["judge"]["name"]),
         part=str(part),
+        odd_vote=accuracy.get("vote") not in (None, own_votes(record["identity"])[0]),
+        stale=bool(accuracy.get("missing")),
     )
 
 
@@ -154,6 +160,9 @@ def overview_table(found: Overview, width: int | None = None) -> tuple["Table", 
     table = rich_table("", columns, found.runs, width)
     table.show_edge = False
     notes += [f"{name}: {what}" for name, what in _unlike(found.runs).items()]
+    notes += [
+        f"{line.run}: acc % is of the vote {line.vote}" for line in found.runs if line.odd_vote
+    ]
     notes += [f"{line.run}: {line.part} alone, as last asked" for line in found.runs if line.part]
     notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
@@ -184,8 +193,11 @@ def _progress(line: RunLine) -> str:
 
 
 def _percent(line: RunLine) -> str:
-    """The accuracy that was saved last; of another k than was asked since, with that k."""
-    other = line.accuracy_limit != line.limit or line.part
+    """The accuracy that was saved last; of another k than was asked since, with that k.
+
+    None where the samples that it lacked have come since, as by `grmeval merge`.
+    """
+    other = line.accuracy_limit != line.limit or line.part or (line.stale and line.finished)
     if line.accuracy is None or not line.samples or other:
         return "-"
     return f"{100 * line.accuracy:.1f}" + (

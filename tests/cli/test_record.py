@@ -226,3 +226,27 @@ def test_a_run_of_before_has_the_record_that_its_tables_show(run: Path) -> None:
     assert record(run) == (4, 20, ("sum",))
     (run / "accuracy.json").write_text("{}")  # or are no tables
     assert record(run) == (2, 8, ())
+
+
+def test_a_vote_that_is_not_the_judges_first_is_named_wherever_its_number_stands(
+    tmp_path: Path,
+) -> None:
+    words = (*FAKE, "--k", 2, "--limit", 8, "--results", tmp_path)
+    assert "vote" not in ask(*words).splitlines()[0]
+    ask("score", "--vote", "majority", "--save", "--results", tmp_path)
+    (run,) = (path.parent for path in tmp_path.glob("*/*/*/run.json"))
+    for shown in (ask("score", run), ask(*words), (run / "accuracy.md").read_text("utf-8")):
+        assert "· k=2 · vote majority" in shown.partition("\n\n")[0]
+    assert f"{run.name}: acc % is of the vote majority" in ask("runs", "--results", tmp_path)
+
+
+def test_runs_show_no_number_of_fewer_samples_than_there_are(tmp_path: Path) -> None:
+    for shard in (1, 2):
+        words = (*FAKE, "--k", 2, "--shard", f"{shard}/2", "--results", tmp_path / str(shard))
+        assert grmeval(*words).returncode == 0
+    first, second = (next((tmp_path / str(shard)).glob("*/*/*")) for shard in (1, 2))
+    assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] != "-"
+    assert grmeval("merge", first, second).returncode == 0
+    assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] == "-"
+    ask("score", first, "--save")
+    assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] != "-"

@@ -68,19 +68,21 @@ def check_allowed(names: Collection[str]) -> None:
             raise ConfigError(f"--allow-change {name!r}: {nearest(name, ALLOWABLE)}")
 
 
-def unlike_settings(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, str]:
-    """What differs, by name, in words: `mine` is the night's."""
+def unlike_settings(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], other: str = "the baseline"
+) -> dict[str, str]:
+    """What differs, by name, in words: `mine` is the night's, `theirs` that of the `other`."""
     return {
-        name: _unlike(name, _told(mine.get(name)), _told(theirs.get(name)))
+        name: _unlike(name, _told(mine.get(name)), _told(theirs.get(name)), other)
         for name in sorted(mine.keys() | theirs.keys())
         if mine.get(name) != theirs.get(name)
     }
 
 
-def _unlike(name: str, mine: str, theirs: str) -> str:
+def _unlike(name: str, mine: str, theirs: str, other: str) -> str:
     if max(len(mine), len(theirs)) > _SHOWN:
-        return f"{name} here is not that of the baseline"
-    return f"{name} {mine} here, {theirs} in the baseline"
+        return f"{name} here is not that of {other}"
+    return f"{name} {mine} here, {theirs} in {other}"
 
 
 def _told(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.score.arrays import read_run
 from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline
+from grmeval.score.nightly.settings import unlike_settings
 from grmeval.score.verdicts import NAN, Frame, contents, digests, judge_run
 from grmeval.store import TRASH, RunFolder, record_of
 
@@ -85,6 +86,11 @@ def trend(
     before: Baseline | None = None
     for night in nights:
         rows += _rows(night, before, frames)
+        if before:
+            others = unlike_settings(
+                night.about.settings, before.about.settings, "the night before"
+            )
+            notes += [f"{night.about.run_id[:6]}: {what}" for what in others.values()]
         before = night
     return Trend(
         title=f"{nights[-1].about.title} · {len(nights)} night{'s' * (len(nights) > 1)}",

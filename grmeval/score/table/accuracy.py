@@ -14,7 +14,7 @@ from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of
 from grmeval.score.table.benchmark_figures import Figure, figures
 from grmeval.score.table.footer import about, footer
-from grmeval.score.verdicts import Verdicts, ask, judge_run, ranking, rules_of
+from grmeval.score.verdicts import Verdicts, ask, judge_run, own_votes, ranking, rules_of
 from grmeval.store import Question, RunFolder
 
 __all__ = ["Accuracy", "Row", "answer", "score"]
@@ -131,10 +131,12 @@ def answer(
     import pyarrow as pa
 
     label = folder.record["config"]["label"]
+    odd = len(votes) == 1 and votes[0] != own_votes(folder.record["identity"])[0]
     cost = {vote: cost_of(run, k, vote, prices) for vote in votes}
     *story, identity = footer(run, rules, k, limit, exact, present, votes)
     return Accuracy(
-        title=f"{folder.record['spec']['title']} · {label} · k={k}",
+        title=f"{folder.record['spec']['title']} · {label} · k={k}"
+        + (f" · vote {votes[0]}" if odd else ""),
         rows=tuple(rows),
         footer=(*story, *cost_lines(cost.values()), identity),
         about=about(run, rules, limit),

@@ -72,6 +72,15 @@ def test_a_change_is_told_only_between_nights_that_are_alike(tmp_path: Path) -> 
     assert [math.isnan(row.change) for row in known] == [True, True, True, True, False]
 
 
+def test_a_night_of_other_settings_than_the_one_before_is_named(tmp_path: Path) -> None:
+    rows = rmb_rows(tmp_path)
+    night(tmp_path / "r", 0, rows)
+    hot = night(tmp_path / "r", 1, rows, temperature=1.0)
+    found = trend(tmp_path / "r")
+    said = "temperature 1.0 here, 0.5 in the night before"
+    assert f"{hot.path.name[:6]}: {said}" in found.footer
+
+
 def test_a_file_of_other_rules_or_k_has_no_change(tmp_path: Path) -> None:
     rows, place = rmb_rows(tmp_path), tmp_path / "history"
     night(place, 0, rows)
