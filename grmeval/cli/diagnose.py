@@ -8,7 +8,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import LATEST, AsJson, Results, Run, option, takes, written_to
-from grmeval.cli.record import Save, looked, one_place, say
+from grmeval.cli.record import Save, looked, one_place, refuse_part, say
 
 
 @app.command()
@@ -58,6 +58,7 @@ def diagnose(
 
     one_place(to, save)
     (folder,) = looked_at([run], results, settings)
+    refuse_part(not folder.whole, save)
     result = look(folder, k=k, limit=limit, vote=vote)
     stays = None
     if to:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grmeval.score import Accuracy, Prices
     from grmeval.store import RunFolder
 
-__all__ = ["Save", "keep", "keep_group", "looked", "one_place", "say"]
+__all__ = ["Save", "keep", "keep_group", "looked", "older", "one_place", "refuse_part", "say"]
 
 Save = Annotated[
     bool,
@@ -42,14 +42,24 @@ def keep(
     if not folder.whole:
         return [], PART
     asked, before, size = result.question, saved(folder), size_of(folder)
-    if asked is None or before is None or save or same(asked, before, size):
+    if asked is None or before is None or same(asked, before, size):
+        return write_accuracy(folder.path, result), None
+    lacking = f"{result.missing:,} samples" if result.missing else ""
+    lacking = lacking or (f"{result.unrewarded:,} meta rewards" if result.unrewarded else "")
+    if save and lacking:
+        return (
+            [],
+            f"nothing is written: {lacking} are missing, and the record lacks none of its own",
+        )
+    if save:
         return write_accuracy(folder.path, result), None
     after = grown(before, asked, size)
     if same(after, before, size):
         return [], _stays(told(before, asked))
-    if result.missing:
+    if lacking:
+        every = "meta reward" if result.unrewarded and not result.missing else "sample"
         return [], (
-            f"the record stays {told(before, after)} until every sample of {told(after, before)} is there"
+            f"the record stays {told(before, after)} until every {every} of {told(after, before)} is there"
         )
     if same(after, asked, size):
         return write_accuracy(folder.path, result), None
@@ -88,6 +98,30 @@ def one_place(to: Path | None, save: bool) -> None:
         raise ConfigError(
             f"--save is of the files in the run's folder, --to {to} writes elsewhere: drop one of them"
         )
+
+
+def refuse_part(part: bool, save: bool) -> None:
+    """ConfigError: the record is to be of a part of the benchmark."""
+    from grmeval.errors import ConfigError
+
+    if part and save:
+        raise ConfigError(
+            "--save: the tables in a run's folder are of the whole benchmark, and this is a part of it; "
+            "--subset '*' takes all of it"
+        )
+
+
+def older(folder: "RunFolder", result: "Accuracy") -> str | None:
+    """What to say where the saved tables answer the same question from fewer samples or rewards; else None."""
+    from grmeval.store import saved_value
+
+    before, now = saved_value(folder), result.rows[0].value
+    if before is None or not folder.whole or before == now or abs(before - now) < 1e-9:
+        return None
+    return (
+        f"the saved tables have {100 * before:.1f} of this, from the samples and rewards of then; "
+        "--save renews them"
+    )
 
 
 def say(sentence: str | None) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import Beside, bench_names, published_rows, takes
-from grmeval.cli.record import Save, keep, keep_group, say
+from grmeval.cli.record import Save, keep, keep_group, refuse_part, say
 
 if TYPE_CHECKING:
     from grmeval.benches import Group
@@ -109,7 +109,9 @@ def run(
     printed = published_rows(beside)
     with Signs() as signs:
         plans, groups = _plans(settings, data or [], config, signs)
-        check_beside(printed, any(plan.only for plan in plans))
+        part = any(plan.only for plan in plans)
+        check_beside(printed, part)
+        refuse_part(part, save)
         if name is not None:
             _name(name, plans)
         _run(plans, groups, printed, as_json, signs, save)

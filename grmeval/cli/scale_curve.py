@@ -7,7 +7,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import LATEST, RUN, AsJson, Bootstrap, Results, takes, written_to
-from grmeval.cli.record import Save, looked, one_place, say
+from grmeval.cli.record import Save, looked, one_place, refuse_part, say
 
 
 @app.command("scale-curve")
@@ -77,6 +77,7 @@ def scale_curve(
     found = looked_at(names, results, settings)
     reference = found.pop() if greedy else None
     folders = list({folder.path.resolve(): folder for folder in found}.values())
+    refuse_part(not folders[0].whole, save)
     result = scale(
         *folders,
         ks=chosen,

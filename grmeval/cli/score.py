@@ -58,9 +58,9 @@ def score(
     What is not said is as in the run's record, its saved tables, which stay unless --save.
     """
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.cli.record import keep, looked, say
+    from grmeval.cli.record import keep, looked, older, refuse_part, say
     from grmeval.cli.settings import check_beside, looked_at, scoring
-    from grmeval.errors import ConfigError, Incomplete, StoreError
+    from grmeval.errors import Incomplete, StoreError
     from grmeval.report.accuracy import write_accuracy_table
     from grmeval.score import score as score_run
     from grmeval.score.verdicts import is_record
@@ -70,11 +70,7 @@ def score(
     printed = published_rows(beside)
     (folder,) = looked_at([run], results, settings)
     check_beside(printed, not folder.whole)
-    if save and not folder.whole:
-        raise ConfigError(
-            "--save: the tables in a run's folder are of the whole benchmark, and this is a part of it; "
-            "--subset '*' takes all of it"
-        )
+    refuse_part(not folder.whole, save)
     result = score_run(
         folder,
         k=k,
@@ -83,11 +79,14 @@ def score(
     )
     if reparse and save:
         rewrite(folder)
-    paths = keep(folder, result, save)[0] if save else []
+    paths, sentence = keep(folder, result, save) if save else ([], None)
     paths += write_accuracy_table(to, result) if to else []
     show_accuracy(result, paths, quiet=as_json, beside=printed)
-    if not to:
-        say(looked(folder, is_record(folder, result.question), save))
+    if save:
+        say(sentence)
+    elif not to:
+        recorded = is_record(folder, result.question)
+        say(older(folder, result) if recorded and folder.whole else looked(folder, recorded))
     if as_json:
         print_accuracy_json([result], printed)
     if result.damaged:

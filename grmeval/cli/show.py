@@ -44,7 +44,7 @@ def show(
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option("--k", min=1, help="List by the first k samples. [default: those last asked]"),
+        typer.Option("--k", min=1, help="List by the first k samples. [default: the record's]"),
     ] = None,
     settings: dict[str, Any],
     texts: Annotated[
@@ -134,6 +134,8 @@ def _list(
         raise ConfigError(f"--vote {votes[1]}: a list is of one vote, and {votes[0]} is given too")
     rules |= {"k": k, "vote": votes[0]}
     for other in others:
+        if not rules.keys() & {"protocol", "ties", "on_invalid"}:
+            rules["protocol"] = "official"  # as `compare` does, whatever either run's record says
         changed = flips_of(other, folder, **rules)
         rules |= {"k": changed.k, "limit": changed.limit, "vote": changed.vote}
         rules |= {"flips": changed.changes, "before": changed.before}

@@ -44,7 +44,7 @@ __all__ = [
     "write_texts",
 ]
 
-_UNSEEN = ("verdicts", "damaged", "question", "usual")
+_UNSEEN = ("verdicts", "damaged", "question", "unrewarded", "usual")
 """Fields of a result that are files of their own, or among the notes."""
 
 

@@ -275,7 +275,8 @@ def again(folder: RunFolder, k: int) -> Plan:
         )
     values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
     values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
-    values |= {"k": k, "limit": record_of(folder).limit, "shard": None}
+    values |= {"k": k, "limit": record_of(folder).limit}
+    values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
     values |= {"results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
     if run_id(plan.identity) != run_id(folder.record["identity"]):

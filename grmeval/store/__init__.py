@@ -13,7 +13,7 @@ from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.part import asked_part, parts_of
-from grmeval.store.question import Question, holds, largest, record_of, saved, size_of
+from grmeval.store.question import Question, holds, largest, record_of, saved, saved_value, size_of
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
 from grmeval.store.rewards import (
@@ -92,6 +92,7 @@ __all__ = [
     "sample_batches",
     "sample_schema",
     "saved",
+    "saved_value",
     "size_of",
     "stored_ranks",
     "trash_folder",

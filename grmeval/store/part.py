@@ -7,7 +7,7 @@ from grmeval.benches import Filter, narrowed
 from grmeval.errors import ConfigError
 from grmeval.store.folder import RunFolder
 from grmeval.store.items import rank_below
-from grmeval.store.question import record_of
+from grmeval.store.question import record_of, saved
 
 __all__ = ["asked_part", "parts_of"]
 
@@ -49,21 +49,22 @@ def _part(folder: RunFolder, only: Filter) -> RunFolder:
 class _RunPart(RunFolder):
     """For reading alone: `record`, `spec` and `items` are those of the part.
 
-    --limit N takes the first N of the part. Where a command names none, a part of what was last asked for has
-    what it has inside that --limit; any other part is whole.
+    --limit N takes the first N of the part. Where a command names none, and no k, a part of what was last
+    asked for is as that command asked; any other part is as in the run's record, and whole where there is none.
     """
 
     def __init__(self, whole: RunFolder, only: Filter) -> None:
         self.path = whole.path
         table, spec, asked = whole.items(), whole.spec(), whole.record["asked"]
-        if not asked_part(whole):
-            record = record_of(whole)
-            asked = asked | {"k": record.k, "limit": record.limit}
         subsets = table["subset"].to_pylist()
         ranks = list(zip(subsets, table["rank"].to_pylist(), strict=True))
         self._only, self._kept = only, set(only.kept(spec, subsets))
-        before = set(asked_part(whole).kept(spec, subsets))
+        last = asked_part(whole)
+        before = set(last.kept(spec, subsets))
         limit = asked["limit"] if self._kept <= before else None
+        if not last or (not self._kept <= before and saved(whole)):
+            record, before = record_of(whole), set(subsets)
+            limit, asked = record.limit, asked | {"k": record.k, "limit": record.limit}
         below = rank_below((rank for subset, rank in ranks if subset in before), limit)
         mine = {rank for subset, rank in ranks if subset in self._kept}
         inside = mine if below is None else {rank for rank in mine if rank < below}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from grmeval.store.folder import RunFolder
 from grmeval.store.items import stored_ranks
 
-__all__ = ["Question", "holds", "largest", "record_of", "saved", "size_of"]
+__all__ = ["Question", "holds", "largest", "record_of", "saved", "saved_value", "size_of"]
 
 
 class Question(NamedTuple):
@@ -40,6 +40,16 @@ def saved(folder: RunFolder) -> Question | None:
             on_invalid=str(about["on_invalid"]),
             k_meta=None if k_meta is None else int(k_meta),
         )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def saved_value(folder: RunFolder) -> float | None:
+    """The first number of accuracy.json, the overall of the record's first vote; None where there is none."""
+    try:
+        found = json.loads((folder.path / "accuracy.json").read_text(encoding="utf-8"))
+        value = found["rows"][0]["value"]
+        return None if value is None else float(value)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -98,7 +98,8 @@ def diagnose(
         footer=tuple(_footer(run, vote, k, most, limit)),
         about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked | part,
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
-        usual=same(usual, Question(k, limit, (vote,)), size_of(folder)),
+        usual=same(usual, Question(k, limit, (vote,)), size_of(folder))
+        and not (run.depth < k).any(),
     )
 
 
@@ -107,6 +108,8 @@ def _footer(run: RunArrays, vote: str, k: int, most: int, limit: int | None) -> 
         f"single judgements: all {int(run.samples.sum()):,} stored, up to {most} an item; "
         f"votes: {vote} of {k}; 95 % by prompt, each interval by itself: only p is adjusted, to q"
     )
+    if short := int((run.depth < k).sum()):
+        yield f"unfinished: {short:,} of {len(run.n):,} items have fewer than {k} samples"
     yield from run.damaged
     yield "plain means over items, ties shared; the benchmark's own number: `grmeval score`"
     if run.spec.overall == "roc-auc":

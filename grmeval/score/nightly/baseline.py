@@ -32,7 +32,7 @@ from grmeval.score.verdicts import (
     unit_keys,
     usual_vote,
 )
-from grmeval.store import RunFolder, is_meta_vote, origin, record_of
+from grmeval.store import RunFolder, origin, record_of
 
 __all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
 
@@ -174,14 +174,11 @@ def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
             f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "
             f"{origin(run.record['identity']).grows}"
         )
-    name = vote.partition(":")[2]
-    for model, read in run.rewarded.items() if is_meta_vote(vote) else ():
-        readable = int(run.samples.sum() - run.invalid.sum())
-        if name in ("", model) and read.asked < readable:
-            raise Incomplete(
-                f"{run.path}: {readable - read.asked:,} of {readable:,} readable judgements were not shown "
-                f"to the meta RM {model}; `grmeval meta-score` asks for them"
-            )
+    for model, lacking, readable in unrewarded(run, vote):
+        raise Incomplete(
+            f"{run.path}: {lacking:,} of {readable:,} readable judgements were not shown "
+            f"to the meta RM {model}; `grmeval meta-score` asks for them"
+        )
 
 
 def _figures(run: RunArrays, verdicts: Verdicts, rules: Rules) -> Iterator[Figure]:

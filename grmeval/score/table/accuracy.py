@@ -14,7 +14,15 @@ from grmeval.score.arrays import RunArrays, read_run
 from grmeval.score.cost import Cost, Prices, cost_lines, cost_of
 from grmeval.score.table.benchmark_figures import Figure, figures
 from grmeval.score.table.footer import about, footer
-from grmeval.score.verdicts import Verdicts, ask, judge_run, own_votes, ranking, rules_of
+from grmeval.score.verdicts import (
+    Verdicts,
+    ask,
+    judge_run,
+    own_votes,
+    ranking,
+    rules_of,
+    unrewarded,
+)
 from grmeval.store import Question, RunFolder
 
 __all__ = ["Accuracy", "Row", "answer", "score"]
@@ -77,6 +85,8 @@ class Accuracy:
     """By vote; empty where several runs are put together."""
     damaged: tuple[str, ...] = ()
     """What is to be said of lines that could not be read."""
+    unrewarded: int = 0
+    """Readable judgements that a vote by meta reward counts, and the meta RM was not shown."""
     question: Question | None = None
     """What was asked; None where several runs are put together."""
 
@@ -142,6 +152,9 @@ def answer(
         about=about(run, rules, limit),
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
         missing=int(np.maximum(k * run.width - run.samples, 0).sum()),
+        unrewarded=max(
+            (lacking for vote in votes for _, lacking, _ in unrewarded(run, vote)), default=0
+        ),
         verdicts=pa.concat_tables(tables),
         cost=cost,
         damaged=run.damaged,

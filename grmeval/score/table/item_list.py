@@ -12,13 +12,12 @@ from grmeval.score.arrays import Block, RunArrays, read_run
 from grmeval.score.table.footer import about, footer
 from grmeval.score.verdicts import (
     TERMS,
-    Rules,
     UnitKey,
     Verdicts,
+    ask,
     ballot,
-    check_votes,
     judge_run,
-    own_votes,
+    rules_of,
 )
 from grmeval.store import RunFolder
 
@@ -79,7 +78,7 @@ def list_items(
     k: int | None = None,
     limit: int | None = None,
     vote: str | None = None,
-    protocol: str = "official",
+    protocol: str | None = None,
     ties: str | None = None,
     on_invalid: str | None = None,
     k_meta: int | None = None,
@@ -87,12 +86,20 @@ def list_items(
     """The items with one of these outcomes, with an `invalid` judgement, or among the `flips`.
 
     Flips are those of `compare.flipped` against the run that is called `before`. A vote is that of an item's
-    first k samples (default: what was last asked). Other settings: see `score`.
+    first k samples. What is not said is as in the run's record, of several votes the first. See `score`.
     """
-    asked = folder.record["asked"]
-    k, limit = k or asked["k"], limit or asked["limit"]
-    (vote,) = check_votes([vote or own_votes(folder.record["identity"])[0]], k_meta)
-    rules = Rules.choose(folder.record["spec"], protocol, ties, on_invalid)
+    asked = ask(
+        folder,
+        k=k,
+        limit=limit,
+        votes=[vote] if vote else None,
+        protocol=protocol,
+        ties=ties,
+        on_invalid=on_invalid,
+        k_meta=k_meta,
+    )
+    k, limit, vote, k_meta = asked.k, asked.limit, asked.votes[0], asked.k_meta
+    rules = rules_of(folder.record["spec"], asked)
     everything = read_run(folder, k, limit, k_meta=k_meta)
     run = everything.first(k)
     verdicts = judge_run(replace(run, unit=np.arange(len(run.n))), vote, [k], rules)

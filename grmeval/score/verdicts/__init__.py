@@ -38,6 +38,7 @@ from grmeval.score.verdicts.votes import (
     check_scale,
     check_votes,
     own_votes,
+    unrewarded,
     usual_vote,
 )
 
@@ -79,5 +80,6 @@ __all__ = [
     "unit_keys",
     "unlike_metrics",
     "unlike_subsets",
+    "unrewarded",
     "usual_vote",
 ]

@@ -1,12 +1,13 @@
 """Which vote a word such as `meta:NAME` means for a run, with the meta rewards that it counts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from grmeval.errors import ConfigError, nearest
 from grmeval.judges import JUDGES
 from grmeval.measure import VOTE_TABLE, Extra
 from grmeval.score.arrays import Block, RunArrays
+from grmeval.store import is_meta_vote
 
 __all__ = [
     "alike_scales",
@@ -16,6 +17,7 @@ __all__ = [
     "check_scale",
     "check_votes",
     "own_votes",
+    "unrewarded",
     "usual_vote",
 ]
 
@@ -50,6 +52,14 @@ def check_countable(words: Sequence[str], single: bool, models: Collection[str])
             raise ConfigError(
                 f"--vote {word}: which meta model? {vote}:NAME; {nearest(name, known)}"
             )
+
+
+def unrewarded(run: RunArrays, vote: str) -> Iterator[tuple[str, int, int]]:
+    """(meta RM, judgements that it was not shown, those that can be read) of a vote that counts its rewards."""
+    name, readable = vote.partition(":")[2], int(run.samples.sum() - run.invalid.sum())
+    for model, read in run.rewarded.items() if is_meta_vote(vote) else ():
+        if name in ("", model) and read.asked < readable:
+            yield model, readable - read.asked, readable
 
 
 def own_votes(identity: Mapping[str, Any]) -> tuple[str, ...]:
