@@ -84,7 +84,7 @@ Bootstrap = Annotated[
 _PRESET = ("dtype", "max_tokens")
 """Fields for which a model's preset may say something else than their default."""
 _IN_WORDS = {
-    "vote": "the judge's first",
+    "vote": "the record's, of a new run the judge's first",
     "ties": "as --protocol",
     "on_invalid": "as --protocol",
     "k_meta": "half of k, at least 1",

@@ -112,7 +112,7 @@ def refuse_part(part: bool, save: bool) -> None:
 
 
 def older(folder: "RunFolder", result: "Accuracy") -> str | None:
-    """What to say where the saved tables answer the same question from fewer samples or rewards; else None."""
+    """What to say where the saved tables answer the same question from what was there then; else None."""
     from grmeval.store import saved_value
 
     before, now = saved_value(folder), result.rows[0].value

@@ -50,7 +50,7 @@ class _RunPart(RunFolder):
     """For reading alone: `record`, `spec` and `items` are those of the part.
 
     --limit N takes the first N of the part. Where a command names none, and no k, a part of what was last
-    asked for is as that command asked; any other part is as in the run's record, and whole where there is none.
+    asked for is as that command asked; any other part is as in the run's record, whole where there is none.
     """
 
     def __init__(self, whole: RunFolder, only: Filter) -> None:

@@ -250,3 +250,53 @@ def test_runs_show_no_number_of_fewer_samples_than_there_are(tmp_path: Path) -> 
     assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] == "-"
     ask("score", first, "--save")
     assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] != "-"
+
+
+def test_a_question_that_lacks_samples_or_rewards_never_replaces_the_record(tmp_path: Path) -> None:
+    words = (*FAKE, "--limit", 20, "--results", tmp_path)
+    ask(*words, "--k", 4, "--meta-model", "mm")
+    (run,) = (path.parent for path in tmp_path.glob("*/*/*/run.json"))
+    before = (run / "accuracy.json").read_bytes()
+    found = grmeval("score", run, "--k", 8, "--save")
+    assert (found.returncode, "samples are missing, and the record lacks none" in found.stderr) == (
+        3,
+        True,
+    )
+    found = grmeval(
+        *words, "--k", 8
+    )  # the record's votes count rewards, which nobody asked for yet
+    assert "until every meta reward of k=8" in found.stderr
+    assert (run / "accuracy.json").read_bytes() == before
+    ask("meta-score", run, "--meta-model", "mm", "--engine", "fake", "--k", 8)
+    ask(*words, "--k", 8)
+    rows = json.loads((run / "accuracy.json").read_text("utf-8"))["rows"]
+    assert {(row["vote"], row["k"]) for row in rows} == {("sum", 8), ("meta:mm", 8)}
+    assert json.loads(ask("score", run, "--json"))["rows"] == rows
+
+
+def test_what_a_part_brought_is_not_that_of_another_nor_of_the_whole(tmp_path: Path) -> None:
+    words = (*FAKE, "--results", tmp_path, "--engine-arg", "accuracy=0.6")
+    whole = ask(*words, "--k", 4)
+    (run,) = (path.parent for path in tmp_path.glob("*/*/*/run.json"))
+    baseline = tmp_path / "b.json"
+    ask("baseline", run, "--k", 2, "--to", baseline)
+    ask(*words, "--k", 8, "--section", "Code")
+    # A section that was not asked is as in the record, a list of the whole as well.
+    facts = json.loads(ask("score", run, "--section", "Facts", "--json"))
+    assert {row["k"] for row in facts["rows"]} == {4}
+    listed = json.loads(ask("show", run, "--wrong", "--section", "Facts", "--json"))
+    assert (listed["about"]["k"], listed["items"]) == (4, 15)
+    # The record says what it was made of; the same number is now of more samples, and that is said.
+    found = grmeval("score", run, "--subset", "*")
+    assert "the saved tables have " in found.stderr
+    assert "k=4" in (run / "accuracy.md").read_text("utf-8").splitlines()[0]
+    assert "k=4" in whole.splitlines()[0]
+    for command in (words, ("score", run), ("diagnose", run), ("scale-curve", run)):
+        assert "this is a part of it" in ask(*command, "--section", "Code", "--save", code=2)
+    # An extension is of all items, whatever part was asked for last.
+    night = (*FAKE, "--results", tmp_path / "n", "--engine-arg", "accuracy=0.6", "--seed", 5)
+    ask(*night, "--k", 2)
+    ask(*night, "--k", 2, "--section", "Code")
+    (other,) = (path.parent for path in (tmp_path / "n").glob("*/*/*/run.json"))
+    grmeval("gate", other, "--baseline", baseline, "--max-drop", 8, "--extend", 8)
+    assert len(RunFolder(other).done()) in (75 * 2, 75 * 8)

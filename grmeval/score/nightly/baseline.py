@@ -30,6 +30,7 @@ from grmeval.score.verdicts import (
     formed,
     judge_run,
     unit_keys,
+    unrewarded,
     usual_vote,
 )
 from grmeval.store import RunFolder, origin, record_of

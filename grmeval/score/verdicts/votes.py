@@ -55,7 +55,7 @@ def check_countable(words: Sequence[str], single: bool, models: Collection[str])
 
 
 def unrewarded(run: RunArrays, vote: str) -> Iterator[tuple[str, int, int]]:
-    """(meta RM, judgements that it was not shown, those that can be read) of a vote that counts its rewards."""
+    """(meta RM, judgements it was not shown, those that can be read), where a vote counts its rewards."""
     name, readable = vote.partition(":")[2], int(run.samples.sum() - run.invalid.sum())
     for model, read in run.rewarded.items() if is_meta_vote(vote) else ():
         if name in ("", model) and read.asked < readable:
