@@ -9,6 +9,7 @@ from grmeval.report.grid import (
     Column,
     count,
     fits,
+    fitting,
     interval,
     metric_title,
     percent,
@@ -36,10 +37,12 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
         else:
             parts.append([*who, *group])
     titles = [result.title, *["the same points"] * (len(parts) - 1)]
-    tables = [
-        rich_table(name, part, shown, width) for name, part in zip(titles, parts, strict=True)
-    ]
-    notes = [_slope(slope) for slope in result.slopes if slope.level == "overall"]
+    tables, notes = [], list[str]()
+    for name, part in zip(titles, parts, strict=True):
+        columns, left_out = fitting(part, shown, width)
+        tables.append(rich_table(name, columns, shown, width))
+        notes += left_out
+    notes += [_slope(slope) for slope in result.slopes if slope.level == "overall"]
     first = shown[0]
     notes.append(f"{first.name}: {first.items:,} items, {first.clusters:,} prompts")
     return tables, [*notes, *result.footer, "sections and costs are in the files"]

@@ -15,7 +15,7 @@ from grmeval.files import write_text
 from grmeval.formulas import guarded
 from grmeval.report.formats import places
 from grmeval.report.latex import latex_table
-from grmeval.report.names import SHORTEST_NAME, least_room, shortened
+from grmeval.report.names import least_room, shortened
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ __all__ = [
 
 _UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
+_STUMP = 6
+"""Characters of a name where there is no room for more."""
 
 
 class Column(NamedTuple):
@@ -92,23 +94,29 @@ def rich_table(
 
 
 def _rooms(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[int]:
-    """Characters for each column: names get as many as there are, no less than tell them apart."""
+    """Characters for each column: names get as many as there are, no less than tell them apart.
+
+    Where even that is too much they get less, since a number is never cut.
+    """
     widths = [width_of(column, rows) for column in columns]
-    least = [_least(column, rows) for column in columns]
-    if sum(least) + _gaps(columns) > width:  # nothing helps: all are cut alike
-        least = [min(wide, SHORTEST_NAME) for wide in widths]
+    found = widths
+    for least in ([_least(column, rows) for column in columns], _fewest(columns, rows)):
+        for most in range(max(widths, default=0), 0, -1):
+            found = [
+                max(few, min(wide, most)) if column.left else wide
+                for column, wide, few in zip(columns, widths, least, strict=True)
+            ]
+            if sum(found) + _gaps(columns) <= width:
+                return found
+    return found
 
-    def with_at_most(most: int) -> list[int]:
-        return [
-            max(few, min(wide, most)) if column.left else wide
-            for column, wide, few in zip(columns, widths, least, strict=True)
-        ]
 
-    mosts = range(max(widths, default=0), SHORTEST_NAME, -1)
-    room = width - _gaps(columns)
-    return next(
-        (found for found in map(with_at_most, mosts) if sum(found) <= room), with_at_most(0)
-    )
+def _fewest(columns: Sequence[Column], rows: Sequence[Any]) -> list[int]:
+    """Characters without which nothing is left of a column."""
+    return [
+        min(wide, max(len(column.title), _STUMP)) if column.left else wide
+        for column, wide in zip(columns, (width_of(each, rows) for each in columns), strict=True)
+    ]
 
 
 def _gaps(columns: Sequence[Column]) -> int:
@@ -141,12 +149,20 @@ def fits(columns: Sequence[Column], rows: Sequence[Any], width: int | None) -> b
 def fitting(
     columns: Sequence[Column], rows: Sequence[Any], width: int | None
 ) -> tuple[list[Column], list[str]]:
-    """(the columns that there is room for, a note that says which were left out, if any)."""
+    """(the columns that there is room for, a note that says which were left out, if any).
+
+    Spare ones go first, then, where numbers would be cut however short the names are, those on the right.
+    """
     found, gone = list(columns), list[str]()
     for spare in sorted({column.spare for column in columns} - {0}, reverse=True):
         if not fits(found, rows, width):
             gone += [column.title for column in found if column.spare == spare]
             found = [column for column in found if column.spare != spare]
+    while width and sum(_fewest(found, rows)) + _gaps(found) > width:
+        numbers = [at for at, column in enumerate(found) if not column.left]
+        if len(numbers) < 2:
+            break
+        gone.append(found.pop(numbers[-1]).title)
     if not gone:
         return found, []
     return found, [f"left out at {width} columns: {', '.join(gone)} (COLUMNS=160 shows them)"]

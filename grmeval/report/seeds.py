@@ -67,16 +67,17 @@ def seeds_json(rows: Sequence[SeedsRow]) -> list[dict[str, Any]]:
 
 def seeds_columns(rows: Sequence[SeedsRow]) -> list[Column]:
     """Those that differ between one group's rows and the next; the difference where there are groups."""
+    compared = not all(math.isnan(row.difference) for row in rows)
     columns = [
         Column("", lambda row: f"{' ' * (row.level == 'section')}{row.name}", left=True),
         Column("group", lambda row: row.group, left=True),
-        Column("seeds", lambda row: str(len(row.seeds)), spare=1),
+        Column("seeds", lambda row: str(len(row.seeds)), spare=2),
         Column(f"mean {metric_title(rows)}", lambda row: percent(row.mean)),
         Column("SD", lambda row: percent(row.spread)),
-        Column("95 %", lambda row: interval(row.low, row.high)),
-        Column("items", lambda row: f"{row.items:,}", spare=2),
+        Column("95 %", lambda row: interval(row.low, row.high), spare=int(compared)),
+        Column("items", lambda row: f"{row.items:,}", spare=3),
     ]
-    if not all(math.isnan(row.difference) for row in rows):
+    if compared:
         columns[6:6] = [
             Column("diff", lambda row: signed(row.difference)),
             Column("95 %", lambda row: signed_interval(row.difference_low, row.difference_high)),
