@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "Block",
     "Column",
     "count",
     "csv_text",
@@ -60,6 +61,14 @@ class Column(NamedTuple):
     cell: Callable[[Any], str]
     left: bool = False
     spare: int = 0
+
+
+class Block(NamedTuple):
+    """A further table of a file."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Any]
 
 
 def rich_table(
@@ -168,22 +177,33 @@ def fitting(
     return found, [f"left out at {width} columns: {', '.join(gone)} (COLUMNS=160 shows them)"]
 
 
-def write_grid(to: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
-    """The files that `to` asks for, of a result that has title, rows, footer and about."""
+def write_grid(
+    to: Path, result: Any, columns: Sequence[Column], more: Sequence[Block] = ()
+) -> list[Path]:
+    """The files that `to` asks for, of a result that has title, rows, footer and about.
+
+    `more` tables stand below the first in Markdown and in LaTeX.
+    """
     title, rows, notes = result.title, result.rows, result.footer
+
+    def markdown() -> str:
+        lines = [f"# {escaped(title)}", "", *markdown_table(columns, rows), ""]
+        for block in more:
+            table = markdown_table(block.columns, block.rows)
+            lines += [f"## {escaped(block.title)}", "", *table, ""]
+        return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
+
+    def latex() -> str:
+        blocks = (latex_text(block.columns, block.rows, [block.title]) for block in more)
+        return "\n".join([latex_text(columns, rows, [title, *notes]), *blocks])
+
     return write_texts(
         to,
         {
             ".csv": lambda: csv_text(rows, result.about),
-            ".md": lambda: "\n".join(
-                [
-                    *(f"# {escaped(title)}", "", *markdown_table(columns, rows), ""),
-                    *(f"- {escaped(note)}" for note in notes),
-                    "",
-                ]
-            ),
+            ".md": markdown,
             ".json": lambda: json_text(json_object(result)),
-            ".tex": lambda: latex_text(columns, rows, [title, *notes]),
+            ".tex": latex,
         },
     )
 

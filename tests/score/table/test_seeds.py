@@ -88,6 +88,13 @@ def test_compare_prints_a_block_and_writes_it(runs: list[RunFolder], tmp_path: P
     assert (tmp_path / "one-seeds.csv").exists()
     ask(*words, "--to", tmp_path / "page.md")
     assert not [*tmp_path.glob("page-*")]
+    page = (tmp_path / "page.md").read_text()
+    ask(*words, "--to", tmp_path / "page.tex")
+    paper = (tmp_path / "page.tex").read_text()
+    assert page.count("## over seeds") == paper.count("% over seeds") == 1
+    assert paper.count("\\begin{tabular}") == paper.count("\\end{tabular}") == 2
+    for text in (page, paper):
+        assert sum(f"{100 * float(row['mean']):.1f}" in text for row in table) == len(table)
     narrow = grmeval(*words, env={"COLUMNS": "62"}).stdout
     assert "left out at 62 columns: items, seeds (COLUMNS=160 shows them)" in narrow
     found = json.loads(ask(*words, "--json"))["seeds"]
