@@ -47,7 +47,7 @@ __all__ = [
 
 _UNSEEN = ("verdicts", "damaged", "question", "usual")
 """Fields of a result that are files of their own, or among the notes."""
-_STUMP = 6
+_STUMP = 8
 """Characters of a name where there is no room for more."""
 
 
