@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.report.grid import (
+    Block,
     Column,
     count,
     fits,
@@ -49,11 +50,14 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
 
 
 def write_scaling(to: Path, result: Scaling) -> list[Path]:
-    """The files of the table that `to` asks for."""
+    """The files of the table that `to` asks for; of LaTeX, which stands in a paper, what a terminal shows."""
     rows, name = result.rows, Column("", lambda row: row.name, left=True)
     groups = _groups(rows, result.about.get("currency"))
     columns = [*_who(rows), name, *(column for group in groups for column in group)]
-    return write_grid(to, result, [*columns, *_costs(rows)])
+    shown = [row for row in rows if row.level == "overall"]
+    few = [*_who(shown), *(column for group in groups for column in group if column.title != "how")]
+    paper = Block(result.title, few, shown, lambda row: row.run)
+    return write_grid(to, result, [*columns, *_costs(rows)], paper=paper)
 
 
 def _who(rows: Sequence[CurveRow]) -> list[Column]:

@@ -69,6 +69,8 @@ class Block(NamedTuple):
     title: str
     columns: Sequence[Column]
     rows: Sequence[Any]
+    part: Callable[[Any], object] = lambda row: None
+    """What a row belongs to: LaTeX rules one part off from the next."""
 
 
 def rich_table(
@@ -178,11 +180,15 @@ def fitting(
 
 
 def write_grid(
-    to: Path, result: Any, columns: Sequence[Column], more: Sequence[Block] = ()
+    to: Path,
+    result: Any,
+    columns: Sequence[Column],
+    more: Sequence[Block] = (),
+    paper: Block | None = None,
 ) -> list[Path]:
     """The files that `to` asks for, of a result that has title, rows, footer and about.
 
-    `more` tables stand below the first in Markdown and in LaTeX.
+    `more` tables stand below the first in Markdown and in LaTeX; `paper` is LaTeX's own first.
     """
     title, rows, notes = result.title, result.rows, result.footer
 
@@ -194,8 +200,10 @@ def write_grid(
         return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
 
     def latex() -> str:
-        blocks = (latex_text(block.columns, block.rows, [block.title]) for block in more)
-        return "\n".join([latex_text(columns, rows, [title, *notes]), *blocks])
+        first = paper or Block(title, columns, rows)
+        blocks = (latex_text(b.columns, b.rows, [b.title], b.part) for b in more)
+        about = [first.title, *notes]
+        return "\n".join([latex_text(first.columns, first.rows, about, first.part), *blocks])
 
     return write_texts(
         to,
@@ -213,13 +221,20 @@ def write_texts(to: Path, texts: Mapping[str, Callable[[], str]]) -> list[Path]:
     return [write_text(path, texts[path.suffix]()) for path in places(to, tuple(texts))]
 
 
-def latex_text(columns: Sequence[Column], rows: Sequence[Any], about: Sequence[str]) -> str:
-    """The table in LaTeX, with comments about it."""
+def latex_text(
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    about: Sequence[str],
+    part: Callable[[Any], object] = lambda row: None,
+) -> str:
+    """The table in LaTeX, with comments about it and a rule where another `part` of the rows begins."""
+    parts = [part(row) for row in rows]
     return latex_table(
         [column.title for column in columns],
         [column.left for column in columns],
         [[_one_line(column.cell(row)) for column in columns] for row in rows],
         [_one_line(text) for text in about],
+        [at for at in range(1, len(parts)) if parts[at] != parts[at - 1]],
     )
 
 
