@@ -32,7 +32,7 @@ def compare(
         bool, typer.Option("--flips", help="List the items whose verdict changed.")
     ] = False,
     bootstrap: Bootstrap = None,
-    to: Annotated[Path | None, written_to()] = None,
+    to: Annotated[list[Path] | None, written_to()] = None,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,6 +51,6 @@ def compare(
         **scoring(settings),
         bootstrap=bootstrap,
     )
-    show_comparison(result, to, quiet=as_json, flips=flips)
+    show_comparison(result, to or (), quiet=as_json, flips=flips)
     if as_json:
         print_json(result)

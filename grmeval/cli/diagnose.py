@@ -34,7 +34,7 @@ def diagnose(
         bool, typer.Option("--all", help="Print every table below the summary.")
     ] = False,
     to: Annotated[
-        Path | None,
+        list[Path] | None,
         written_to(figure=True, default="diagnose.*, reliability.* in the run's folder"),
     ] = None,
     save: Save = False,
@@ -62,7 +62,7 @@ def diagnose(
     result = look(folder, k=k, limit=limit, vote=vote)
     stays = None
     if to:
-        paths = write_diagnosis_to(to, result)
+        paths = [path for place in to for path in write_diagnosis_to(place, result)]
     else:
         stays = looked(folder, result.usual, save)
         paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))

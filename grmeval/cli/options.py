@@ -48,16 +48,17 @@ def written_to(figure: bool = False, default: str = "not written") -> Any:
     """The option --to of a command whose table, and `figure`, go into files."""
     from grmeval.report.formats import check_place
 
-    def checked(to: Path | None) -> Path | None:
-        if to:
-            check_place(to, figure)
+    def checked(to: list[Path] | None) -> list[Path] | None:
+        for place in to or ():
+            check_place(place, figure)
         return to
 
     names = ".csv, .md, .json" + (", .svg and .png" if figure else "")
     more = ".tex and .pdf" if figure else ".tex"
     return typer.Option(
         "--to",
-        help=f"Write NAME{names}; or one file, by its ending: those, {more}. [default: {default}]",
+        help=f"Write NAME{names}; or one file, by its ending: those, {more}; repeatable. "
+        f"[default: {default}]",
         metavar="NAME",
         callback=checked,
         show_default=False,
@@ -84,7 +85,7 @@ Bootstrap = Annotated[
 _PRESET = ("dtype", "max_tokens")
 """Fields for which a model's preset may say something else than their default."""
 _IN_WORDS = {
-    "vote": "the record's, of a new run the judge's first",
+    "vote": "the judge's first",
     "ties": "as --protocol",
     "on_invalid": "as --protocol",
     "k_meta": "half of k, at least 1",

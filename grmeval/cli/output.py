@@ -133,31 +133,33 @@ def show_accuracy(
 
 
 def show_scaling(
-    result: "Scaling", to: Path | None, quiet: bool = False, asked: bool = False
+    result: "Scaling", to: "Sequence[Path]", quiet: bool = False, asked: bool = False
 ) -> None:
-    """Write a curve's files and figures, if there is a place for them, and print its table unless quiet.
+    """Write a curve's files and figures to each of these places, and print its table unless quiet.
 
-    `asked`: somebody named the place.
+    `asked`: somebody named them.
     """
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    def write(to: Path) -> list[Path]:
-        return [*write_scaling(to, result), *write_curve(to, result)]
+    def write() -> list[Path]:
+        return [
+            path for by in (write_scaling, write_curve) for each in to for path in by(each, result)
+        ]
 
-    paths = _written(partial(write, to), asked) if to else []
+    paths = _written(write, asked)
     if not quiet:
         show_tables(partial(curve_tables, result))
         told(paths)
 
 
 def show_comparison(
-    result: "Comparison", to: Path | None, quiet: bool = False, flips: bool = False
+    result: "Comparison", to: "Sequence[Path]" = (), quiet: bool = False, flips: bool = False
 ) -> None:
-    """Print a comparison unless quiet, and write its files if there is a place for them."""
+    """Print a comparison unless quiet, and write its files to each of these places."""
     from grmeval.report.compare import compare_tables, write_comparison
 
-    paths = write_comparison(to, result) if to else []
+    paths = [path for each in to for path in write_comparison(each, result)]
     if not quiet:
         show_tables(partial(compare_tables, result, flips=flips))
         told(paths)
@@ -181,13 +183,16 @@ def show_gate(result: "Gated", quiet: bool = False) -> None:
         command(annotations(result), sys.stderr if quiet else sys.stdout)
 
 
-def show_trend(result: "Trend", to: Path, quiet: bool = False, asked: bool = False) -> None:
+def show_trend(
+    result: "Trend", to: "Sequence[Path]", quiet: bool = False, asked: bool = False
+) -> None:
     """Write a history's files and figures, which somebody `asked` for or not, and print it unless quiet."""
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
     def write() -> list[Path]:
-        return [*write_trend(to, result), *write_trend_figure(to, result)]
+        makers = (write_trend, write_trend_figure)
+        return [path for by in makers for each in to for path in by(each, result)]
 
     paths = _written(write, asked)
     if not quiet:

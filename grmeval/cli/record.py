@@ -90,13 +90,13 @@ def looked(folder: "RunFolder", usual: bool, save: bool = False) -> str | None:
     return None if usual or save else _stays(told(ask(folder)))
 
 
-def one_place(to: Path | None, save: bool) -> None:
+def one_place(to: "Sequence[Path] | None", save: bool) -> None:
     """ConfigError: files are to go to another place, and into the run's folder as well."""
     from grmeval.errors import ConfigError
 
     if to and save:
         raise ConfigError(
-            f"--save is of the files in the run's folder, --to {to} writes elsewhere: drop one of them"
+            f"--save is of the files in the run's folder, --to {to[0]} writes elsewhere: drop one of them"
         )
 
 

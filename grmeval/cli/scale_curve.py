@@ -52,7 +52,7 @@ def scale_curve(
     ] = False,
     bootstrap: Bootstrap = None,
     to: Annotated[
-        Path | None, written_to(figure=True, default="scaling.* in the run's folder")
+        list[Path] | None, written_to(figure=True, default="scaling.* in the run's folder")
     ] = None,
     save: Save = False,
     results: Results = None,
@@ -97,7 +97,7 @@ def scale_curve(
     look = None if to else looked(folders[0], result.usual, save)
     if look and len(folders) > 1 and folders[0].whole:
         look = f"nothing is written: {stem}.* is of the runs as they are; --save replaces it"
-    show_scaling(result, to or (None if look else stem), quiet=as_json, asked=to is not None)
+    show_scaling(result, to or ([] if look else [stem]), quiet=as_json, asked=bool(to))
     say(look)
     if as_json:
         print_json(result)

@@ -48,7 +48,7 @@ def score(
             help="Put the tables (and what --reparse read) in place of the run's record.",
         ),
     ] = False,
-    to: Annotated[Path | None, written_to()] = None,
+    to: Annotated[list[Path] | None, written_to()] = None,
     beside: Beside = None,
     results: Results = None,
     as_json: AsJson = False,
@@ -80,7 +80,8 @@ def score(
     if reparse and save:
         rewrite(folder)
     paths, sentence = keep(folder, result, save) if save else ([], None)
-    paths += write_accuracy_table(to, result) if to else []
+    for place in to or ():
+        paths += write_accuracy_table(place, result)
     show_accuracy(result, paths, quiet=as_json, beside=printed)
     if save:
         say(sentence)

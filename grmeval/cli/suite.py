@@ -96,7 +96,9 @@ def suite(
             help="Print the commands, and what they would ask; nothing is run or fetched.",
         ),
     ] = False,
-    to: Annotated[Path | None, written_to(default="suites/ in the folder of run folders")] = None,
+    to: Annotated[
+        list[Path] | None, written_to(default="suites/ in the folder of run folders")
+    ] = None,
     results: Results = None,
     prices: Annotated[Path | None, option("prices")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
@@ -252,7 +254,7 @@ def _do(planner: "Planner") -> dict[str, int]:
 
 
 def _show(
-    stem: str, planner: "Planner", prices: "Prices | None", as_json: bool, to: Path | None
+    stem: str, planner: "Planner", prices: "Prices | None", as_json: bool, to: list[Path] | None
 ) -> None:
     import sys
 
@@ -281,7 +283,8 @@ def _show(
             "limit": limit,
         }
         folder = planner.choices.settings["results"] / "suites" / stem / label
-        paths = write_suite(to or folder / run_id(told_apart), asked, cells, notes)
+        places = to or [folder / run_id(told_apart)]
+        paths = [path for each in places for path in write_suite(each, asked, cells, notes)]
     if as_json:
         sys.stdout.write(json_text(suite_json(asked, cells, notes)))
     else:

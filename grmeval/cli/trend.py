@@ -25,7 +25,7 @@ def trend(
     vote: Annotated[
         str | None, option("vote", default="sum; majority of a panel of unlike scales", many=False)
     ] = None,
-    to: Annotated[Path | None, written_to(figure=True, default="FOLDER/trend")] = None,
+    to: Annotated[list[Path] | None, written_to(figure=True, default="FOLDER/trend")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how a benchmark's number moved from night to night.
@@ -36,6 +36,6 @@ def trend(
     from grmeval.score import trend as history
 
     result = history(folder, bench=bench, k=k, vote=vote)
-    show_trend(result, to or folder / "trend", quiet=as_json, asked=to is not None)
+    show_trend(result, to or [folder / "trend"], quiet=as_json, asked=bool(to))
     if as_json:
         print_json(result)

@@ -19,7 +19,7 @@ from grmeval.report.grid import (
     signed_interval,
     write_grid,
 )
-from grmeval.report.seeds import seeds_tables
+from grmeval.report.seeds import seeds_block, seeds_tables
 from grmeval.score import Comparison, Flip, Gap
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def _power(detectable: float) -> str:
 
 
 def write_comparison(to: Path, result: Comparison) -> list[Path]:
-    """The files of the table that `to` asks for; means over seeds are in the .json and in a second .csv."""
+    """The files of the table that `to` asks for; means over seeds are in each, for a .csv in a second one."""
     more = Column("detects", lambda row: percent(row.detectable))
-    paths = write_grid(to, result, [*_columns(result.rows), more])
+    seeds = [seeds_block(result.seeds)] if result.seeds else []
+    paths = write_grid(to, result, [*_columns(result.rows), more], seeds)
     if result.seeds:
         text = csv_text(result.seeds, result.about)
         paths += [

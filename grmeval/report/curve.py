@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.report.grid import (
+    Block,
     Column,
     count,
     fits,
+    fitting,
     interval,
     metric_title,
     percent,
@@ -36,21 +38,26 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
         else:
             parts.append([*who, *group])
     titles = [result.title, *["the same points"] * (len(parts) - 1)]
-    tables = [
-        rich_table(name, part, shown, width) for name, part in zip(titles, parts, strict=True)
-    ]
-    notes = [_slope(slope) for slope in result.slopes if slope.level == "overall"]
+    tables, notes = [], list[str]()
+    for name, part in zip(titles, parts, strict=True):
+        columns, left_out = fitting(part, shown, width)
+        tables.append(rich_table(name, columns, shown, width))
+        notes += left_out
+    notes += [_slope(slope) for slope in result.slopes if slope.level == "overall"]
     first = shown[0]
     notes.append(f"{first.name}: {first.items:,} items, {first.clusters:,} prompts")
     return tables, [*notes, *result.footer, "sections and costs are in the files"]
 
 
 def write_scaling(to: Path, result: Scaling) -> list[Path]:
-    """The files of the table that `to` asks for."""
+    """The files of the table that `to` asks for; of LaTeX, which stands in a paper, what a terminal shows."""
     rows, name = result.rows, Column("", lambda row: row.name, left=True)
     groups = _groups(rows, result.about.get("currency"))
     columns = [*_who(rows), name, *(column for group in groups for column in group)]
-    return write_grid(to, result, [*columns, *_costs(rows)])
+    shown = [row for row in rows if row.level == "overall"]
+    few = [*_who(shown), *(column for group in groups for column in group if column.title != "how")]
+    paper = Block(result.title, few, shown, lambda row: row.run)
+    return write_grid(to, result, [*columns, *_costs(rows)], paper=paper)
 
 
 def _who(rows: Sequence[CurveRow]) -> list[Column]:

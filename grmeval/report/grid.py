@@ -15,13 +15,14 @@ from grmeval.files import write_text
 from grmeval.formulas import guarded
 from grmeval.report.formats import places
 from grmeval.report.latex import latex_table
-from grmeval.report.names import SHORTEST_NAME, least_room, shortened
+from grmeval.report.names import least_room, shortened
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "Block",
     "Column",
     "count",
     "csv_text",
@@ -46,6 +47,8 @@ __all__ = [
 
 _UNSEEN = ("verdicts", "damaged", "question", "unrewarded", "usual")
 """Fields of a result that are files of their own, or among the notes."""
+_STUMP = 8
+"""Characters of a name where there is no room for more."""
 
 
 class Column(NamedTuple):
@@ -58,6 +61,16 @@ class Column(NamedTuple):
     cell: Callable[[Any], str]
     left: bool = False
     spare: int = 0
+
+
+class Block(NamedTuple):
+    """A further table of a file."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Any]
+    part: Callable[[Any], object] = lambda row: None
+    """What a row belongs to: LaTeX rules one part off from the next."""
 
 
 def rich_table(
@@ -92,23 +105,29 @@ def rich_table(
 
 
 def _rooms(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[int]:
-    """Characters for each column: names get as many as there are, no less than tell them apart."""
+    """Characters for each column: names get as many as there are, no less than tell them apart.
+
+    Where even that is too much they get less, since a number is never cut.
+    """
     widths = [width_of(column, rows) for column in columns]
-    least = [_least(column, rows) for column in columns]
-    if sum(least) + _gaps(columns) > width:  # nothing helps: all are cut alike
-        least = [min(wide, SHORTEST_NAME) for wide in widths]
+    found = widths
+    for least in ([_least(column, rows) for column in columns], _fewest(columns, rows)):
+        for most in range(max(widths, default=0), 0, -1):
+            found = [
+                max(few, min(wide, most)) if column.left else wide
+                for column, wide, few in zip(columns, widths, least, strict=True)
+            ]
+            if sum(found) + _gaps(columns) <= width:
+                return found
+    return found
 
-    def with_at_most(most: int) -> list[int]:
-        return [
-            max(few, min(wide, most)) if column.left else wide
-            for column, wide, few in zip(columns, widths, least, strict=True)
-        ]
 
-    mosts = range(max(widths, default=0), SHORTEST_NAME, -1)
-    room = width - _gaps(columns)
-    return next(
-        (found for found in map(with_at_most, mosts) if sum(found) <= room), with_at_most(0)
-    )
+def _fewest(columns: Sequence[Column], rows: Sequence[Any]) -> list[int]:
+    """Characters without which nothing is left of a column."""
+    return [
+        min(wide, max(len(column.title), _STUMP)) if column.left else wide
+        for column, wide in zip(columns, (width_of(each, rows) for each in columns), strict=True)
+    ]
 
 
 def _gaps(columns: Sequence[Column]) -> int:
@@ -141,33 +160,58 @@ def fits(columns: Sequence[Column], rows: Sequence[Any], width: int | None) -> b
 def fitting(
     columns: Sequence[Column], rows: Sequence[Any], width: int | None
 ) -> tuple[list[Column], list[str]]:
-    """(the columns that there is room for, a note that says which were left out, if any)."""
+    """(the columns that there is room for, a note that says which were left out, if any).
+
+    Spare ones go first, then, where numbers would be cut however short the names are, those on the right.
+    """
     found, gone = list(columns), list[str]()
     for spare in sorted({column.spare for column in columns} - {0}, reverse=True):
         if not fits(found, rows, width):
             gone += [column.title for column in found if column.spare == spare]
             found = [column for column in found if column.spare != spare]
+    while width and sum(_fewest(found, rows)) + _gaps(found) > width:
+        numbers = [at for at, column in enumerate(found) if not column.left]
+        if len(numbers) < 2:
+            break
+        gone.append(found.pop(numbers[-1]).title)
     if not gone:
         return found, []
     return found, [f"left out at {width} columns: {', '.join(gone)} (COLUMNS=160 shows them)"]
 
 
-def write_grid(to: Path, result: Any, columns: Sequence[Column]) -> list[Path]:
-    """The files that `to` asks for, of a result that has title, rows, footer and about."""
+def write_grid(
+    to: Path,
+    result: Any,
+    columns: Sequence[Column],
+    more: Sequence[Block] = (),
+    paper: Block | None = None,
+) -> list[Path]:
+    """The files that `to` asks for, of a result that has title, rows, footer and about.
+
+    `more` tables stand below the first in Markdown and in LaTeX; `paper` is LaTeX's own first.
+    """
     title, rows, notes = result.title, result.rows, result.footer
+
+    def markdown() -> str:
+        lines = [f"# {escaped(title)}", "", *markdown_table(columns, rows), ""]
+        for block in more:
+            table = markdown_table(block.columns, block.rows)
+            lines += [f"## {escaped(block.title)}", "", *table, ""]
+        return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
+
+    def latex() -> str:
+        first = paper or Block(title, columns, rows)
+        blocks = (latex_text(b.columns, b.rows, [b.title], b.part) for b in more)
+        about = [first.title, *notes]
+        return "\n".join([latex_text(first.columns, first.rows, about, first.part), *blocks])
+
     return write_texts(
         to,
         {
             ".csv": lambda: csv_text(rows, result.about),
-            ".md": lambda: "\n".join(
-                [
-                    *(f"# {escaped(title)}", "", *markdown_table(columns, rows), ""),
-                    *(f"- {escaped(note)}" for note in notes),
-                    "",
-                ]
-            ),
+            ".md": markdown,
             ".json": lambda: json_text(json_object(result)),
-            ".tex": lambda: latex_text(columns, rows, [title, *notes]),
+            ".tex": latex,
         },
     )
 
@@ -177,13 +221,20 @@ def write_texts(to: Path, texts: Mapping[str, Callable[[], str]]) -> list[Path]:
     return [write_text(path, texts[path.suffix]()) for path in places(to, tuple(texts))]
 
 
-def latex_text(columns: Sequence[Column], rows: Sequence[Any], about: Sequence[str]) -> str:
-    """The table in LaTeX, with comments about it."""
+def latex_text(
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    about: Sequence[str],
+    part: Callable[[Any], object] = lambda row: None,
+) -> str:
+    """The table in LaTeX, with comments about it and a rule where another `part` of the rows begins."""
+    parts = [part(row) for row in rows]
     return latex_table(
         [column.title for column in columns],
         [column.left for column in columns],
         [[_one_line(column.cell(row)) for column in columns] for row in rows],
         [_one_line(text) for text in about],
+        [at for at in range(1, len(parts)) if parts[at] != parts[at - 1]],
     )
 
 

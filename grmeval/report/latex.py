@@ -1,7 +1,7 @@
 """A table for a paper: a LaTeX tabular with booktabs rules, to be \\input where a table stands."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 __all__ = ["latex_table"]
 
@@ -29,10 +29,12 @@ def latex_table(
     names: Sequence[bool],
     lines: Sequence[Sequence[str]],
     about: Sequence[str] = (),
+    rules: Collection[int] = (),
 ) -> str:
     """Lines of cells under titles; `names`: which columns hold names, the others hold numbers.
 
-    `about` become comments. Every text is one line, as `printable` leaves it.
+    `about` become comments; before the lines at `rules` stands a rule. Every text is one line, as
+    `printable` leaves it.
     """
     rows = [[_cell(text, name) for text, name in zip(line, names, strict=True)] for line in lines]
     head = [_cell(title, True) for title in titles]
@@ -44,7 +46,10 @@ def latex_table(
             r"\toprule",
             _row(head),
             r"\midrule",
-            *map(_row, rows),
+            *(
+                f"\\midrule\n{_row(row)}" if at in rules else _row(row)
+                for at, row in enumerate(rows)
+            ),
             r"\bottomrule",
             r"\end{tabular}",
             "",

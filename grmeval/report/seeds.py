@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from grmeval.report.grid import (
+    Block,
     Column,
     fitting,
     interval,
@@ -21,10 +22,11 @@ from grmeval.score import SeedsRow
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["seeds_columns", "seeds_json", "seeds_line", "seeds_tables"]
+__all__ = ["seeds_block", "seeds_columns", "seeds_json", "seeds_line", "seeds_tables"]
 
 LEVELS = ("overall", "section")
 """What is printed; subsets and views are in the files."""
+_INDENTS = {"overall": "", "subset": "  "}
 
 
 def seeds_tables(
@@ -44,6 +46,14 @@ def seeds_tables(
             rich_table(heading, columns, shown, width, lambda row: row.level == "overall")
         )
     return tables, [*notes]
+
+
+def seeds_block(rows: Sequence[SeedsRow]) -> Block:
+    """The same in one table of a file, with every subset."""
+    columns = seeds_columns(rows)
+    if len({row.vote for row in rows}) > 1:
+        columns.insert(0, Column("vote", lambda row: row.vote, left=True))
+    return Block("over seeds", columns, rows)
 
 
 def seeds_line(row: SeedsRow) -> str:
@@ -67,16 +77,17 @@ def seeds_json(rows: Sequence[SeedsRow]) -> list[dict[str, Any]]:
 
 def seeds_columns(rows: Sequence[SeedsRow]) -> list[Column]:
     """Those that differ between one group's rows and the next; the difference where there are groups."""
+    compared = not all(math.isnan(row.difference) for row in rows)
     columns = [
-        Column("", lambda row: f"{' ' * (row.level == 'section')}{row.name}", left=True),
+        Column("", lambda row: _INDENTS.get(row.level, " ") + row.name, left=True),
         Column("group", lambda row: row.group, left=True),
-        Column("seeds", lambda row: str(len(row.seeds)), spare=1),
+        Column("seeds", lambda row: str(len(row.seeds)), spare=2),
         Column(f"mean {metric_title(rows)}", lambda row: percent(row.mean)),
         Column("SD", lambda row: percent(row.spread)),
-        Column("95 %", lambda row: interval(row.low, row.high)),
-        Column("items", lambda row: f"{row.items:,}", spare=2),
+        Column("95 %", lambda row: interval(row.low, row.high), spare=int(compared)),
+        Column("items", lambda row: f"{row.items:,}", spare=3),
     ]
-    if not all(math.isnan(row.difference) for row in rows):
+    if compared:
         columns[6:6] = [
             Column("diff", lambda row: signed(row.difference)),
             Column("95 %", lambda row: signed_interval(row.difference_low, row.difference_high)),

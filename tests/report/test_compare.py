@@ -210,6 +210,23 @@ def test_ties_have_a_column_and_a_dip_its_line(tmp_path: Path) -> None:
     assert "| tied % |" in (tmp_path / "c.md").read_text()
 
 
+def test_latex_holds_the_overall_curves_with_a_rule_between_runs(tmp_path: Path) -> None:
+    result = scaling(2, ("sum", "majority"), seconds=3.0)
+    section = replace(result.rows[0], level="section", name="Math")
+    result = replace(result, rows=(*result.rows, section))
+    for name in ("curve.tex", "curve.md"):
+        write_scaling(tmp_path / name, result)
+    lines = (tmp_path / "curve.tex").read_text().splitlines()
+    head = next(line for line in lines if "vote" in line)
+    assert head.startswith("run & vote & k & acc ")
+    assert not {"seconds", "how", "items"} & set(head.replace("\\\\", "").split(" & "))
+    rows = [line for line in lines if line.startswith(("m0 &", "m1 &", "\\midrule"))]
+    assert [row[:2] for row in rows] == ["\\m", *["m0"] * 12, "\\m", *["m1"] * 12]
+    page = (tmp_path / "curve.md").read_text()
+    assert "Math" in page
+    assert "| seconds |" in page
+
+
 def test_a_cost_that_is_not_known_is_a_dash(tmp_path: Path) -> None:
     result = scaling(2)
     rows = (*result.rows[:6], *(replace(row, tokens=NAN) for row in result.rows[6:]))

@@ -73,6 +73,23 @@ def test_every_command_with_a_table_writes_the_one_file(
     assert not (one / "scaling.csv").exists()
 
 
+def test_several_files_are_written_where_to_is_said_again(
+    runs: list[RunFolder], tmp_path: Path
+) -> None:
+    one, two = (run.path for run in runs)
+    for words, endings in (
+        (("score", one), (".tex", ".csv")),
+        (("compare", one, two), (".tex", ".md")),
+        (("scale-curve", one), (".tex", ".pdf")),
+        (("diagnose", one), (".tex", ".md")),
+        (("trend", one.parents[2]), (".csv", ".svg")),
+    ):
+        files = [tmp_path / f"{words[0]}{ending}" for ending in endings]
+        ask(*words, *(word for file in files for word in ("--to", file)))
+        assert all(file.stat().st_size for file in files)
+    assert "no format .docx" in ask("score", one, "--to", "a.tex", "--to", "b.docx", code=2)
+
+
 def test_a_pdf_of_the_same_data_is_the_same_file(runs: list[RunFolder], tmp_path: Path) -> None:
     result = scale(runs[0])
     pages = [write_curve(tmp_path / name, result)[0].read_bytes() for name in ("a.pdf", "b.pdf")]

@@ -140,8 +140,7 @@ def _dip(rows: Sequence[CurveRow]) -> str:
     votes = ", ".join(dict.fromkeys(fall[2].vote for fall in falls))
     return (
         f"falls at k={ks} ({votes}): more votes tie there ({row.vote}: {100 * row.tied:.1f} % at "
-        f"k={row.k}, {100 * before.tied:.1f} % at k={before.k}), and a tie is paid as wrong; "
-        "--ties share draws the curve without that"
+        f"k={row.k}, {100 * before.tied:.1f} % at k={before.k}), and a tie is paid as wrong"
     )
 
 
@@ -237,7 +236,7 @@ def _notes(
     """What the numbers are, then each run's own footer."""
     yield from said_once({curve.label: [_policy(curve)] for curve in curves})
     if dip:
-        yield dip
+        yield f"{dip}; --ties share draws the curve without that"
     if common:
         yield common.note
     yield "differences are paired: the same items, clusters and subsets"

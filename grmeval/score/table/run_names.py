@@ -3,20 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grmeval.store import RunFolder
+from grmeval.store import RunFolder, name_of
 
 __all__ = ["labels", "records", "said_once", "title"]
 
 
-def labels(folders: Sequence[RunFolder]) -> list[str]:
-    """Each run's model, and where models are called alike as much of its run-id or path as tells it apart."""
+def labels(folders: Sequence[RunFolder], given: Sequence[str | None] | None = None) -> list[str]:
+    """Each run's model, and where models are called alike the name that people gave the run, or, where that
+    is not its own, the model with as much of the run-id or path as tells it apart.
+
+    `given`: other names than those of the folders.
+    """
     models = [str(folder.record["config"]["label"]) for folder in folders]
+    given = given or [name_of(folder.path) for folder in folders]
+    own = [
+        name if models.count(model) > 1 and given.count(name) == 1 and name not in models else None
+        for model, name in zip(models, given, strict=True)
+    ]
     paths = [folder.path for folder in folders]
     found: list[str] = []
     for apart in ([path.name[:4] for path in paths], [path.name for path in paths], paths):
         found = [
-            f"{model} {more}" if models.count(model) > 1 else model
-            for model, more in zip(models, apart, strict=True)
+            name or (f"{model} {more}" if models.count(model) > 1 else model)
+            for name, model, more in zip(own, models, apart, strict=True)
         ]
         if len(set(found)) == len(found):
             break

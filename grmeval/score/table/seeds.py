@@ -21,7 +21,7 @@ from grmeval.score.verdicts import (
     rules_of,
     unit_keys,
 )
-from grmeval.store import Question, RunFolder
+from grmeval.store import Question, RunFolder, name_of
 
 __all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
 
@@ -80,10 +80,16 @@ def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
     groups = [dict(sorted(group.items())) for group in found.values()]
     if all(len(group) < 2 for group in groups):
         return ()
-    firsts = labels([folders[next(iter(group.values()))] for group in groups])
+    places = [tuple(group.values()) for group in groups]
+    given = [[name_of(folders[at].path) for at in group] for group in places]
+    # The first run's name is the group's, unless others have names of their own.
+    names = labels(
+        [folders[group[0]] for group in places],
+        [None if any(others) else first for first, *others in given],
+    )
     return tuple(
-        Seeds(name, tuple(group.values()), tuple(group))
-        for name, group in zip(firsts, groups, strict=True)
+        Seeds(name, group, tuple(seeds))
+        for name, group, seeds in zip(names, places, groups, strict=True)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from grmeval.measure import over_seeds, panel
 from grmeval.score import compare, score, seed_groups
-from grmeval.store import RunFolder
+from grmeval.store import RunFolder, drop_name, give_name
 from tests.helpers import ask, grmeval, sampled
 
 SEEDS = (2, 0, 1)
@@ -34,6 +34,20 @@ def test_groups_are_runs_of_equal_settings_but_the_seed(runs: list[RunFolder]) -
     assert len({one.name, weak.name, hot.name}) == 3
     assert seed_groups([runs[0], runs[3], runs[5]]) == ()
     assert compare(runs[0], runs[3]).seeds == ()
+
+
+def test_a_group_has_its_first_runs_name_if_no_other_has_one(runs: list[RunFolder]) -> None:
+    model = seed_groups(runs)[0].name
+    try:
+        give_name(runs[1].path, "step-100")  # seed 0
+        give_name(runs[5].path, "hot")
+        assert [group.name for group in seed_groups(runs)][::2] == ["step-100", "hot"]
+        give_name(runs[0].path, "step-100-s2")
+        assert seed_groups(runs)[0].name == model
+        assert "step-100-s2 less the first" in ask("compare", *(run.path for run in runs[:3][::-1]))
+    finally:
+        for at in (0, 1, 5):
+            drop_name(runs[at].path)
 
 
 def test_means_and_spread_are_those_of_the_runs_own_numbers(runs: list[RunFolder]) -> None:
@@ -88,8 +102,15 @@ def test_compare_prints_a_block_and_writes_it(runs: list[RunFolder], tmp_path: P
     assert (tmp_path / "one-seeds.csv").exists()
     ask(*words, "--to", tmp_path / "page.md")
     assert not [*tmp_path.glob("page-*")]
+    page = (tmp_path / "page.md").read_text()
+    ask(*words, "--to", tmp_path / "page.tex")
+    paper = (tmp_path / "page.tex").read_text()
+    assert page.count("## over seeds") == paper.count("% over seeds") == 1
+    assert paper.count("\\begin{tabular}") == paper.count("\\end{tabular}") == 2
+    for text in (page, paper):
+        assert sum(f"{100 * float(row['mean']):.1f}" in text for row in table) == len(table)
     narrow = grmeval(*words, env={"COLUMNS": "62"}).stdout
-    assert "left out at 62 columns: items, seeds (COLUMNS=160 shows them)" in narrow
+    assert "left out at 62 columns: items, seeds, 95 %, p (COLUMNS=160 shows them)" in narrow
     found = json.loads(ask(*words, "--json"))["seeds"]
     assert [row["mean"] for row in found] == pytest.approx([float(row["mean"]) for row in table])
     assert found[0]["seeds"] == [0, 1, 2]

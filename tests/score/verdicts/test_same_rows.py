@@ -80,6 +80,24 @@ def test_labels_tell_runs_apart(paths: list[str], models: list[str], expected: l
     assert len(records(folders)) == len(paths)
 
 
+def test_a_name_that_people_gave_tells_a_run_apart(tmp_path: Path) -> None:
+    given = {
+        "aaaa1": "night-1",
+        "bbbb1": "night-2",
+        "cccc1": "",
+        "dddd1": "copied",
+        "eeee1": "copied",
+    }
+    for run, name in given.items():
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "name").write_text(name)
+    folders = [Known(str(tmp_path / run), "m") for run in given]
+    wanted = ["night-1", "night-2", "m cccc", "m dddd", "m eeee"]
+    assert labels(known(*folders)) == wanted
+    other = Known(str(tmp_path / "aaaa1"), "n")
+    assert labels(known(other, folders[1])) == ["n", "m"]
+
+
 def test_the_record_of_one_run_is_its_own(tmp_path: Path) -> None:
     folder = sampled(tmp_path, k=1, limit=5)
     assert records([folder])["identity"] == folder.record["identity"]
