@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
-    vote="the record's; of a new run the judge's first",
-    protocol="the record's; of a new run official",
+    vote="the judge's first; where the run has a record, the record's",
+    protocol="official; where the run has a record, the record's",
 )
 def run(
     *,
