@@ -175,6 +175,27 @@ def test_a_baseline_cannot_be_written_everywhere(nights: Path, tmp_path: Path) -
     assert (tmp_path / "new" / "base.json").read_bytes() == (nights / "base.json").read_bytes()
 
 
+def test_a_baseline_says_what_it_holds_and_what_it_replaces(nights: Path, tmp_path: Path) -> None:
+    file = tmp_path / "base.json"
+
+    def written(night: str, *more: object) -> str:
+        words = ("baseline", "latest", "--results", nights / night, "--to", file, *more)
+        return grmeval(*words).stderr.splitlines()[-1]
+
+    (old,) = all_runs(nights / "old")
+    first = written("old", "--k", 2)
+    table = json.loads(grmeval("score", old, "--k", 2, "--vote", "sum", "--json").stdout)
+    (overall,) = (row for row in table["rows"] if row["level"] == "overall")
+    value, low, high = (f"{100 * overall[name]:.1f}" for name in ("value", "low", "high"))
+    assert first == (
+        f"{value} [{low}, {high}], sum, k=2 of 4 samples, 600 items, of run {old.name}"
+    )
+    assert written("old", "--k", 2) == first
+    assert written("worse").endswith(f"; replaces {first}")
+    file.write_text("{}")
+    assert written("old").endswith("; replaces a file that was no baseline of this grmeval")
+
+
 # ------------------------------------------------------------------ more samples
 
 
