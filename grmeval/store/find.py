@@ -78,6 +78,10 @@ def find_run(text: str, results: Path) -> Path:
             return held[0]
         inside = _listed(map(str, held), SHOWN_BELOW)
         raise ConfigError(f"{path}: {len(held):,} runs are below it: {inside}; say which")
+    if path.suffix == ".json" and path.is_file():
+        raise ConfigError(
+            f"{path}: a file, and a run is a folder; a baseline file is for `grmeval gate RUN --baseline {path}`"
+        )
     there = f"--results {results} has {_listed([_below(run, results) for run in runs])}"
     if path.exists() or len(path.parts) > 1:
         raise ConfigError(f"{path}: not a run folder: it has no run.json; {there}")

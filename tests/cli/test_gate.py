@@ -102,7 +102,24 @@ def test_a_run_may_be_the_baseline(nights: Path) -> None:
     words = ["gate", "latest", "--results", nights / "worse", "--baseline", old]
     done = grmeval(*words, "--max-drop", MARGIN)
     assert done.returncode == 5
-    assert done.stdout == gate(nights, "worse").stdout
+    (worse,) = all_runs(nights / "worse")
+    of_run, of_file = done.stdout.splitlines(), gate(nights, "worse").stdout.splitlines()
+    ((at, show, flips),) = [
+        (at, *of_run[at : at + 2]) for at, line in enumerate(of_run) if "its items" in line
+    ]
+    assert show == f"its items: grmeval show {worse} --wrong"
+    assert flips == f"what it lost: grmeval compare {old} {worse} --flips"
+    for line in (show, flips):  # what is said works
+        assert grmeval(*line.partition(": grmeval ")[2].split()).returncode == 0
+    assert f"compare BASELINE-RUN {worse} --flips; it reads runs, not base" in of_file.pop(at + 1)
+    del of_run[at + 1]
+    assert of_run == of_file
+    silent = gate(nights, "silent", "--max-drop", 50).stdout
+    assert "--invalid\n" in silent
+    assert "--flips" not in silent
+    refused = grmeval("compare", nights / "base.json", worse)
+    assert refused.returncode == 2
+    assert "base.json: a file, and a run is a folder; a baseline file is for" in refused.stderr
     (broken,) = all_runs(nights / "broken")
     done = grmeval("gate", old, "--baseline", broken, "--max-drop", 99)
     assert done.returncode == 3
