@@ -55,6 +55,9 @@ def expand(names: Iterable[str]) -> list[str]:
             found[name] = None
         elif path := own_file(name):
             found[str(path.absolute())] = None
+        elif "," in name:
+            each = " ".join(f"--bench {one.strip()}" for one in name.split(","))
+            raise ConfigError(f"--bench {name!r}: repeat the flag: {each}")
         else:
             known = nearest(name, [*bench_ids(), *groups()])
             raise ConfigError(

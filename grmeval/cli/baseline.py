@@ -30,8 +30,9 @@ def baseline(
 
     It holds ids and numbers, no text of the benchmark. `grmeval gate` compares with it.
     """
-    from grmeval.cli.output import taken, told
+    from grmeval.cli.output import consoles, taken, told
     from grmeval.cli.settings import results_folder
+    from grmeval.report.gate import held
     from grmeval.score import baseline_of, write_baseline
     from grmeval.store import RunFolder
 
@@ -41,5 +42,24 @@ def baseline(
         vote=vote,
         **settings,
     )
+    before = _before(to)
     write_baseline(found, to)
     told([to])
+    said = held(found)
+    if before and before != said:
+        said += f"; replaces {before}"
+    consoles()[1].print(said, soft_wrap=True)
+
+
+def _before(to: Path) -> str | None:
+    """What a file that is to be replaced holds; None: there is none."""
+    from grmeval.errors import ConfigError
+    from grmeval.report.gate import held
+    from grmeval.score import read_baseline
+
+    if not to.is_file():
+        return None
+    try:
+        return held(read_baseline(to))
+    except ConfigError:
+        return "a file that was no baseline of this grmeval"

@@ -1,5 +1,7 @@
 """`grmeval gate RUN --baseline FILE|RUN`: passed (0), inconclusive (4), regressed (5) or broken (3)."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +11,16 @@ from grmeval.cli import app
 from grmeval.cli.options import LATEST, AsJson, Results, Run, option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from grmeval.score import Baseline, Gated
     from grmeval.store import RunFolder
 
 SMALLEST = 1e-6
 """Odds below this are beyond what a t quantile of some hundred items can tell."""
+
+_LISTS = {"invalid": "--invalid", "truncated": "--invalid", "undecided": "--tied"}
+"""First word of a limit's name -> what lists the items that broke it; else those that are wrong."""
 
 EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed": 5}
 
@@ -144,6 +151,8 @@ def gate(
             consoles()[1].print("not extended: more samples of this run would not decide")
         else:
             found = look(_extended(folder, extend))
+    if found.verdict == "regressed":
+        found = replace(found, advice=(*found.advice, *_next(found, folder, beside, where)))
     if as_json:
         print_json(found)
     show_gate(found, quiet=as_json)
@@ -156,6 +165,32 @@ def gate(
         consoles()[1].print(f"error: {error}", soft_wrap=True)
         code = code if found.verdict == "regressed" else error.exit_code
     raise typer.Exit(code)
+
+
+def _next(
+    found: "Gated", night: "RunFolder", baseline: "Baseline", results: Path
+) -> "Iterator[str]":
+    """What to look at after a regression: the night's items, and those that it lost."""
+    from grmeval.store import all_runs
+
+    worse = [check for check in found.checks if check.verdict == "regressed"]
+    lost = any(check.kind in ("overall", "section") for check in worse)
+    flags = [_LISTS[word] for check in worse if (word := check.name.split()[0]) in _LISTS]
+    run = shlex.quote(str(night.path))
+    for flag in dict.fromkeys((["--wrong"] if lost else []) + flags):
+        yield f"its items: grmeval show {run} {flag}"
+    if not lost:
+        return
+    of_file = (path for path in all_runs(results) if path.name == baseline.about.run_id)
+    source = Path(baseline.source)
+    before = source if source.is_dir() else next(of_file, None)
+    if before:
+        yield f"what it lost: grmeval compare {shlex.quote(str(before))} {run} --flips"
+    else:
+        yield (
+            f"what it lost: grmeval compare BASELINE-RUN {run} --flips; it reads runs, not baseline "
+            f"files, and run {baseline.about.run_id} is not below {results}"
+        )
 
 
 def _share(percent: float | None) -> float | None:

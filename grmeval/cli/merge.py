@@ -11,7 +11,10 @@ from grmeval.cli import app
 @app.command()
 def merge(
     into: Annotated[
-        Path, typer.Argument(help="Run folder that takes the samples: one of the shards'.")
+        Path,
+        typer.Argument(
+            help="Run folder that takes the samples, or a folder with one run below it: a shard's."
+        ),
     ],
     others: Annotated[list[Path], typer.Argument(help="Folders of the same run (shards).")],
 ) -> None:
@@ -19,8 +22,10 @@ def merge(
 
     Samples that INTO has are kept, the others' are added:
     grmeval merge results-1/rmb/my-grm/0a1b2c results-2/rmb/my-grm/0a1b2c"""
-    from grmeval.store import RunFolder, reward_names
+    from grmeval.cli.settings import results_folder
+    from grmeval.store import RunFolder, find_run, reward_names
 
+    into, *others = (find_run(str(path), results_folder(None)) for path in (into, *others))
     target = RunFolder(into)
     for path in others:
         added = target.merge(RunFolder(path))

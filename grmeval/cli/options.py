@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -200,6 +201,9 @@ def _read(field: str, given: Any) -> Any:
     """A value of a field from what stood on the command line; None: nothing did."""
     if _repeats(field):
         return key_values(given, _flag(field))
+    if field == "vote" and (several := [word for word in given or () if "," in word]):
+        each = " ".join(f"--vote {one.strip()}" for one in several[0].split(","))
+        raise ConfigError(f"--vote {several[0]!r}: repeat the flag: {each}")
     if field == "chat_template_kwargs":
         return _json_object(given, _flag(field))
     return None if given is False and field not in _ON_OR_OFF else given
@@ -264,6 +268,8 @@ def key_values(pairs: list[str] | None, flag: str) -> dict[str, Any] | None:
         try:
             found[key] = json.loads(value)
         except json.JSONDecodeError:
+            if re.search(r",\s*\w+=", value):  # nothing of it is printed either
+                raise ConfigError(f"{flag} {key}: one setting a flag: repeat {flag}") from None
             found[key] = value
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits
             raise ConfigError(f"{flag} {key}: {error}") from None

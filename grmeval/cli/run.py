@@ -207,6 +207,7 @@ def _plans(
             settings.pop(name, None)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
+    asked_for = "bench" in settings
     names = settings.pop("bench", ["sample"])
     asked = {name: group for name, group in groups().items() if name in names and group.mean}
     benches = expand(names)
@@ -219,6 +220,10 @@ def _plans(
             troubles.append(error)
     if troubles:
         said = dict.fromkeys(map(str, troubles))
+        if data and not asked_for:
+            said[
+                f"(without --bench the packaged sample is meant; rows of your own: --bench {data[0]})"
+            ] = None
         if file := settings_file(config):
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))

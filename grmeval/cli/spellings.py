@@ -4,11 +4,14 @@ To answer one more, add a line to the tables below; tests check that what they n
 """
 
 import contextlib
+import os
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMANDS", "EXTRA", "OPTIONS", "SHORT", "in_our_words", "other_command"]
+__all__ = ["COMMANDS", "EXTRA", "HERE", "OPTIONS", "SHORT", "in_our_words", "other_command"]
 
 SHORT = {"--k": "-k", "--j": "-j"}
 """One letter for options whose long name is one letter, in every command that has them."""
@@ -26,6 +29,10 @@ _VLLM = (
 _KEPT = "every judgement is kept; `grmeval export` writes them"
 _RESUMED = "nothing is asked twice: the same command goes on, `grmeval clean` puts runs away"
 _RUN = "a run is named without a flag, as in `grmeval score RUN`"
+_SERVER = (
+    "no server is asked: the model is loaded here; `grmeval import scores` takes judgements that were "
+    "made elsewhere"
+)
 _SHOTS = "no examples are shown; a --template of yours can hold some"
 
 OPTIONS = {
@@ -55,6 +62,10 @@ OPTIONS = {
     ),
     **dict.fromkeys(("-f", "--num-fewshot", "--fewshot", "--few-shot", "--shots"), _SHOTS),
     **dict.fromkeys(("--sample-id", "--item-id", "--id"), "--item"),
+    **dict.fromkeys(
+        ("--rows", "--category", "--categories"),
+        "a part of a benchmark is named by --section or --subset",
+    ),
     # who judges, with which words
     **dict.fromkeys(
         (
@@ -92,6 +103,13 @@ OPTIONS = {
         "the model's chat template is always used; --chat-template-kwargs is handed to it",
     ),
     "--chat-template": "the model's own is used; what the judge is sent is changed by --template",
+    **dict.fromkeys(
+        (
+            *("--base-url", "--api-base", "--api-key", "--api-url", "--endpoint", "--host"),
+            *("--port", "--server", "--server-url"),
+        ),
+        _SERVER,
+    ),
     # sampling
     "--temp": "--temperature",
     **dict.fromkeys(
@@ -100,9 +118,11 @@ OPTIONS = {
     ),
     "--gen-kwargs": "say each by itself: --temperature, --top-p, --max-tokens",
     **dict.fromkeys(("--sampling-seed", "--random-seed"), "--seed"),
+    "--seeds": "a run has one seed: run once for each, with --seed",
     # how it is scored, what is shown
     **dict.fromkeys(("--metric", "--metrics", "--aggregation", "--reducer", "--voting"), "--vote"),
     **dict.fromkeys(("--tie", "--tie-breaking"), "--ties"),
+    **dict.fromkeys(("--threshold", "--tolerance", "--margin"), "--max-drop"),
     **dict.fromkeys(("--sort-by", "--order-by"), "--sort"),
     **dict.fromkeys(("--tag", "--run-name", "--label", "--experiment-name"), "--name"),
     **dict.fromkeys(("--run", "--run-id", "--run-dir"), _RUN),
@@ -118,6 +138,9 @@ OPTIONS = {
     **dict.fromkeys(("--results-dir", "--results-path"), "--results"),
     **dict.fromkeys(("-s", "--log-samples", "--save-details", "--save-all"), _KEPT),
     **dict.fromkeys(("-c", "--use-cache", "--resume", "--overwrite", "--force"), _RESUMED),
+    "--no-cache": "nothing is cached: what is stored is never asked again; another --results asks anew",
+    "--dry-run": "`grmeval prompt` shows what would be asked; `grmeval suite` has --dry-run",
+    "-V": "`grmeval --version` prints it",
     **dict.fromkeys(("-y", "--assume-yes"), "--yes"),
     **dict.fromkeys(
         ("-v", "-q", "--verbose", "--quiet"),
@@ -128,6 +151,12 @@ OPTIONS = {
 
 With dashes: underscores in an option are read as dashes.
 """
+
+HERE = {
+    **dict.fromkeys((("scale-curve", "-k"), ("scale-curve", "--k")), "here it is --ks 1,2,4,8"),
+    ("import scores", "--name"): "name the run when it is there: `grmeval label RUN NAME`",
+}
+"""(command, option that others of ours have) -> what is said of it there."""
 
 COMMANDS = {
     **dict.fromkeys(("list", "ls"), ("runs", "benches", "judges")),
@@ -158,10 +187,12 @@ EXTRA = {
     **dict.fromkeys(("show", "prompt"), "--item"),
     "published": "--table",
     "export": "--to",
+    "score": "`grmeval compare {runs}` sets runs side by side",
 }
-"""Command -> the option that a word without one was probably meant for."""
+"""Command -> the option that a word without one was probably meant for, or a sentence on the `runs`."""
 
 
+_UNKNOWN = re.compile(r"No such command '(.*?)'")
 _EXTRA_WORDS = re.compile(r"unexpected extra argument\(s\) \((.*)\)")
 
 
@@ -191,14 +222,56 @@ def _said(error: Any) -> str | None:
     if hasattr(error, "possibilities"):
         said = _option(error.option_name, context)
         return said and f"No such option: {error.option_name}: {said}"
-    flag, found = EXTRA.get(context.command.name), _EXTRA_WORDS.search(error.message)
-    if not flag or not found:
+    if context.command_path.endswith(" import") and (found := _UNKNOWN.search(error.message)):
+        return f"{error.message.rstrip('.')}; here: `grmeval import scores {found[1]}`"
+    found = _EXTRA_WORDS.search(error.message)
+    said = found and _extra(found[1].split(), context)
+    return said and f"{error.message}; {said}"
+
+
+def _extra(words: list[str], context: Any) -> str | None:
+    """What words too many were probably meant for."""
+    flag = EXTRA.get(context.command.name)
+    if before := _before(words[0], context.command):
+        many = getattr(before, "multiple", False)
+        if not many and all(word.replace(".", "", 1).isdigit() for word in words):
+            each = "; a run has one: run once for each" if before.name == "seed" else ""
+            return f"{before.opts[0]} takes one value{each}"
+        flag = before.opts[0] if many else flag
+    if not flag:
         return None
-    return f"{error.message}; here it is {' '.join(f'{flag} {word}' for word in found[1].split())}"
+    if flag.startswith("--"):
+        if context.command.name == "trend" and any(map(_is_path, words)):
+            nights = [str(context.params["folder"]), *words]
+            return f"it takes one folder, above all nights: `grmeval trend {_above(nights)}`"
+        return f"here it is {' '.join(f'{flag} {word}' for word in words)}"
+    return flag.format(runs=" ".join([str(context.params.get("run", "RUN")), *words]))
+
+
+def _before(word: str, command: Any) -> Any | None:
+    """The option whose value stands right before a word on the command line; None: there is none."""
+    for flag, after in zip(sys.argv, sys.argv[2:], strict=False):
+        if after == word:
+            name = flag.replace("_", "-")
+            return next((param for param in command.params if name in param.opts), None)
+    return None
+
+
+def _is_path(word: str) -> bool:
+    return "/" in word or Path(word).exists()
+
+
+def _above(folders: list[str]) -> str:
+    """The folder that all of these are in; FOLDER where nothing is known of it."""
+    try:
+        return os.path.commonpath(folders) or "."
+    except ValueError:  # some are absolute, some are not
+        return "FOLDER"
 
 
 def _option(unknown: str, context: Any) -> str | None:
-    said = OPTIONS.get(unknown)
+    called = context.command_path.split(maxsplit=1)[-1]
+    said = HERE.get((called, unknown), OPTIONS.get(unknown))
     if said is None:
         return None
     setting = unknown.removeprefix("--").replace("-", "_")

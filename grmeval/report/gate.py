@@ -17,14 +17,27 @@ from grmeval.report.grid import (
     signed_interval,
 )
 from grmeval.report.printable import printable
-from grmeval.score import Gated
+from grmeval.score import Baseline, Gated
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["annotations", "gate_tables", "junit_text", "summary_text", "write_junit"]
+__all__ = ["annotations", "gate_tables", "held", "junit_text", "summary_text", "write_junit"]
 
 _SIGNS = {"broken": "✗", "regressed": "✗", "inconclusive": "?", "passed": "✓", "improved": "✓"}
+
+
+def held(baseline: Baseline) -> str:
+    """The number that a baseline holds, of which samples, items and run."""
+    about = baseline.about
+    figure = next(figure for figure in baseline.figures if figure.level == "overall")
+    number = "-" if figure.value is None else percent(figure.value)
+    if figure.low is not None and figure.high is not None:
+        number += f" [{percent(figure.low)}, {percent(figure.high)}]"
+    return (
+        f"{number}, {about.vote}, k={about.k} of {about.samples} samples, {figure.items:,} items, "
+        f"of run {about.run_id}"
+    )
 
 
 def gate_tables(result: Gated, width: int | None = None) -> tuple[list["Table"], list[str]]:

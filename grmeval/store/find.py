@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from string import hexdigits
 
 from grmeval.errors import ConfigError
 from grmeval.items import Key
@@ -21,7 +22,11 @@ SHORTEST = 4
 """Characters that a prefix of a run-id needs."""
 
 SHOWN = 8
-"""Names that a message lists."""
+SHOWN_BELOW = 5
+"""Names that a message lists; of the runs in a folder, whose paths are long."""
+
+DEEPEST = 4
+"""Folders from a night's, or that of all nights, to a run's: night, benchmark, model, run."""
 
 
 def all_runs(results: Path) -> list[Path]:
@@ -51,7 +56,7 @@ def latest(results: Path, fits: Callable[[Path], bool] = lambda path: True) -> P
 
 def find_run(text: str, results: Path) -> Path:
     """The folder of a RUN argument: a path, `latest`, a run-id or its first characters (4 or more), a name
-    that people gave a run, or that of a model or panel that has one run.
+    that people gave a run, that of a model or panel that has one run, or a folder with one run below it.
 
     ConfigError lists what there is below `results` where that is nothing or several.
     """
@@ -68,10 +73,19 @@ def find_run(text: str, results: Path) -> Path:
     named = [run for run in runs if text in (name_of(run), run.parent.name)]
     if len(named) == 1 and not exact:
         return named[0]
+    if text and (held := _held(path)):
+        if len(held) == 1:
+            return held[0]
+        inside = _listed(map(str, held), SHOWN_BELOW)
+        raise ConfigError(f"{path}: {len(held):,} runs are below it: {inside}; say which")
+    if path.suffix == ".json" and path.is_file():
+        raise ConfigError(
+            f"{path}: a file, and a run is a folder; a baseline file is for `grmeval gate RUN --baseline {path}`"
+        )
     there = f"--results {results} has {_listed([_below(run, results) for run in runs])}"
     if path.exists() or len(path.parts) > 1:
         raise ConfigError(f"{path}: not a run folder: it has no run.json; {there}")
-    if len(text) < SHORTEST and not named:
+    if len(text) < SHORTEST and not named and set(text.lower()) <= set(hexdigits):
         raise ConfigError(
             f"RUN {text!r}: a run-id's prefix has {SHORTEST} or more characters; {there}"
         )
@@ -108,6 +122,17 @@ def has_samples(folder: Path) -> bool:
     """Whether anything was ever sampled into a run's folder."""
     journals = (folder / "journal").glob("*.jsonl")
     return (folder / SAMPLES).exists() or any(journal.stat().st_size for journal in journals)
+
+
+def _held(folder: Path) -> list[Path]:
+    """The runs below a folder that is no run itself, by name; what is hidden, such as the trash, is none."""
+    below = ("/".join(["*"] * depth) for depth in range(1, DEEPEST + 1))
+    found = (record.parent for each in below for record in folder.glob(f"{each}/run.json"))
+    return sorted(
+        run
+        for run in found
+        if not any(part.startswith(".") for part in run.relative_to(folder).parts)
+    )
 
 
 def _below(run: Path, results: Path) -> str:

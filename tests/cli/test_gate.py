@@ -102,7 +102,24 @@ def test_a_run_may_be_the_baseline(nights: Path) -> None:
     words = ["gate", "latest", "--results", nights / "worse", "--baseline", old]
     done = grmeval(*words, "--max-drop", MARGIN)
     assert done.returncode == 5
-    assert done.stdout == gate(nights, "worse").stdout
+    (worse,) = all_runs(nights / "worse")
+    of_run, of_file = done.stdout.splitlines(), gate(nights, "worse").stdout.splitlines()
+    ((at, show, flips),) = [
+        (at, *of_run[at : at + 2]) for at, line in enumerate(of_run) if "its items" in line
+    ]
+    assert show == f"its items: grmeval show {worse} --wrong"
+    assert flips == f"what it lost: grmeval compare {old} {worse} --flips"
+    for line in (show, flips):  # what is said works
+        assert grmeval(*line.partition(": grmeval ")[2].split()).returncode == 0
+    assert f"compare BASELINE-RUN {worse} --flips; it reads runs, not base" in of_file.pop(at + 1)
+    del of_run[at + 1]
+    assert of_run == of_file
+    silent = gate(nights, "silent", "--max-drop", 50).stdout
+    assert "--invalid\n" in silent
+    assert "--flips" not in silent
+    refused = grmeval("compare", nights / "base.json", worse)
+    assert refused.returncode == 2
+    assert "base.json: a file, and a run is a folder; a baseline file is for" in refused.stderr
     (broken,) = all_runs(nights / "broken")
     done = grmeval("gate", old, "--baseline", broken, "--max-drop", 99)
     assert done.returncode == 3
@@ -173,6 +190,27 @@ def test_a_baseline_cannot_be_written_everywhere(nights: Path, tmp_path: Path) -
     done = grmeval(*words, nights / "broken", "--to", tmp_path / "new" / "base.json")
     assert done.returncode == 3
     assert (tmp_path / "new" / "base.json").read_bytes() == (nights / "base.json").read_bytes()
+
+
+def test_a_baseline_says_what_it_holds_and_what_it_replaces(nights: Path, tmp_path: Path) -> None:
+    file = tmp_path / "base.json"
+
+    def written(night: str, *more: object) -> str:
+        words = ("baseline", "latest", "--results", nights / night, "--to", file, *more)
+        return grmeval(*words).stderr.splitlines()[-1]
+
+    (old,) = all_runs(nights / "old")
+    first = written("old", "--k", 2)
+    table = json.loads(grmeval("score", old, "--k", 2, "--vote", "sum", "--json").stdout)
+    (overall,) = (row for row in table["rows"] if row["level"] == "overall")
+    value, low, high = (f"{100 * overall[name]:.1f}" for name in ("value", "low", "high"))
+    assert first == (
+        f"{value} [{low}, {high}], sum, k=2 of 4 samples, 600 items, of run {old.name}"
+    )
+    assert written("old", "--k", 2) == first
+    assert written("worse").endswith(f"; replaces {first}")
+    file.write_text("{}")
+    assert written("old").endswith("; replaces a file that was no baseline of this grmeval")
 
 
 # ------------------------------------------------------------------ more samples

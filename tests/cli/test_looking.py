@@ -124,11 +124,26 @@ def test_a_model_or_panel_with_one_run_is_its_name(tmp_path: Path) -> None:
         find_run("m", tmp_path)  # two runs have it
 
 
+def test_a_folder_with_one_run_below_it_is_that_run(tmp_path: Path) -> None:
+    nights = tmp_path / "nights"
+    runs = [nights / f"{night}/sample/m/abcd0000000{night}" for night in range(1, 8)]
+    for run in (*runs, nights / "1/.trash/sample/m/ffff00000001"):
+        run.mkdir(parents=True)
+        (run / "run.json").write_text("{}")
+    for folder in (nights / "1", nights / "1/sample", nights / "1/sample/m"):
+        assert find_run(str(folder), tmp_path / "results") == runs[0]
+    with pytest.raises(ConfigError) as several:
+        find_run(str(nights), tmp_path / "results")
+    first = ", ".join(map(str, runs[:5]))
+    assert str(several.value) == f"{nights}: 7 runs are below it: {first} and 2 more; say which"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("zzzz", "no path, no run-id, no name, and not `latest`; --results"),
         ("abc", "a run-id's prefix has 4 or more characters"),
+        ("my2", "no path, no run-id, no name, and not `latest`; --results"),
         ("/nowhere/at/all", "not a run folder: it has no run.json"),
     ],
 )

@@ -90,6 +90,13 @@ def test_a_missing_column_lists_the_names_found(tmp_path: Path) -> None:
     assert "row 1: no column 'rejected'; found: chosen, id, prompt, subset" in said
 
 
+def test_rows_of_ones_own_are_a_bench_and_no_data(tmp_path: Path) -> None:
+    path = lines(tmp_path / "rows.jsonl", ROW)
+    said = refused(*FAKE, "--data", path)
+    assert f"rows of your own: --bench {path})" in said
+    assert "rows of your own" not in refused(*FAKE, "--bench", "rewardbench", "--data", path)
+
+
 def test_an_id_that_is_there_twice_is_named(tmp_path: Path) -> None:
     path = lines(tmp_path / "rows.jsonl", ROW | {"id": "x"}, ROW | {"id": "y"}, ROW | {"id": "x"})
     said = refused(*FAKE, "--bench", path)

@@ -10,7 +10,7 @@ from typer import Context
 
 from grmeval.cli import COMMANDS as OURS
 from grmeval.cli import GROUPS
-from grmeval.cli.spellings import COMMANDS, EXTRA, OPTIONS, SHORT, _below
+from grmeval.cli.spellings import COMMANDS, EXTRA, HERE, OPTIONS, SHORT, _below
 from grmeval.config import RunConfig
 from tests.helpers import ask, grmeval
 from tests.test_docs import every_command
@@ -40,6 +40,34 @@ from tests.test_docs import every_command
             ("run", "--modl", "x"),
             "No such option: --modl (Possible options: --meta-model, --model)",
         ),
+        (("run", "--seed", 1, 2, 3), "--seed takes one value; a run has one: run once for each"),
+        (("run", "--k", 4, 8), "--k takes one value"),
+        (("run", "--vote", "sum", "majority"), "here it is --vote majority"),
+        (("run", "--vote", "majority,sum"), "repeat the flag: --vote majority --vote sum"),
+        (("run", "--bench", "rmb,rewardbench"), "repeat the flag: --bench rmb --bench rewardbench"),
+        (
+            ("run", "--engine-arg", "enforce_eager=True,seed=2"),
+            "--engine-arg enforce_eager: one setting a flag: repeat --engine-arg",
+        ),
+        (
+            ("trend", "nights/1", "nights/2"),
+            "it takes one folder, above all nights: `grmeval trend nights`",
+        ),
+        (("scale-curve", "--ks", 1, 2, 4, 8), "one word, with commas: --ks 1,2,4,8"),
+        (("scale-curve", "-k", "1,2,4,8"), "No such option: -k: here it is --ks 1,2,4,8"),
+        (("score", "a1", "b2"), "`grmeval compare a1 b2` sets runs side by side"),
+        (
+            ("import", "scores", "x.jsonl", "--name", "mini"),
+            "No such option: --name: name the run when it is there: `grmeval label RUN NAME`",
+        ),
+        (("import", "gpt.jsonl", "--model", "m"), "here: `grmeval import scores gpt.jsonl`"),
+        (("run", "--base-url", "http://x"), "no server is asked: the model is loaded here"),
+        (("run", "--seeds", "1,2"), "a run has one seed: run once for each, with --seed"),
+        (("run", "--dry-run"), "`grmeval prompt` shows what would be asked"),
+        (("gate", "--threshold", 2), "No such option: --threshold: here it is --max-drop"),
+        (("run", "-V"), "`grmeval --version` prints it"),
+        (("run", "--category", "chat"), "is named by --section or --subset"),
+        (("run", "--no-cache"), "what is stored is never asked again; another --results asks anew"),
         (("--tasks", "x"), "--tasks: it is --bench of `grmeval run`"),
     ],
 )
@@ -71,13 +99,17 @@ def commands() -> dict[str, Any]:
 
 def test_the_tables_name_what_exists(commands: dict[str, Any]) -> None:
     options = {word for each in commands.values() for param in each.params for word in param.opts}
-    for theirs, ours in OPTIONS.items():
+    options.add("--version")  # of no command
+    for theirs, ours in [*OPTIONS.items(), *((option, said) for (_, option), said in HERE.items())]:
         assert "_" not in theirs
         named = [part.split()[0] for part in ours.split(", ")] if ours.startswith("--") else []
         assert {*named, *re.findall(r"(?<!\S)--[a-z-]+", ours)} <= options, theirs
     assert not OPTIONS.keys() & {word for p in commands["run"].params for word in p.opts}
     assert not COMMANDS.keys() & {*OURS, "help"}
     assert {words for found in COMMANDS.values() for words in found} <= {*commands, "--version"}
+    for command, option in HERE:
+        assert option in options | set(SHORT.values())
+        assert option not in {word for param in commands[command].params for word in param.opts}
     assert EXTRA.keys() <= commands.keys()
     assert SHORT.keys() <= options
 

@@ -185,7 +185,7 @@ def test_shards_in_one_folder_and_in_folders_of_their_own(tmp_path: Path) -> Non
         sampled(tmp_path / f"apart{index}", k=3, shard=shard)
     assert rows(together.path) == rows(whole.path)
     target, *others = (latest(tmp_path / f"apart{index}") for index in (1, 2, 3))
-    merged = grmeval("merge", target, *others)
+    merged = grmeval("merge", *(tmp_path / f"apart{index}" for index in (1, 2, 3)))
     assert merged.returncode == 0, merged.stderr
     assert rows(target) == rows(whole.path)
     again = grmeval("merge", target, *others)

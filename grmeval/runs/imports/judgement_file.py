@@ -92,6 +92,7 @@ def _judgement(row: dict[str, Any], where: str) -> Judgement:
         )
     if absent := [name for name in _NEEDED if name not in row]:
         raise DataError(f"{where}: no column {absent[0]!r}; found: {', '.join(sorted(row))}")
+    row = {"j": 0} | row
     found = {}
     for name, (read, otherwise) in _COLUMNS.items():
         value = row.get(name)
@@ -113,6 +114,8 @@ def _judgement(row: dict[str, Any], where: str) -> Judgement:
 
 def _likely(unknown: str) -> str:
     """A column's name, and the one that may be meant."""
+    if said := _THEIRS.get(unknown.lower()):
+        return f"{unknown!r} ({said})"
     close = get_close_matches(unknown.lower(), _COLUMNS, n=1)
     return repr(unknown) + (f" (did you mean {close[0]!r}?)" if close else "")
 
@@ -202,7 +205,16 @@ def _quality(value: Any) -> tuple[int, ...]:
     return tuple(int(one) for one in value)
 
 
-_NEEDED = ("id", "j", "scores")
+_NEEDED = ("id", "scores")
+
+_CHOICE = "a choice is scores [1, 0] or [0, 1]"
+_PAIR = "scores = [chosen, rejected]"
+_THEIRS = {
+    **dict.fromkeys(("score_chosen", "score_rejected", "chosen_score", "rejected_score"), _PAIR),
+    **dict.fromkeys(("scores_chosen", "scores_rejected"), _PAIR),
+    **dict.fromkeys(("winner", "choice", "preference", "preferred", "verdict"), _CHOICE),
+}
+"""Columns that other programs write -> what holds the same here."""
 
 _COLUMNS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "subset": (_name, None),

@@ -283,7 +283,7 @@ def test_what_has_one_verdict_is_left_out_together_or_not_at_all(tmp_path: Path)
 def test_one_subset_needs_no_name(tmp_path: Path) -> None:
     own = [{"id": i, "prompt": "?", "chosen": "a", "rejected": "b"} for i in range(3)]
     bench = str(written(tmp_path / "rows.jsonl", own))
-    content = [{"id": i, "j": 0, "scores": [2, i]} for i in range(3)]
+    content = [{"id": i, "scores": [2, i]} for i in range(3)]  # no j: one judgement an item
     result = score(taken(bench, tmp_path / "s.jsonl", content).folder)
     assert result.rows[0].value == pytest.approx(2 / 3)
     assert result.rows[0].tied == 1
@@ -321,6 +321,8 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ({"score_chosen": 1}, r"unknown column 'score_chosen' \(scores = \[chosen, rejected\]\)"),
+        ({"winner": "A"}, r"unknown column 'winner' \(a choice is scores \[1, 0\] or \[0, 1\]\)"),
         ({"score": 1}, r"unknown column 'score' \(did you mean 'scores'\?\); allowed: subset, "),
         (
             {"score": 1, "TEXT": "", "what": 2},
@@ -378,8 +380,8 @@ def test_a_mistake_in_a_row_is_named(
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("name", ["id", "j", "scores"])
-def test_three_columns_are_needed(tmp_path: Path, spec: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["id", "scores"])
+def test_two_columns_are_needed(tmp_path: Path, spec: str, name: str) -> None:
     content = [{n: value for n, value in row.items() if n != name} for row in GOOD]
     with pytest.raises(DataError, match=f"s.jsonl, line 1: no column '{name}'; found: "):
         taken(spec, tmp_path / "s.jsonl", content)
@@ -400,6 +402,10 @@ def test_three_columns_are_needed(tmp_path: Path, spec: str, name: str) -> None:
             [GOOD[0] | {"group": "p"}, GOOD[1] | {"group": "q"}],
             "group: 'q' here, 'p' in an earlier",
         ),
+        (
+            [{k: v for k, v in row.items() if k != "j"} for row in GOOD],
+            "line 2: item 'a1/x' has a judgement j = 0 already: number an item's judgements",
+        ),
         ([GOOD[0] | {"j": 1}], "j = 1 and none j = 0: number an item's 0, 1, 2"),
         ([GOOD[0], GOOD[1] | {"j": 7}], "j = 7 and none j = 1"),
         ([GOOD[1] | {"j": 0}], "which response is good.*--data PATH.*column 'quality'"),
@@ -417,7 +423,7 @@ def test_rows_must_fit_together(tmp_path: Path, spec: str, content: Any, message
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("s.jsonl", b'{"id": 1}\n{"id": \n', "s.jsonl, line 1: no column 'j'"),
+        ("s.jsonl", b'{"id": 1}\n{"id": \n', "s.jsonl, line 1: no column 'scores'"),
         ("s.jsonl", b'\n{"id": \n', "s.jsonl, line 2: not JSON"),
         ("s.jsonl", b'{"id": "\xff"}\n', "s.jsonl, line 1: not JSON: 'utf-8'"),
         ("s.jsonl", b"[" * 100_000, "s.jsonl, line 1: not JSON"),
