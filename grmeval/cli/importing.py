@@ -20,7 +20,8 @@ def scores(
         Path,
         typer.Argument(
             help="One row a judgement, .jsonl, .json, .csv (each also .xz, .gz) or .parquet: id, scores "
-            "and, optionally, j (of an item's several judgements: 0, 1, …), subset, invalid, text, thinking, order, tokens, prompt_tokens, meta_reward, "
+            "and, optionally, j (of an item's several judgements: 0, 1, …), subset, invalid, "
+            "text, thinking, order, tokens, prompt_tokens, meta_reward, "
             "quality, cluster, group; or a file of per-item results of the RewardBench tools."
         ),
     ],

@@ -73,15 +73,8 @@ def find_run(text: str, results: Path) -> Path:
     named = [run for run in runs if text in (name_of(run), run.parent.name)]
     if len(named) == 1 and not exact:
         return named[0]
-    if text and (held := _held(path)):
-        if len(held) == 1:
-            return held[0]
-        inside = _listed(map(str, held), SHOWN_BELOW)
-        raise ConfigError(f"{path}: {len(held):,} runs are below it: {inside}; say which")
-    if path.suffix == ".json" and path.is_file():
-        raise ConfigError(
-            f"{path}: a file, and a run is a folder; a baseline file is for `grmeval gate RUN --baseline {path}`"
-        )
+    if text and (inside := _inside(path)):
+        return inside
     there = f"--results {results} has {_listed([_below(run, results) for run in runs])}"
     if path.exists() or len(path.parts) > 1:
         raise ConfigError(f"{path}: not a run folder: it has no run.json; {there}")
@@ -122,6 +115,20 @@ def has_samples(folder: Path) -> bool:
     """Whether anything was ever sampled into a run's folder."""
     journals = (folder / "journal").glob("*.jsonl")
     return (folder / SAMPLES).exists() or any(journal.stat().st_size for journal in journals)
+
+
+def _inside(path: Path) -> Path | None:
+    """The one run below a folder; None: there is none. ConfigError lists several, or names a file."""
+    if path.suffix == ".json" and path.is_file():
+        raise ConfigError(
+            f"{path}: a file, and a run is a folder; a baseline file is for "
+            f"`grmeval gate RUN --baseline {path}`"
+        )
+    held = _held(path)
+    if len(held) > 1:
+        names = _listed(map(str, held), SHOWN_BELOW)
+        raise ConfigError(f"{path}: {len(held):,} runs are below it: {names}; say which")
+    return held[0] if held else None
 
 
 def _held(folder: Path) -> list[Path]:

@@ -104,9 +104,8 @@ def test_a_run_may_be_the_baseline(nights: Path) -> None:
     assert done.returncode == 5
     (worse,) = all_runs(nights / "worse")
     of_run, of_file = done.stdout.splitlines(), gate(nights, "worse").stdout.splitlines()
-    ((at, show, flips),) = [
-        (at, *of_run[at : at + 2]) for at, line in enumerate(of_run) if "its items" in line
-    ]
+    (at,) = (at for at, line in enumerate(of_run) if "its items" in line)
+    show, flips = of_run[at : at + 2]
     assert show == f"its items: grmeval show {worse} --wrong"
     assert flips == f"what it lost: grmeval compare {old} {worse} --flips"
     for line in (show, flips):  # what is said works

@@ -76,7 +76,8 @@ class Survey:
         self._compare(row, key, seen)
         if row.j in seen.js:
             raise DataError(
-                f"{row.where}: {_said(key)} has a judgement j = {row.j} already: number an item's judgements 0, 1, 2, … in a column j"
+                f"{row.where}: {_said(key)} has a judgement j = {row.j} already: "
+                "number an item's judgements 0, 1, 2, … in a column j"
             )
         seen.js.add(row.j)
         self._turn(row, seen)
