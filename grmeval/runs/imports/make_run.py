@@ -14,6 +14,7 @@ from grmeval.runs.imports.consistency import MISSING_GAME, Survey
 from grmeval.runs.imports.judgement_file import Judgement, read_judgements
 from grmeval.runs.imports.own_results import OwnResults
 from grmeval.runs.limit import limit_ranks
+from grmeval.secret_keys import refuse_secrets
 from grmeval.store import IMPORT, RunFolder, SampleKey, commit, items_table, now, run_id
 
 __all__ = ["REWARDS", "Imported", "import_scores"]
@@ -38,6 +39,7 @@ def import_scores(file: Path, bench: str, model: str, data: Path | None, results
     """
     if not model.strip():
         raise ConfigError("--model: name the judge that made these judgements")
+    refuse_secrets("--model ", model)
     spec, beside = find_spec(bench)
     rows = load(bench, data) if data or at_hand(spec, beside) else None
     survey, own = Survey(spec, rows), OwnResults(spec)
