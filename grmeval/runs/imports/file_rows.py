@@ -62,7 +62,13 @@ def read_file(path: Path, as_stored: bool = False) -> Iterator[tuple[str, Any]]:
             f"--as-stored: only CSV is read otherwise; {path} holds its texts as they are"
         )
     own = partial(_csv, text_of=str if as_stored else unguarded)
-    read = {".jsonl": _lines, ".json": _json_rows, ".csv": own, ".parquet": _parquet}[ending]
+    readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
+        ".jsonl": _lines,
+        ".json": _json_rows,
+        ".csv": own,
+        ".parquet": _parquet,
+    }
+    read = readers[ending]
     try:
         yield from read(path)
     except (lzma.LZMAError, zlib.error, pa.ArrowException, *_UNREADABLE) as error:
