@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grmeval.errors import ConfigError, nearest
-from grmeval.secret_keys import refuse_secrets
+from grmeval.secret_keys import refuse_secrets, without_user
 
 __all__ = ["RunConfig", "Shard", "build", "roles"]
 
@@ -200,6 +200,9 @@ class RunConfig(BaseModel):
     def _without_secrets(cls, values: Any) -> Any:
         for name in ("engine_args", "chat_template_kwargs", "meta_engine_args"):
             refuse_secrets(f"{name}.", values.get(name))
+        for name, value in values.items():
+            if isinstance(value, str | Path) and without_user(str(value)) != str(value):
+                refuse_secrets(f"{name} ", str(value))
         return values
 
     @property

@@ -6,11 +6,12 @@ from typing import Any
 
 from grmeval.errors import ConfigError
 
-__all__ = ["refuse_secrets"]
+__all__ = ["refuse_secrets", "without_user"]
 
 _SECRET = re.compile(
-    r"(?:^|_)(?:tokens?|keys?|secrets?|passwords?|passwd|passphrase|credentials?|authorization|bearer)_?\d*$"
-    r"|(?:hf|api|access|auth|secret|private)(?:token|key)$"
+    r"(?:^|_)(?:secrets?|passwords?|passwd|pwd|passphrase|credentials?|authorization|bearer|pat)(?:_|\d|$)"
+    r"|(?:^|_)(?:tokens?|keys?|auth)_?\d*(?:_(?:hash|string))*$"
+    r"|(?:^|_)(?:hf|api|access|auth|secret|private)_?(?:token|key)(?:_?\d*$|_(?:value|hash|string|text))"
 )
 _VOCABULARY = re.compile(
     r"(?:^|_)(?:bos|eos|pad|unk|sep|cls|mask|image|video|audio|special|stop|additional\w*)_tokens?$"
@@ -22,7 +23,8 @@ _COUNTED = re.compile(r"(?:tokens|keys)_?\d*$")
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|\W+")
 """Between the words of a name: hfToken, api-key."""
 _NAMED = re.compile(r"([\w.-]+)[\"']?\s*[:=]")
-_ADDRESS = re.compile(r"\w://[^\s/@:]*:[^\s/@]+@")
+_USER = re.compile(r"(\w:/{1,2})[^\s/?#@'\"]+@")
+"""What stands before a host's name: a user, a password, or a token alone. A path has one slash of the two."""
 
 
 def refuse_secrets(said: str, values: Any) -> None:
@@ -32,15 +34,22 @@ def refuse_secrets(said: str, values: Any) -> None:
     """
     if (found := _secret(values)) is not None:
         raise ConfigError(
-            f"{said}{found}: looks like a secret, and a run folder keeps engine settings: use the "
+            f"{(said + found).rstrip(' .')}: looks like a secret, and a run folder keeps settings: use the "
             "environment variable that is meant for it (HF_TOKEN for the hub)"
         )
+
+
+def without_user(text: str) -> str:
+    """A text whose addresses name no user and hold no password."""
+    return _USER.sub(r"\1", text)
 
 
 def _secret(value: Any) -> str | None:
     """The dotted name of the first secret; None: there is none."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
+            if _USER.search(str(key)):
+                return ""
             if _is_called_secret(str(key), inner):
                 return str(key)
             if (found := _secret(inner)) is not None:
@@ -48,12 +57,12 @@ def _secret(value: Any) -> str | None:
     elif isinstance(value, list | tuple):
         return next((found for each in value if (found := _secret(each)) is not None), None)
     elif isinstance(value, str):
+        if _USER.search(value):
+            return ""
         if value.lstrip().startswith(("{", "[", '"')):
             return next(
                 (name for name in _NAMED.findall(value) if _is_called_secret(name, None)), None
             )
-        if _ADDRESS.search(value):
-            return ""
     return None
 
 

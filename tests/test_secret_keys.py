@@ -43,12 +43,23 @@ SECRETS: list[Any] = [
     {"a": f"{{'token': '{SECRET}'"},
     {"a": f'[{{"b": "x", api_key: {SECRET}'},
     {"endpoint": f"https://me:{SECRET}@x.example/v1"},
+    {"a": f"https://{SECRET}@x.example/v1"},
+    {"a": {f"https://{SECRET}@x.example/v1": 1}},
+    {"a": f'{{"b": "https://{SECRET}@x.example/v1"'},
+    *(
+        {name: SECRET}
+        for name in ("pat", "githubPAT", "passwordHash", "client-secret-value", "apiKeyValue")
+    ),
+    *({name: SECRET} for name in ("my.credentials.file", "token_hash", "auth", "dbPwd")),
 ]
 SETTINGS = [
     {"max_num_batched_tokens": 8192, "num_speculative_tokens": 5, "tokens": 3},
     {"hf_overrides": {"num_key_value_heads": 8, "eos_token_id": 2, "pad_token": "<pad>"}},
     {"max_tokens": "lots", "max_num_batched_tokens": "8k"},
     {"tokenizer_mode": "slow", "monkey": "x", "keyword": "y", "skip_tokenizer_init": True},
+    {"kv_cache": "fp8", "kv_cache_dtype": "auto", "token_type": "x", "key_value": "y", "path": "p"},
+    {"tokenizer": "t", "max_tokens": 9, "pattern": "a@b", "secretary": "x", "author": "me"},
+    {"patch_size": 14, "compass": "n", "token_type_ids": [0], "mail": "mailto:me@x.example"},
     {"system": "the key: be kind", "url": "https://x.example:8000/v1"},
     {"a": '{"b": [1, 2]}', "b": "[x]"},
 ]
@@ -101,6 +112,11 @@ def test_it_reaches_neither_disk_nor_screen(tmp_path: Path) -> None:
         (*fake, "--meta-model", "m", "--meta-engine-arg", nested),
         (*fake, "--chat-template-kwargs", f'{{"token": "{SECRET}"}}'),
         (*fake, "--chat-template-kwargs", f'{{"token": "{SECRET}"'),
+        (*fake, "--chat-template-kwargs", f'{{"a": "https://{SECRET}@x.example/x"'),
+        (*fake, "--model", f"https://{SECRET}@x.example/m"),
+        ("run", "--model", f"https://me:{SECRET}@x.example/m", "--results", tmp_path / "results"),
+        (*fake, "--data", f"https://me:{SECRET}@x.example/m"),
+        (*fake, "--data", f"no=https://me:{SECRET}@x.example/m"),
         (*fake, "--config", tmp_path / "table.toml"),
         (*fake, "--config", tmp_path / "text.toml"),
         ("meta-score", "latest", "--meta-model", "m", "--engine-arg", nested),

@@ -127,11 +127,13 @@ def _drop_output() -> None:
 
 
 def _say(message: str) -> None:
-    """On standard error; texts of users and of data sets in it make no terminal act."""
+    """On standard error; texts of users and of data sets in it make no terminal act,
+    and an address shows neither user nor password."""
     from grmeval.report.printable import printable
+    from grmeval.secret_keys import without_user
 
     with contextlib.suppress(OSError):
-        print(printable(message), file=sys.stderr)
+        print(printable(without_user(message)), file=sys.stderr)
 
 
 class _Said(logging.Handler):

@@ -37,6 +37,14 @@ def scores(
         str, typer.Option("--model", help="Name of the judge that made the judgements.")
     ],
     data: Annotated[Path | None, option("data")] = None,
+    as_stored: Annotated[
+        bool,
+        typer.Option(
+            "--as-stored",
+            help="CSV texts as they stand, as of `export --as-stored`: an apostrophe before what a "
+            "spreadsheet would run is part of the text, no guard to take off.",
+        ),
+    ] = False,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +72,7 @@ def scores(
         model,
         source and source.expanduser().absolute(),
         results_folder(results).expanduser().absolute(),
+        as_stored,
     )
     _, err = consoles()
     there = (

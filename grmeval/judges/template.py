@@ -36,7 +36,9 @@ class PromptTemplate:
             self._template = self._sandbox.compiled(text)
             used = meta.find_undeclared_variables(self._sandbox.parse(text))
         except (TemplateError, RecursionError, MemoryError) as error:
-            raise ConfigError(f"{self._name}: {error}") from None
+            raise ConfigError(
+                f"{self._name}: {str(error) or 'takes more memory than there is'}"
+            ) from None
         if absent := [name for name in shows if name not in used]:
             raise ConfigError(f"{self._name}: shows no {absent[0]} ({self._known})")
         self.identity = hashlib.sha256(text.encode()).hexdigest()[:16]

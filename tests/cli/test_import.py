@@ -180,3 +180,37 @@ def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
         said = ask(*words, code=2)
         assert f"{file}, line {line}: too large: at most a line of 1,048,576 bytes" in said
     assert not (tmp_path / "r").exists()
+
+
+def test_a_guard_is_taken_off_unless_the_cells_are_as_stored(tmp_path: Path) -> None:
+    texts = ["'=SUM(A1)", "=SUM(A1)", "''-1", "plain", "'quoted'"]
+    rows = [
+        {
+            "id": f"i{at}",
+            "subset": "donotanswer",
+            "j": 0,
+            "scores": [1, 0],
+            "quality": [1, 0],
+            "text": text,
+        }
+        for at, text in enumerate(texts)
+    ]
+    file = tmp_path / "given.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    words = ("--bench", "rewardbench", "--model")
+
+    def texts_of(results: Path, name: str, *given: Any) -> list[str]:
+        ask("import", "scores", *given, *words, name, "--results", results)
+        (found,) = all_runs(results)
+        shown = ask("export", found)
+        told = {row["id"]: row["text"] for row in map(json.loads, shown.splitlines())}
+        return [told[f"i{at}"] for at in range(len(texts))]
+
+    assert texts_of(tmp_path / "a", "m", file) == texts
+    (run,) = all_runs(tmp_path / "a")
+    for name, more in (("guarded", []), ("stored", ["--as-stored"])):
+        path = tmp_path / f"{name}.csv"
+        ask("export", run, "--to", path, *more)
+        assert texts_of(tmp_path / name, "m", path, *more) == texts
+    said = ask("import", "scores", file, *words, "m", "--as-stored", code=2)
+    assert "--as-stored: only CSV is read otherwise" in said

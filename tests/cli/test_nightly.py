@@ -117,10 +117,27 @@ class Runner:
         return codes
 
 
+def test_a_missing_baseline_is_red_unless_the_run_is_said_to_be_the_first(
+    tmp_path: Path, workflow: Any
+) -> None:
+    given = workflow[True]["workflow_dispatch"]["inputs"]["first"]
+    assert (given["type"], given["default"]) == ("boolean", False)
+    assert workflow["env"]["FIRST_NIGHT"] == "${{ inputs.first && '1' || '0' }}"
+    base = tmp_path / "misspelt.json"
+    runner = Runner(tmp_path, workflow, tmp_path / "none.jsonl", BASELINE=str(base))
+    for said in ("0", ""):
+        runner.settings["FIRST_NIGHT"] = said
+        assert runner.night(0, steps=["Judge"]) == {"Judge": 2}
+        assert f"no baseline {base}" in runner.said["Judge"]
+        assert runner.night(0, steps=["Gate"]) == {"Gate": 2}
+    assert not runner.result.exists()
+    assert not base.exists()
+
+
 @pytest.mark.long
 def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any) -> None:
     bench, base = rows(tmp_path), tmp_path / "base.json"
-    more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K)}
+    more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K), "FIRST_NIGHT": "1"}
     runner = Runner(tmp_path, workflow, bench, **more)
     short = STEPS[:2]
     # A first night that is not whole makes no baseline; one that is has four times the samples.
@@ -130,6 +147,7 @@ def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any
     assert acted_on(runner.said["Gate"]) == [
         f"::notice title=grmeval::the first night: {base} is the baseline from now on"
     ]
+    runner.settings["FIRST_NIGHT"] = "0"
     made = json.loads(base.read_text())["about"]
     assert (made["k"], made["samples"]) == (K, 4 * K)
 

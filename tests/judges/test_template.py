@@ -2,6 +2,7 @@
 
 import re
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ USUAL = [
         "{{ responses | map('upper') | list }}{{ 'x' | center(3) }}{{ 2.345 | round(2) }}",
         "['A', 'B'] x 2.35",
     ),
+    (
+        "{{ '{:.3f} {a!r:>5}'.format(2, a='x') }} {{ '100%% * %-4s|' | format('x') }} {{ 50000 * 3000 }}",
+        "2.000   'x' 100% * x   | 150000000",
+    ),
+    (
+        "{{ '-'.join(responses | map('upper')) }} {{ responses | reverse | join(d=', ') }} "
+        "{{ 'a b'.split() | last }} {{ {'k': 'v'}.values() | join }} {{ 'aa'.replace('a', 'b', 1) }}",
+        "A-B b, a b v ba",
+    ),
     ("{% for t in [1, [2]] recursive %}{{ t if t is number else loop(t) }}{% endfor %}", "12"),
 ]
 
@@ -81,6 +91,20 @@ TOO_MUCH = [
     "{{ '%999999999d' % 1 }}",
     "{{ '%*d' | format(999999999, 1) }}",
     "{{ '{:>999999999}'.format(1) }}",
+    "{{ ('%*d' % (2000000000, 1)) | length }}",
+    "{{ '%.*f' % (2000000000, 1) }}",
+    "{{ ('x' * 4000000).join(range(300) | map('string')) | length }}",
+    "{{ (range(300) | map('string') | join('x' * 4000000)) | length }}",
+    "{{ ('x' * 400).join(('x' * 90000) | list) | length }}",
+    "{{ '{0[0]:{0[1]}}'.format([1, 300000000]) | length }}",
+    "{{ '{a:9999}'.format_map({'a': 1}) }}",
+    "{{ ('x' * 1000000).replace('', 'y' * 30) | length }}",
+    "{{ ('x' * 1000000) | replace(new='y' * 30, old='x') | length }}",
+    "{{ ('\t' * 1000000).expandtabs(30) | length }}",
+    "{{ ('\n' * 1000000) | indent(first=true, width=30) | length }}",
+    "{{ ('%s' * 9 | format(*([long] * 9))) | length }}",
+    "{{ ('a ' * 1000000).split() | length }}",
+    "{{ ('http://a.b ' * 10000) | urlize(target=long) | length }}",
     "{{ 3 | round(999999999, 'ceil') }}",
     "{{ ['x'] | batch(999999999, 'y') | list }}",
     "{{ long | replace('a', long) }}",
@@ -110,6 +134,26 @@ def test_what_makes_too_much_is_refused_before_it_is_made(tmp_path: Path, text: 
     with pytest.raises(ConfigError, match=r"^--template .*mine\.jinja: "):
         render(tmp_path, text, long=LONG)
     assert time.process_time() - began < 20  # Jinja's own sandbox: days, or all memory there is
+
+
+def test_it_is_refused_before_the_memory_is_taken(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        for text in TOO_MUCH:
+            if "length }}" in text:
+                with pytest.raises(ConfigError):
+                    render(tmp_path, text, long=LONG)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_memory_is_a_usage_error_with_a_reason(tmp_path: Path) -> None:
+    def none() -> None:
+        raise MemoryError
+
+    with pytest.raises(ConfigError, match=r"mine\.jinja: takes more memory than there is"):
+        render(tmp_path, "{{ f() }}", f=none)
 
 
 def test_nothing_but_values_is_reached(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,12 @@ BATCH = 1024
 _UNREADABLE = (EOFError, OSError, ValueError, OverflowError, csv.Error)
 
 
-def read_file(path: Path) -> Iterator[tuple[str, Any]]:
-    """(file and row, content of the row); DataError names both, ConfigError an unknown ending."""
+def read_file(path: Path, as_stored: bool = False) -> Iterator[tuple[str, Any]]:
+    """(file and row, content of the row); DataError names both, ConfigError an unknown ending.
+
+    The guard that `grmeval export` puts before texts in CSV is taken off, unless they are `as_stored`:
+    no cell can say by itself whether it was guarded.
+    """
     import lzma
     import zlib
 
@@ -52,7 +57,18 @@ def read_file(path: Path) -> Iterator[tuple[str, Any]]:
             f"{path}: the ending says the format: {', '.join(ENDINGS)}; all but the last may be followed by "
             f"{' or '.join(PACKED)}"
         )
-    read = {".jsonl": _lines, ".json": _json_rows, ".csv": _csv, ".parquet": _parquet}[ending]
+    if as_stored and ending != ".csv":
+        raise ConfigError(
+            f"--as-stored: only CSV is read otherwise; {path} holds its texts as they are"
+        )
+    own = partial(_csv, text_of=str if as_stored else unguarded)
+    readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
+        ".jsonl": _lines,
+        ".json": _json_rows,
+        ".csv": own,
+        ".parquet": _parquet,
+    }
+    read = readers[ending]
     try:
         yield from read(path)
     except (lzma.LZMAError, zlib.error, pa.ArrowException, *_UNREADABLE) as error:
@@ -127,7 +143,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
                 yield f"{path}, row {number}", row
 
 
-def _csv(path: Path) -> Iterator[tuple[str, Any]]:
+def _csv(path: Path, text_of: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
     """As `grmeval export` writes it: a line of names, lists as JSON, what is not there as an empty cell."""
     csv.field_size_limit(MOST_LINE)
     with _opened(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
@@ -138,22 +154,20 @@ def _csv(path: Path) -> Iterator[tuple[str, Any]]:
             where = f"{path}, row {number}"
             if len(cells) != len(names):
                 raise DataError(f"{where}: {len(cells)} cells, but {len(names)} columns")
-            yield where, _typed(names, cells)
+            pairs = zip(names, cells, strict=True)
+            yield (
+                where,
+                {name: _cell(name, cell, text_of) if cell else None for name, cell in pairs},
+            )
 
 
-def _typed(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
-    return {
-        name: _cell(name, cell) if cell else None for name, cell in zip(names, cells, strict=True)
-    }
-
-
-def _cell(name: str, cell: str) -> Any:
+def _cell(name: str, cell: str, text_of: Callable[[str], str]) -> Any:
     if name in PLAIN:
-        return unguarded(cell)
+        return text_of(cell)
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
-        return unguarded(cell)  # whoever reads the column says what is expected there
+        return text_of(cell)  # whoever reads the column says what is expected there
 
 
 def _check_once(names: Iterable[str], where: str, what: str) -> None:

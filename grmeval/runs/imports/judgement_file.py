@@ -56,10 +56,13 @@ class Judgement(NamedTuple):
     result: float | None = None
 
 
-def read_judgements(path: Path) -> Iterator[Judgement]:
-    """Rows of `path`; DataError names file, row and column, and what is allowed there."""
+def read_judgements(path: Path, as_stored: bool = False) -> Iterator[Judgement]:
+    """Rows of `path`, a CSV's texts perhaps `as_stored` (`read_file`).
+
+    DataError names file, row and column, and what is allowed there.
+    """
     empty = True
-    for where, row in read_file(path):
+    for where, row in read_file(path, as_stored):
         empty = False
         if not isinstance(row, dict):
             raise DataError(f"{where}: expected an object, found {type(row).__name__}")

@@ -1,5 +1,7 @@
 """A file of judgements that another program made -> a run, to be scored as any other."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from grmeval.runs.imports.consistency import MISSING_GAME, Survey
 from grmeval.runs.imports.judgement_file import Judgement, read_judgements
 from grmeval.runs.imports.own_results import OwnResults
 from grmeval.runs.limit import limit_ranks
+from grmeval.secret_keys import refuse_secrets
 from grmeval.store import IMPORT, RunFolder, SampleKey, commit, items_table, now, run_id
 
 __all__ = ["REWARDS", "Imported", "import_scores"]
@@ -29,19 +32,24 @@ class Imported(NamedTuple):
     notes: tuple[str, ...]
 
 
-def import_scores(file: Path, bench: str, model: str, data: Path | None, results: Path) -> Imported:
+def import_scores(
+    file: Path, bench: str, model: str, data: Path | None, results: Path, as_stored: bool = False
+) -> Imported:
     """Make the run of a file's judgements below `results`, or find it there.
 
     `model` names who judged. The benchmark's rows are read where they are at hand (`data`, packaged,
     the hub's cache); else the file's `quality` says which items there are. Items without a judgement are
-    no part of the run. Nothing is written before every row was checked: DataError, or ConfigError.
+    no part of the run. `as_stored`: no guard is taken off a CSV's texts.
+    Nothing is written before every row was checked: DataError, or ConfigError.
     """
     if not model.strip():
         raise ConfigError("--model: name the judge that made these judgements")
+    refuse_secrets("--model ", model)
     spec, beside = find_spec(bench)
     rows = load(bench, data) if data or at_hand(spec, beside) else None
     survey, own = Survey(spec, rows), OwnResults(spec)
-    for row in read_judgements(file):
+    read = partial(read_judgements, file, as_stored)
+    for row in read():
         for one in survey.singles(row):
             survey.add(one)
         own.add(row, survey.key(row).subset)
@@ -86,7 +94,7 @@ def import_scores(file: Path, bench: str, model: str, data: Path | None, results
     with folder.writer(None):
         folder.fold(None)
         folder.update(**asked)
-        new = _take_over(folder, survey, file, loaded.origin)
+        new = _take_over(folder, survey, read, loaded.origin)
     notes = own.notes(file)
     if survey.unplayed:
         told = f"{file}: {len(survey.unplayed):,} games are missing (pairs in one order alone)"
@@ -94,7 +102,9 @@ def import_scores(file: Path, bench: str, model: str, data: Path | None, results
     return Imported(folder, new, notes)
 
 
-def _take_over(folder: RunFolder, survey: Survey, file: Path, origin: str) -> int:
+def _take_over(
+    folder: RunFolder, survey: Survey, read: Callable[[], Iterator[Judgement]], origin: str
+) -> int:
     """Write what is not there yet; gives how many samples those were."""
     if survey.rewards and not (folder.path / REWARDS).exists():
         _write_rewards(folder.path / REWARDS, survey.rewards)
@@ -103,7 +113,7 @@ def _take_over(folder: RunFolder, survey: Survey, file: Path, origin: str) -> in
     if new:
         facts = {"commit": commit(), "data": origin, "engine": {"engine": IMPORT}}
         with folder.launch(None, lambda _, taken: len(taken), facts) as launch:
-            told = chain.from_iterable(map(survey.singles, read_judgements(file)))
+            told = chain.from_iterable(map(survey.singles, read()))
             for one in chain(told, survey.unplayed):
                 key = survey.key(one)
                 if SampleKey(*key, one.j) not in done:
