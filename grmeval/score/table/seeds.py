@@ -1,7 +1,7 @@
 """Runs that are alike but for their seed: their mean, its spread over seeds, differences of such groups."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -88,14 +88,21 @@ def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
 
 
 def seeds_alone(
-    folders: Sequence[RunFolder], groups: Sequence[Seeds], question: Question
+    folders: Sequence[RunFolder],
+    groups: Sequence[Seeds],
+    question: Question,
+    only: Set[tuple[str, str]] | None = None,
 ) -> tuple[SeedsRow, ...]:
-    """The overall of each group of several seeds, as `question` asks each of its runs."""
+    """The overall of each group of several seeds, as `question` asks each of its runs.
+
+    `only`: the items (subset, id) that are read; None: all.
+    """
     found = []
     for group in groups:
         mine = [folders[at] for at in group.places]
         here = Seeds(group.name, tuple(range(len(mine))), group.seeds)
-        runs = [read_run(each, question.k, question.limit, k_meta=question.k_meta) for each in mine]
+        k, limit, k_meta = question.k, question.limit, question.k_meta
+        runs = [read_run(each, k, limit, k_meta=k_meta, only=only) for each in mine]
         for vote in question.votes if len(mine) > 1 else ():
             rules = rules_of(mine[0].record["spec"], question)
             judged = [judge_run(run, vote, [question.k], rules) for run in runs]
