@@ -30,7 +30,7 @@ def baseline(
 
     It holds ids and numbers, no text of the benchmark. `grmeval gate` compares with it.
     """
-    from grmeval.cli.output import taken, told
+    from grmeval.cli.output import consoles, taken, told
     from grmeval.cli.settings import results_folder
     from grmeval.score import baseline_of, write_baseline
     from grmeval.store import RunFolder
@@ -43,3 +43,5 @@ def baseline(
     )
     write_baseline(found, to)
     told([to])
+    for note in found.notes:
+        consoles()[1].print(note, soft_wrap=True)

@@ -1,7 +1,7 @@
 """Baselines: what a run earned, item by item, in a small sorted text file that a gate can pair with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,7 +115,10 @@ _REACH = {term: (-_TERMS if term == TERMS[-1] else 0.0, _TERMS) for term in TERM
 
 @dataclass(frozen=True)
 class Baseline:
-    """A run as a gate compares with it: `units` [U] and what each earned; `rows` are `digests`."""
+    """A run as a gate compares with it: `units` [U] and what each earned; `rows` are `digests`.
+
+    `notes`: what is to be said when it is written, and is not in the file.
+    """
 
     source: str
     about: About
@@ -123,6 +126,7 @@ class Baseline:
     rows: dict[str, list[Any]]
     units: tuple[UnitKey, ...]
     column: Column = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def rules(self) -> Rules:
@@ -159,7 +163,21 @@ def baseline_of(
         rows=digests(contents(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
         column=Column(credit, np.nan_to_num(weight)),
+        notes=tuple(_unlike_depths(run)),
     )
+
+
+def _unlike_depths(run: RunArrays) -> Iterator[str]:
+    """That items hold unlike numbers of samples, as after a part of them was extended."""
+    found, counts = np.unique(run.depth, return_counts=True)
+    if len(found) < 2:
+        return
+    usual = int(counts.argmax())
+    others = [f"{n:,} {d:,}" for d, n in zip(found, counts, strict=True) if d != found[usual]]
+    first, *more = [each.split() for each in reversed(others)]
+    told = [f"{first[0]} of {len(run.n):,} items hold {first[1]} samples"]
+    told += [f"{items} hold {samples}" for items, samples in more]
+    yield f"{', '.join(told)}, the others {found[usual]:,}: what is not extended has the noise of its own samples"
 
 
 def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
@@ -220,7 +238,7 @@ def _about(
     noise = sample_noise(run, verdicts, vote, k)
     return About(
         bench=record["identity"]["bench"],
-        title=record["spec"]["title"],
+        title=_title(record["spec"]),
         layout=record["identity"].get("layout", "list"),
         run_id=folder.path.name,
         model=str(record["config"]["label"]),
@@ -242,6 +260,16 @@ def _about(
         noise=None if np.isnan(noise) else noise,
         settings=settings(run, vote),
         metric=formed(folder),
+    )
+
+
+def _title(spec: Mapping[str, Any]) -> str:
+    """The benchmark's, and how many items an import that judges a part of it leaves out."""
+    left_out = sum((spec.get("left_out") or {}).values())
+    return (
+        f"{spec['title']} (partial import: {left_out:,} items left out)"
+        if left_out
+        else spec["title"]
     )
 
 
