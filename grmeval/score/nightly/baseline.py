@@ -177,7 +177,7 @@ def _unlike_depths(run: RunArrays) -> Iterator[str]:
     first, *more = [each.split() for each in reversed(others)]
     told = [f"{first[0]} of {len(run.n):,} items hold {first[1]} samples"]
     told += [f"{items} hold {samples}" for items, samples in more]
-    yield f"{', '.join(told)}, the others {found[usual]:,}: what is not extended has the noise of its own samples"
+    yield f"{', '.join(told)}, the others {found[usual]:,}"
 
 
 def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
