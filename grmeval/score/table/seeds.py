@@ -21,7 +21,7 @@ from grmeval.score.verdicts import (
     rules_of,
     unit_keys,
 )
-from grmeval.store import Question, RunFolder
+from grmeval.store import Question, RunFolder, limit_seed
 
 __all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
 
@@ -69,15 +69,23 @@ class Seeds(NamedTuple):
 def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
     """Runs by settings but the seed, the first one's group first; empty where no two differ in that alone.
 
-    Which items --limit takes is no setting: that they are the same is checked as such.
+    Which items --limit takes is no setting: that they are the same is checked as such. But where two runs of
+    one seed differ in that alone, each --limit-seed has a group of its own.
     """
-    found: dict[str, dict[int, int]] = {}
+    alike: dict[str, list[int]] = {}
     for place, folder in enumerate(folders):
-        identity = dict(folder.record["identity"])
-        seed = int(identity.pop("seed"))
-        identity.pop("limit_seed", None)
-        found.setdefault(json.dumps(identity, sort_keys=True), {}).setdefault(seed, place)
-    groups = [dict(sorted(group.items())) for group in found.values()]
+        identity = folder.record["identity"]
+        settings = {name: identity[name] for name in identity.keys() - {"seed", "limit_seed"}}
+        alike.setdefault(json.dumps(settings, sort_keys=True), []).append(place)
+    groups: list[dict[int, int]] = []
+    for places in alike.values():
+        of = [folders[place].record["identity"] for place in places]
+        apart = len({each["seed"] for each in of}) < len(places)
+        found: dict[int, dict[int, int]] = {}
+        for place, each in zip(places, of, strict=True):
+            group = found.setdefault(limit_seed(each) if apart else 0, {})
+            group.setdefault(int(each["seed"]), place)
+        groups += [dict(sorted(group.items())) for group in found.values()]
     if all(len(group) < 2 for group in groups):
         return ()
     firsts = labels([folders[next(iter(group.values()))] for group in groups])
