@@ -10,7 +10,7 @@ from grmeval.cli.options import RUN, AsJson, Results, option
 from grmeval.cli.record import Save, keep, say
 
 if TYPE_CHECKING:
-    from grmeval.runs.derived.panel import Missing
+    from grmeval.runs.derived import Missing
 
 
 @app.command()
