@@ -1,6 +1,7 @@
 """Baselines: what a run earned, item by item, in a small sorted text file that a gate can pair with."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,15 +170,14 @@ def baseline_of(
 
 def _unlike_depths(run: RunArrays) -> Iterator[str]:
     """That items hold unlike numbers of samples, as after a part of them was extended."""
-    found, counts = np.unique(run.depth, return_counts=True)
-    if len(found) < 2:
-        return
-    usual = int(counts.argmax())
-    others = [f"{n:,} {d:,}" for d, n in zip(found, counts, strict=True) if d != found[usual]]
-    first, *more = [each.split() for each in reversed(others)]
-    told = [f"{first[0]} of {len(run.n):,} items hold {first[1]} samples"]
-    told += [f"{items} hold {samples}" for items, samples in more]
-    yield f"{', '.join(told)}, the others {found[usual]:,}"
+    counts = Counter(run.depth.tolist())
+    (usual, _), *others = counts.most_common()
+    if others:
+        told = ", ".join(
+            f"{items:,} of {len(run.n):,} items hold {samples:,} samples"
+            for samples, items in sorted(others, reverse=True)
+        )
+        yield f"{told}, the others {usual:,}"
 
 
 def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
@@ -266,11 +266,8 @@ def _about(
 def _title(spec: Mapping[str, Any]) -> str:
     """The benchmark's, and how many items an import that judges a part of it leaves out."""
     left_out = sum((spec.get("left_out") or {}).values())
-    return (
-        f"{spec['title']} (partial import: {left_out:,} items left out)"
-        if left_out
-        else spec["title"]
-    )
+    part = f" (partial import: {left_out:,} items left out)" if left_out else ""
+    return f"{spec['title']}{part}"
 
 
 def _known(value: float) -> float | None:
