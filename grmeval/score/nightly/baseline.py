@@ -170,7 +170,7 @@ def baseline_of(
 
 def _unlike_depths(run: RunArrays) -> Iterator[str]:
     """That items hold unlike numbers of samples, as after a part of them was extended."""
-    counts = Counter(run.depth.tolist())
+    counts = Counter(sorted(run.depth.tolist()))  # of two as usual, the fewer samples
     (usual, _), *others = counts.most_common()
     if others:
         told = ", ".join(
