@@ -1,13 +1,16 @@
 """`grmeval panel RUN RUN…`: several models' runs of one benchmark, voted together."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import RUN, AsJson, Results, option
 from grmeval.cli.record import Save, keep, say
+
+if TYPE_CHECKING:
+    from grmeval.runs.derived import Missing
 
 
 @app.command()
@@ -43,11 +46,11 @@ def panel(
     from grmeval.runs.derived import panel_of
     from grmeval.score import answer, seed_groups, seeds_alone
     from grmeval.score.verdicts import ask, check_panel_votes, check_same, common_limit
-    from grmeval.store import RunFolder, find_run, origin, reward_names
+    from grmeval.store import RunFolder, find_run, reward_names
 
     where = results_folder(results)
     members = [RunFolder(find_run(run, where)) for run in runs]
-    check_same(members, common_limit(members))
+    common = check_same(members, common_limit(members))
     plan = panel_of(members, where.expanduser().absolute(), name, k)
     check_panel_votes(plan.identity, vote or ())
     folder, new = plan.make()
@@ -65,7 +68,7 @@ def panel(
     question = ask(folder, votes=vote)._replace(k=told["k"], limit=told["limit"])
     result = answer(folder, question)
     alone = question._replace(k=told["k"] // len(members))
-    seeds = seeds_alone(members, seed_groups(members), alone)
+    seeds = seeds_alone(members, seed_groups(members), alone, common and common.rows)
     paths, sentence = keep(folder, result, save)
     show_accuracy(result, paths, quiet=as_json)
     say(sentence)
@@ -74,15 +77,22 @@ def panel(
         sys.stdout.write(json_text(content))
     for row in () if as_json else seeds:
         out.print(seeds_line(row), soft_wrap=True)
-    missing = plan.missing()
+    if result.missing:
+        raise Incomplete(_lacking(plan.missing()))
+
+
+def _lacking(missing: "Missing") -> str:
+    """What the panel lacks of what was asked, and what brings it."""
+    from grmeval.store import origin
+
+    said = []
+    if missing.samples:
+        grown = [f"{m.path}: {origin(m.record['identity']).grows}" for m in missing.members]
+        more = "; ".join([*grown, "then the same `grmeval panel` takes them over"])
+        said.append(f"{missing.samples:,} samples are missing; {more}")
     if missing.beyond:
-        err.print(
-            f"{missing.beyond:,} items are not judged by every member, and imports have no more",
-            soft_wrap=True,
+        said.append(
+            f"{missing.beyond:,} items have fewer samples of an import, which has no more: "
+            "a smaller --k takes what all have"
         )
-    if result.missing and missing.samples:
-        short = [(member.path, origin(member.record["identity"])) for member in missing.members]
-        more = "; ".join(f"{path}: {made.grows}" for path, made in short)
-        raise Incomplete(
-            f"{missing.samples:,} samples are missing; {more}; then the same `grmeval panel` takes them over"
-        )
+    return "; ".join(said)

@@ -77,12 +77,15 @@ class Plan:
         config = self.config
         names = {"bench": config.bench, "model": config.model, "label": self.model.label}
         names["data"] = str(config.data) if config.data else None
+        known = config.model_dump(mode="json")
+        if _made_before(self.path):
+            del known["limit_seed"]
         critic = {"critic": self.critiques.critic()} if self.critiques else {}
         only = self.only
         part = {"only": only.record()} if only else {}
         return {
             "asked": {"k": config.k, "limit": config.limit} | part,
-            "config": config.model_dump(mode="json") | names | critic,
+            "config": known | names | critic,
             "spec": self.loaded.spec.model_dump(mode="json") | {"missing": self.loaded.missing},
         }
 
@@ -234,7 +237,7 @@ def _ranks(plan: Plan) -> dict[Key, int]:
 def _as_before(plan: Plan) -> Plan | None:
     """The run of this seed that was made when --seed chose the items of --limit: it goes on with its own.
 
-    None: there is none, or there is one that --limit-seed chooses for, or the user says which is meant.
+    None: there is none, or --limit-seed chose the items of it, or the user says which is meant.
     """
     config = plan.config
     if "limit_seed" in config.model_fields_set or (plan.path / "run.json").exists():
@@ -242,7 +245,7 @@ def _as_before(plan: Plan) -> Plan | None:
     own = config.model_copy(update={"limit_seed": config.seed})
     identity = {name: value for name, value in plan.identity.items() if name != "limit_seed"}
     before = replace(plan, config=own, identity=identity)
-    if identity == plan.identity or not (before.path / "run.json").exists():
+    if identity == plan.identity or not _made_before(before.path):
         return None
     _LOG.warning(
         "%s: its --limit takes the items of --limit-seed %d, as --seed did when it was made; "
@@ -250,6 +253,11 @@ def _as_before(plan: Plan) -> Plan | None:
         *(before.path, config.seed, config.limit_seed),
     )
     return before
+
+
+def _made_before(path: Path) -> bool:
+    """Whether a run is there that was made before there was a --limit-seed: its record never names one."""
+    return (path / "run.json").exists() and "limit_seed" not in RunFolder(path).record["config"]
 
 
 def _model(config: RunConfig) -> ModelRef:

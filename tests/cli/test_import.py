@@ -93,6 +93,26 @@ def test_items_without_a_row_are_said_once_and_are_no_part(
     assert "74 rows that every run judged" in ask("compare", folder, whole)
 
 
+def test_what_is_left_out_is_said_of_the_part_that_is_shown(
+    exported: tuple[Path, Path, Any], tmp_path: Path
+) -> None:
+    lines = exported[1].read_text().splitlines(keepends=True)
+    gone = json.loads(lines[-1])["subset"]
+    (tmp_path / "part.jsonl").write_text("".join(lines[:-4]))
+    ask(
+        *("import", "scores", tmp_path / "part.jsonl", "--bench", "sample", "--model", "m"),
+        *("--results", tmp_path),
+    )
+    (folder,) = all_runs(tmp_path)
+    others = sorted({json.loads(line)["subset"] for line in lines} - {gone})
+    assert "nothing of 1 items of the part" in ask("score", folder, "--subset", gone)
+    assert "partial import" not in ask("score", folder, "--subset", others[0])
+    ask("baseline", folder, "--to", tmp_path / "b.json")
+    title = json.loads((tmp_path / "b.json").read_text())["about"]["title"]
+    assert title.endswith(" (partial import: 1 items left out)")
+    assert "partial import" in ask("trend", tmp_path)
+
+
 def test_an_item_with_fewer_samples_than_others_is_unfinished(
     exported: tuple[Path, Path, Any], tmp_path: Path
 ) -> None:

@@ -214,21 +214,56 @@ def test_members_that_are_not_finished_are_said(tmp_path: Path) -> None:
     assert f"4 samples are missing; {more}" in said
 
 
-def test_rows_that_no_import_has_are_not_missing(tmp_path: Path) -> None:
-    source = sampled(tmp_path / "s", k=1)
-    words = []
-    for model, part in (("one", slice(0, 60)), ("other", slice(20, 75))):
-        columns = ("subset", "id", "j", "scores")
-        lines = [{name: row[name] for name in columns} for row in rows(source.path)[part]]
-        file = tmp_path / f"{model}.jsonl"
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-        asked(
-            "import", "scores", file, "--bench", "sample", "--model", model, "--results", tmp_path
-        )
-        words.append(next(path for path in all_runs(tmp_path) if path.parent.name == model))
-    found = grmeval("panel", *words, "--results", tmp_path)
-    assert found.returncode == 0, found.stderr
-    assert "20 items are not judged by every member, and imports have no more" in found.stderr
+def imported(results: Path, source: RunFolder, model: str, part: slice) -> Path:
+    """An import of these of a run's judgements."""
+    columns = ("subset", "id", "j", "scores")
+    lines = [{name: row[name] for name in columns} for row in rows(source.path)[part]]
+    file = results / f"{model}.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    asked("import", "scores", file, "--bench", "sample", "--model", model, "--results", results)
+    return next(path for path in all_runs(results) if path.parent.name == model)
+
+
+def test_a_partial_import_may_stand_anywhere_among_the_members(tmp_path: Path) -> None:
+    """The panel is of the rows in common, as the import itself is: it lacks nothing."""
+    whole = sampled(tmp_path, k=1)
+    one, other = (
+        imported(tmp_path, whole, name, part)
+        for name, part in (("one", slice(0, 60)), ("other", slice(20, 75)))
+    )
+    seen: dict[tuple[Path, ...], dict[str, Any]] = {}
+    alone = RunFolder(one).record
+    for words, count in (
+        ((one, whole.path), 60),
+        ((whole.path, one), 60),
+        ((one, other), 40),
+        ((other, one), 40),
+        ((whole.path, other, one), 40),
+    ):
+        name = f"panel-{len(seen)}"
+        found = grmeval("panel", *words, "--name", name, "--results", tmp_path)
+        assert (found.returncode, "unfinished" in found.stdout) == (0, False), found.stderr
+        assert found.stdout.count("partial import") == 1
+        path = next(path for path in all_runs(tmp_path) if path.parent.name == name)
+        asked("score", path, "--results", tmp_path)
+        record = seen[words] = RunFolder(path).record
+        assert RunFolder(path).items().num_rows == count
+        assert sum(record["spec"]["left_out"].values()) == 75 - count
+    assert seen[one, whole.path]["spec"] == seen[whole.path, one]["spec"] == alone["spec"]
+    data = [record["identity"]["data"] for record in seen.values()]
+    assert data[0] == data[1] == alone["identity"]["data"] != data[2] == data[3] == data[4]
+    asked("compare", whole.path, path, "--results", tmp_path)
+
+
+def test_samples_that_an_import_has_no_more_of_are_missing(tmp_path: Path) -> None:
+    whole = sampled(tmp_path, k=2)
+    judged = imported(tmp_path, whole, "one", slice(0, 149))  # one item has one sample alone
+    words = ("panel", whole.path, judged, "--results", tmp_path)
+    asked(*words)
+    found = grmeval(*words, "--k", 2)
+    assert found.returncode == 3
+    said = " ".join(found.stderr.split())
+    assert "1 items have fewer samples of an import, which has no more: a smaller --k takes" in said
 
 
 def test_another_name_for_a_panel_that_is_there_is_refused(results: Path, trio: Path) -> None:

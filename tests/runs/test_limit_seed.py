@@ -75,11 +75,23 @@ def test_a_run_of_before_goes_on_with_its_own_items(
     assert same.path == before.path
     assert judged(same) > chosen(1)
     assert "its --limit takes the items of --limit-seed 1, as --seed did" in caplog.text
+    # It is still one of before, and goes on so.
+    assert sampled(tmp_path, seed=1, **FEW | {"limit": 16}).path == before.path
     fresh = sampled(tmp_path, seed=1, limit_seed=0, **FEW)
     assert (fresh.path != before.path, judged(fresh)) == (True, chosen(0))
     # Now there is one of the default, which is what a command means that says nothing.
     assert sampled(tmp_path, seed=1, **FEW).path == fresh.path
     assert sampled(tmp_path, seed=1, limit_seed=1, **FEW).path == before.path
+
+
+def test_a_run_that_a_limit_seed_was_named_for_is_none_of_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = sampled(tmp_path, seed=5, limit_seed=5, **FEW)
+    usual = sampled(tmp_path, seed=5, **FEW)
+    assert usual.path != named.path
+    assert (judged(named), judged(usual)) == (chosen(5), chosen(0))
+    assert "as --seed did" not in caplog.text
 
 
 def test_runs_whose_limits_are_unlike_are_told_why(tmp_path: Path) -> None:

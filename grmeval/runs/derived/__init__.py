@@ -4,10 +4,11 @@ Nothing is asked of a model. Open panel.py first: a run made from runs.
 """
 
 from grmeval.runs.derived.critiques import StoredCritiques, critiques_of, with_critiques
-from grmeval.runs.derived.panel import panel_of
+from grmeval.runs.derived.panel import Missing, panel_of
 from grmeval.runs.derived.principles import extract_principles
 
 __all__ = [
+    "Missing",
     "StoredCritiques",
     "critiques_of",
     "extract_principles",

@@ -4,6 +4,7 @@ Sample i of member m becomes sample j = i R + m of the panel's R members: its fi
 """
 
 import contextlib
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,13 +39,15 @@ LONGEST = 40
 class Panel:
     """What a panel will hold, before anything is written.
 
-    `depths`: how many samples an item has of each member, in their order, up to the first gap; `rounds`:
-    how many of every member the panel takes. `asked`: what run.json says of the last command.
+    `items`: the rows that all members have, as items.parquet holds them. `depths`: how many samples an item
+    has of each member, in their order, up to the first gap; `rounds`: how many of every member the panel
+    takes. `asked`: what run.json says of the last command.
     """
 
     members: tuple[RunFolder, ...]
     path: Path
     identity: Mapping[str, Any]
+    items: Any
     depths: Sequence[Mapping[Key, int]]
     rounds: Mapping[Key, int]
     asked: Mapping[str, Any]
@@ -55,7 +58,7 @@ class Panel:
         wanted = k // len(self.members)
         samples = beyond = 0
         short = set[int]()
-        for key in _inside(self.members[0], limit):
+        for key in _inside(self.items, limit):
             lacking = [at for at, found in enumerate(self.depths) if found.get(key, 0) < wanted]
             if all(origin(self.members[at].record["identity"]).asked for at in lacking):
                 samples += (wanted - self.rounds.get(key, 0)) * len(self.members)
@@ -69,8 +72,7 @@ class Panel:
 
         Whatever ends this, the next call goes on with exactly what is missing.
         """
-        items = self.members[0].items().drop_columns(["section"])
-        folder = RunFolder.create(self.path, self.identity, lambda: items, **self.asked)
+        folder = RunFolder.create(self.path, self.identity, lambda: self.items, **self.asked)
         with folder.writer(None):
             folder.fold(None)
             if any(folder.record[name] != said for name, said in self.asked.items()):
@@ -126,18 +128,19 @@ def panel_of(
 ) -> Panel:
     """The panel of runs that judged the same rows, below `results`; nothing is written.
 
+    Of rows that a partial import leaves out there is nothing, wherever it stands among the members.
     `k`: samples of each member, at most; else as many as all have. ConfigError: fewer than two members,
-    one twice, a panel among them, a name of nothing, another one than this panel has already, or a `k` that
-    some member does not have.
+    one twice, a panel among them, a name of nothing, another one than this panel has already, or a `k`
+    that some member does not have.
     """
     _check(members, name)
     depths = [_depths(member) for member in members]
     rounds = _rounds(depths, k)
-    first = members[0].record
+    rows = _rows_of_all(members)
     identities = [member.record["identity"] for member in members]
     identity = {
         "bench": identities[0]["bench"],
-        "data": identities[0]["data"],
+        "data": rows.data,
         "engine": PANEL,
         "judge": {
             "name": PANEL,
@@ -158,7 +161,7 @@ def panel_of(
         )
     limits = [record_of(member).limit for member in members]
     limit = min((limit for limit in limits if limit is not None), default=None)
-    of_all = [rounds[key] for key in _inside(members[0], limit) if key in rounds]
+    of_all = [rounds[key] for key in _inside(rows.items, limit) if key in rounds]
     texts = next((m for m in members if m.record["config"].get("texts", True)), members[0])
     asked = {
         "asked": {
@@ -172,9 +175,9 @@ def panel_of(
             "members": [_told(member) for member in members],
             "texts": texts.record["config"].get("texts", True),
         },
-        "spec": first["spec"],
+        "spec": rows.spec,
     }
-    return Panel(tuple(members), path, identity, depths, rounds, asked)
+    return Panel(tuple(members), path, identity, rows.items, depths, rounds, asked)
 
 
 def _check(members: Sequence[RunFolder], name: str | None) -> None:
@@ -198,10 +201,53 @@ def _told(member: RunFolder) -> dict[str, Any]:
     return {"run": member.path.name} | {name: config[name] for name in kept if config.get(name)}
 
 
-def _inside(member: RunFolder, limit: int | None) -> list[Key]:
-    """The items of a run inside --limit."""
-    table = member.items(limit)
-    return list(map(Key, table["subset"].to_pylist(), table["id"].to_pylist()))
+class _Rows(NamedTuple):
+    """items.parquet of the rows that all members have, their hash, and the benchmark as far as they go."""
+
+    items: Any
+    data: str
+    spec: Mapping[str, Any]
+
+
+def _rows_of_all(members: Sequence[RunFolder]) -> _Rows:
+    """The first member's rows, less those that an import among the others leaves out."""
+    first = members[0].record
+    data, spec = first["identity"]["data"], first["spec"]
+    items = members[0].items().drop_columns(["section"])
+    if not any(member.record["spec"].get("left_out") for member in members[1:]):
+        return _Rows(items, data, spec)
+    mine = _keys(items)
+    common = set(mine).intersection(*(_keys(member.items()) for member in members[1:]))
+    if len(common) == len(mine):
+        return _Rows(items, data, spec)
+    kept = items.filter([key in common for key in mine])
+    return _Rows(kept, _hashed(kept), _narrowed(spec, mine, common))
+
+
+def _hashed(items: Any) -> str:
+    """The hash of these rows as data: see `benches.load.content_hash`."""
+    hashes = dict(zip(_keys(items), items["content_hash"].to_pylist(), strict=True))
+    return hashlib.sha256("".join(hashes[key] for key in sorted(hashes)).encode()).hexdigest()
+
+
+def _narrowed(spec: Mapping[str, Any], rows: list[Key], kept: set[Key]) -> dict[str, Any]:
+    """A benchmark of these rows alone; what is not at hand is left out too, as in an import."""
+    judged = Counter(key.subset for key in kept)
+    expected = {s: min(n, judged[s]) for s, n in spec["expected"].items() if judged[s]}
+    left_out = Counter(key.subset for key in rows if key not in kept)
+    left_out.update(spec["missing"])
+    left_out.update(spec.get("left_out") or {})
+    return {**spec, "expected": expected, "missing": {}, "left_out": dict(left_out)}
+
+
+def _keys(items: Any) -> list[Key]:
+    return list(map(Key, items["subset"].to_pylist(), items["id"].to_pylist()))
+
+
+def _inside(items: Any, limit: int | None) -> list[Key]:
+    """The items inside --limit."""
+    ranks = zip(_keys(items), items["rank"].to_pylist(), strict=True)
+    return [key for key, rank in ranks if limit is None or rank < limit]
 
 
 def _rounds(depths: Sequence[Mapping[Key, int]], k: int | None) -> dict[Key, int]:

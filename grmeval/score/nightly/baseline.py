@@ -1,7 +1,8 @@
 """Baselines: what a run earned, item by item, in a small sorted text file that a gate can pair with."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,7 +117,10 @@ _REACH = {term: (-_TERMS if term == TERMS[-1] else 0.0, _TERMS) for term in TERM
 
 @dataclass(frozen=True)
 class Baseline:
-    """A run as a gate compares with it: `units` [U] and what each earned; `rows` are `digests`."""
+    """A run as a gate compares with it: `units` [U] and what each earned; `rows` are `digests`.
+
+    `notes`: what is to be said when it is written, and is not in the file.
+    """
 
     source: str
     about: About
@@ -124,6 +128,7 @@ class Baseline:
     rows: dict[str, list[Any]]
     units: tuple[UnitKey, ...]
     column: Column = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def rules(self) -> Rules:
@@ -160,7 +165,20 @@ def baseline_of(
         rows=digests(contents(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
         column=Column(credit, np.nan_to_num(weight)),
+        notes=tuple(_unlike_depths(run)),
     )
+
+
+def _unlike_depths(run: RunArrays) -> Iterator[str]:
+    """That items hold unlike numbers of samples, as after a part of them was extended."""
+    counts = Counter(sorted(run.depth.tolist()))  # of two as usual, the fewer samples
+    (usual, _), *others = counts.most_common()
+    if others:
+        told = ", ".join(
+            f"{items:,} of {len(run.n):,} items hold {samples:,} samples"
+            for samples, items in sorted(others, reverse=True)
+        )
+        yield f"{told}, the others {usual:,}"
 
 
 def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
@@ -218,7 +236,7 @@ def _about(
     noise = sample_noise(run, verdicts, vote, k)
     return About(
         bench=record["identity"]["bench"],
-        title=record["spec"]["title"],
+        title=_title(record["spec"]),
         layout=record["identity"].get("layout", "list"),
         run_id=folder.path.name,
         model=str(record["config"]["label"]),
@@ -241,6 +259,13 @@ def _about(
         settings=settings(run, vote),
         metric=formed(folder),
     )
+
+
+def _title(spec: Mapping[str, Any]) -> str:
+    """The benchmark's, and how many items an import that judges a part of it leaves out."""
+    left_out = sum((spec.get("left_out") or {}).values())
+    part = f" (partial import: {left_out:,} items left out)" if left_out else ""
+    return f"{spec['title']}{part}"
 
 
 def _known(value: float) -> float | None:

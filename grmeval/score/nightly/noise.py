@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grmeval.measure import Contrast, advice, smallest_margin, vote_noise
-from grmeval.score.arrays import RunArrays
+from grmeval.score.arrays import Block, RunArrays
 from grmeval.score.verdicts import NAN, Verdicts, ballot
 
 __all__ = ["Advised", "advise", "noise_by_baseline", "sample_noise"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 MOST_TIMES = 100
 """Beyond this many times the items or samples, advice is no use."""
@@ -28,41 +29,56 @@ class Advised(NamedTuple):
 def sample_noise(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> float:
     """Variance of the overall accuracy that a redraw of all samples makes, about.
 
-    Where k is all there is: of one vote of half as many, which for credits of 0 and 1 is p (1 - p), and
-    E[U (1 - U)] = p (1 - p) - var U for the mean U over subsets. Items that have no sample to spare, and
-    terms of Ties, are taken to be as noisy as the others. NaN: no item tells, groups, or an AUC.
+    Of an item with k samples and no more: of one vote of half as many, which for credits of 0 and 1 is
+    p (1 - p), and E[U (1 - U)] = p (1 - p) - var U for the mean U over subsets. Items that tell nothing (all
+    terms of Ties) are taken to be as noisy as those that have as many samples or fewer: the noise of a
+    mean over subsets of more says too little. NaN: no such item tells, groups, or an AUC.
     """
     if verdicts.ranked or len(np.unique(run.unit)) < len(run.unit):
         return NAN
     variance = np.full(len(run.n), np.nan)
     for block in run.blocks:
-        known = run.labelled[block.items]
-        if not known.any():
-            continue
-        name, extra = ballot(run, block, vote)
-        some = (block.drawn[known].sum(axis=1) > k).any()
-        noise = vote_noise(
-            name,
-            block.scores[known],
-            block.valid[known],
-            block.drawn[known],
-            block.best[known],
-            k if some else max(1, k // 2),
-            balanced=run.balanced and not block.pooled,
-            judges=run.judges,
-            threshold=run.spec.threshold,
-            rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
-            extra=extra.at(known),
-        )
-        one = 0.0 if some else noise.credit * (1 - noise.credit)
-        variance[block.items[known]] = noise.variance + one
+        spare = block.drawn.sum(axis=1) > k
+        for extended in (True, False):
+            asked = run.labelled[block.items] & (spare == extended)
+            if asked.any():
+                variance[block.items[asked]] = _noise_of(run, block, vote, k, asked, extended)
     units, each = verdicts.shares(run, 0)
-    mine = variance[verdicts.first[units]]
-    told = np.isfinite(mine)
-    if not told.any():
+    items = verdicts.first[units]
+    filled = _filled(variance[items], run.depth[items])
+    if not len(filled) or np.isnan(filled).any():
         return NAN
-    filled = np.where(told, mine, mine[told].mean())
     return max(0.0, float((each**2 * filled).sum()))
+
+
+def _noise_of(
+    run: RunArrays, block: Block, vote: str, k: int, asked: Bools, extended: bool
+) -> Floats:
+    """Variance of the credit of these items of a block, all of which have samples to spare, or none has."""
+    name, extra = ballot(run, block, vote)
+    noise = vote_noise(
+        name,
+        block.scores[asked],
+        block.valid[asked],
+        block.drawn[asked],
+        block.best[asked],
+        k if extended else max(1, k // 2),
+        balanced=run.balanced and not block.pooled,
+        judges=run.judges,
+        threshold=run.spec.threshold,
+        rng=np.random.default_rng([int(run.record["identity"]["seed"]), 7]),
+        extra=extra.at(asked),
+    )
+    return noise.variance if extended else noise.variance + noise.credit * (1 - noise.credit)
+
+
+def _filled(variance: Floats, depth: NDArray[np.int64]) -> Floats:
+    """What is not known (NaN) by the mean of items of as many samples or fewer; NaN where there are none."""
+    filled, told = variance.copy(), np.isfinite(variance)
+    for deep in np.unique(depth[~told]):
+        like = variance[told & (depth <= deep)]
+        filled[~told & (depth == deep)] = like.mean() if len(like) else NAN
+    return filled
 
 
 def noise_by_baseline(verdicts: Verdicts, run: RunArrays, credit: Floats, noise: float) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from grmeval.benches import Filter, holds
 from grmeval.judges import JUDGES
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import Rules, alike_scales
@@ -46,11 +47,7 @@ def footer(
         absent = sum(spec["missing"].values())
         total, names = sum(spec["expected"].values()), _first_names(spec["missing"])
         lines.append(f"incomplete data: {absent:,} of {total:,} items are not at hand ({names})")
-    if left_out := spec.get("left_out"):
-        lines.append(
-            f"partial import: the file judges nothing of {sum(left_out.values()):,} items of the benchmark, "
-            f"which are no part of this run ({_first_names(left_out)})"
-        )
+    lines += _left_out(run)
     if unlabelled := int((~run.labelled).sum()):
         lines.append(
             f"rows without a label (or with one for all responses alike): {unlabelled:,} of "
@@ -71,6 +68,24 @@ def footer(
         lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
+
+
+def _left_out(run: RunArrays) -> list[str]:
+    """That an import judges some items alone, where others are of what the table is about."""
+    only, spec = Filter.of(run.record.get("only", {})), run.spec
+    left_out = {
+        subset: count
+        for subset, count in (run.record["spec"].get("left_out") or {}).items()
+        if any(holds(section.subsets, subset) for section in spec.sections)
+        and only.keeps(spec, subset)
+    }
+    if not left_out:
+        return []
+    return [
+        f"partial import: {'a member' if run.judges > 1 else 'the file'} judges nothing of "
+        f"{sum(left_out.values()):,} items of the {'part' if only else 'benchmark'}, which are no part of "
+        f"this run ({_first_names(left_out)})"
+    ]
 
 
 def _first_names(subsets: Collection[str]) -> str:

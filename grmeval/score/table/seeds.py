@@ -1,7 +1,7 @@
 """Runs that are alike but for their seed: their mean, its spread over seeds, differences of such groups."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,11 @@ from grmeval.score.verdicts import (
     rules_of,
     unit_keys,
 )
+<<<<<<< HEAD
 from grmeval.store import Question, RunFolder, name_of
+=======
+from grmeval.store import Question, RunFolder, limit_seed
+>>>>>>> panels
 
 __all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
 
@@ -69,15 +73,23 @@ class Seeds(NamedTuple):
 def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
     """Runs by settings but the seed, the first one's group first; empty where no two differ in that alone.
 
-    Which items --limit takes is no setting: that they are the same is checked as such.
+    Which items --limit takes is no setting: that they are the same is checked as such. But where two runs of
+    one seed differ in that alone, each --limit-seed has a group of its own.
     """
-    found: dict[str, dict[int, int]] = {}
+    alike: dict[str, list[int]] = {}
     for place, folder in enumerate(folders):
-        identity = dict(folder.record["identity"])
-        seed = int(identity.pop("seed"))
-        identity.pop("limit_seed", None)
-        found.setdefault(json.dumps(identity, sort_keys=True), {}).setdefault(seed, place)
-    groups = [dict(sorted(group.items())) for group in found.values()]
+        identity = folder.record["identity"]
+        settings = {name: identity[name] for name in identity.keys() - {"seed", "limit_seed"}}
+        alike.setdefault(json.dumps(settings, sort_keys=True), []).append(place)
+    groups: list[dict[int, int]] = []
+    for places in alike.values():
+        of = [folders[place].record["identity"] for place in places]
+        apart = len({each["seed"] for each in of}) < len(places)
+        found: dict[int, dict[int, int]] = {}
+        for place, each in zip(places, of, strict=True):
+            group = found.setdefault(limit_seed(each) if apart else 0, {})
+            group.setdefault(int(each["seed"]), place)
+        groups += [dict(sorted(group.items())) for group in found.values()]
     if all(len(group) < 2 for group in groups):
         return ()
     places = [tuple(group.values()) for group in groups]
@@ -94,14 +106,21 @@ def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
 
 
 def seeds_alone(
-    folders: Sequence[RunFolder], groups: Sequence[Seeds], question: Question
+    folders: Sequence[RunFolder],
+    groups: Sequence[Seeds],
+    question: Question,
+    only: Set[tuple[str, str]] | None = None,
 ) -> tuple[SeedsRow, ...]:
-    """The overall of each group of several seeds, as `question` asks each of its runs."""
+    """The overall of each group of several seeds, as `question` asks each of its runs.
+
+    `only`: the items (subset, id) that are read; None: all.
+    """
     found = []
     for group in groups:
         mine = [folders[at] for at in group.places]
         here = Seeds(group.name, tuple(range(len(mine))), group.seeds)
-        runs = [read_run(each, question.k, question.limit, k_meta=question.k_meta) for each in mine]
+        k, limit, k_meta = question.k, question.limit, question.k_meta
+        runs = [read_run(each, k, limit, k_meta=k_meta, only=only) for each in mine]
         for vote in question.votes if len(mine) > 1 else ():
             rules = rules_of(mine[0].record["spec"], question)
             judged = [judge_run(run, vote, [question.k], rules) for run in runs]

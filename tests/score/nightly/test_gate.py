@@ -20,7 +20,7 @@ from grmeval.score.arrays import read_run
 from grmeval.score.nightly.noise import sample_noise
 from grmeval.score.verdicts import Rules, judge_run
 from grmeval.store import RunFolder
-from tests.helpers import Quiet, rows, sampled, unchecked
+from tests.helpers import Quiet, grmeval, rows, sampled, unchecked
 from tests.score.nightly.test_baseline import detection, rmb_rows, some_without_labels
 from tests.score.table.test_accuracy import SCRIPT, rmb
 from tests.score.table.test_accuracy import run as scripted
@@ -490,3 +490,36 @@ def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share
     assert noise[0.99] < 0.05 * alike
     one = own(tmp_path / "one", more, k=1)
     assert isnan(noise_of(one, 1))
+
+
+def test_extending_a_part_tells_nothing_of_the_rest(tmp_path: Path) -> None:
+    """Items of one subset have 16 samples, the others 4: the noise falls by what those 16 bring, no more."""
+    args = {"accuracy": 0.6, "spread": 0.0, "ties": 0}
+
+    def noise(k: int, more: int) -> float:
+        folder = own(tmp_path / f"k{k}-{more}", many, k=k, engine_args=args)
+        if more > k:
+            again = {"bench": folder.record["config"]["bench"], "engine_args": args, "k": more}
+            sampled(folder.path.parents[2], subset=["a"], **again)
+        return noise_of(RunFolder(folder.path), k)
+
+    def many(known: list[dict[str, Any]]) -> None:
+        known += [known[at % 2] | {"id": f"m{at}", "prompt": f"more {at}?"} for at in range(180)]
+
+    before, part = noise(4, 4), noise(4, 16)
+    # Half of the weight keeps its noise; the other half has that of a mean of 16.
+    assert before / 2 < part < 0.75 * before
+    assert isnan(
+        noise(1, 4)
+    )  # one sample says nothing of its spread, and three more of others neither
+
+
+def test_a_baseline_says_that_a_part_was_extended(tmp_path: Path) -> None:
+    folder = own(tmp_path / "a", nothing, k=2)
+    assert baseline_of(folder).notes == ()
+    sampled(folder.path.parents[2], bench=folder.record["config"]["bench"], k=4, subset=["a"])
+    extended = RunFolder(folder.path)
+    said = "10 of 20 items hold 4 samples, the others 2"
+    assert baseline_of(extended, k=2).notes[0].startswith(said)
+    found = grmeval("baseline", folder.path, "--k", 2, "--to", tmp_path / "b.json")
+    assert (found.returncode, said in found.stderr) == (0, True), found.stderr
