@@ -45,11 +45,11 @@ def baseline(
     before = _before(to)
     write_baseline(found, to)
     told([to])
-<<<<<<< HEAD
     said = held(found)
     if before and before != said:
         said += f"; replaces {before}"
-    consoles()[1].print(said, soft_wrap=True)
+    for note in (said, *found.notes):
+        consoles()[1].print(note, soft_wrap=True)
 
 
 def _before(to: Path) -> str | None:
@@ -64,7 +64,3 @@ def _before(to: Path) -> str | None:
         return held(read_baseline(to))
     except ConfigError:
         return "a file that was no baseline of this grmeval"
-=======
-    for note in found.notes:
-        consoles()[1].print(note, soft_wrap=True)
->>>>>>> panels

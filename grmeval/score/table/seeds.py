@@ -21,11 +21,7 @@ from grmeval.score.verdicts import (
     rules_of,
     unit_keys,
 )
-<<<<<<< HEAD
-from grmeval.store import Question, RunFolder, name_of
-=======
-from grmeval.store import Question, RunFolder, limit_seed
->>>>>>> panels
+from grmeval.store import Question, RunFolder, limit_seed, name_of
 
 __all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
 

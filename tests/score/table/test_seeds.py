@@ -36,7 +36,6 @@ def test_groups_are_runs_of_equal_settings_but_the_seed(runs: list[RunFolder]) -
     assert compare(runs[0], runs[3]).seeds == ()
 
 
-<<<<<<< HEAD
 def test_a_group_has_its_first_runs_name_if_no_other_has_one(runs: list[RunFolder]) -> None:
     model = seed_groups(runs)[0].name
     try:
@@ -49,7 +48,8 @@ def test_a_group_has_its_first_runs_name_if_no_other_has_one(runs: list[RunFolde
     finally:
         for at in (0, 1, 5):
             drop_name(runs[at].path)
-=======
+
+
 def test_runs_of_one_seed_and_two_limit_seeds_are_of_two_groups(tmp_path: Path) -> None:
     named = [(0, 0), (1, 1), (0, 1), (1, 0), (2, 0)]
     found = [sampled(tmp_path, k=1, seed=seed, limit_seed=limit) for seed, limit in named]
@@ -59,7 +59,6 @@ def test_runs_of_one_seed_and_two_limit_seeds_are_of_two_groups(tmp_path: Path) 
     assert first.name != other.name
     # Where no seed is there twice, the limit seed is none of the settings.
     assert [group.places for group in seed_groups(found[:2])] == [(0, 1)]
->>>>>>> panels
 
 
 def test_means_and_spread_are_those_of_the_runs_own_numbers(runs: list[RunFolder]) -> None:
