@@ -88,16 +88,16 @@ def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
         groups += [dict(sorted(group.items())) for group in found.values()]
     if all(len(group) < 2 for group in groups):
         return ()
-    places = [tuple(group.values()) for group in groups]
-    given = [[name_of(folders[at].path) for at in group] for group in places]
+    members = [tuple(group.values()) for group in groups]
+    given = [[name_of(folders[at].path) for at in group] for group in members]
     # The first run's name is the group's, unless others have names of their own.
     names = labels(
-        [folders[group[0]] for group in places],
+        [folders[group[0]] for group in members],
         [None if any(others) else first for first, *others in given],
     )
     return tuple(
         Seeds(name, group, tuple(seeds))
-        for name, group, seeds in zip(names, places, groups, strict=True)
+        for name, group, seeds in zip(names, members, groups, strict=True)
     )
 
 
