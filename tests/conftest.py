@@ -13,6 +13,10 @@ from hypothesis import HealthCheck, settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read as huggingface_hub is imported; the command line runs in this process too.
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads that wait for one another while the other cores run other tests wait most of the time. Before
+    # tests/helpers.py is imported, which keeps the environment for what it starts.
+    os.environ["OMP_NUM_THREADS"] = "1"
 # Examples of each law that anything has to obey: few each time, many in `make test-long`.
 settings.register_profile(
     "grmeval",

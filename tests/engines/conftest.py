@@ -1,6 +1,5 @@
 """One generating model through vLLM for all tests that can share it: loading it takes longer than they do."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +19,6 @@ SMALL = (
     *("--max-tokens", 96, "--max-model-len", CONTEXT),
 )
 """In float32: three times as fast as bfloat16 on a CPU without instructions for that."""
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Threads that wait for one another while the other cores run other tests wait most of the time.
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 class Commanded(NamedTuple):
