@@ -173,7 +173,7 @@ def test_a_text_may_fill_the_context_to_the_last_token(scorer: VllmScorer) -> No
 
 
 def test_rewards_come_before_the_others_end(scorer: VllmScorer) -> None:
-    stream = scorer.score(chat(number) for number in range(40))
+    stream = scorer.score(chat(number) for number in range(64))
     assert next(stream).reward is not None
     assert scorer._engine.has_unfinished_requests()
     stream.close()  # type: ignore[attr-defined]
