@@ -43,11 +43,11 @@ def on_official_rows(copy: Path) -> pytest.MarkDecorator:
     Their licences do not let this repository hold the rows (some state none), and tests use no network.
     Whatever code such a test runs also runs on rows of our own, in tests that are never skipped.
     """
-    why = (
-        f"the authors' rows may not be shipped with this project: to check their published counts, put a "
-        f"copy at {copy} (`grmeval benches` says where each comes from)"
+    return pytest.mark.skipif(
+        not copy.exists(),
+        reason=f"the authors' rows may not be shipped with this project: to check their published counts, "
+        f"put a copy at {copy} (`grmeval benches` says where each comes from)",
     )
-    return pytest.mark.skipif(not copy.exists(), reason=why)
 
 
 class Quiet:

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from grmeval.files import write_with
 from grmeval.parquet import write_parquet
-from grmeval.report.grid import (
-    Column,
-    fitting,
-    interval,
-    json_object,
-    metric_title,
-    percent,
-    rich_table,
-    width_of,
-    write_grid,
-)
+from grmeval.report.cells import interval, metric_title, percent
+from grmeval.report.columns import Column, fitting, width_of
+from grmeval.report.grid import json_object, rich_table, write_grid
 from grmeval.report.names import SHORTEST_NAME
 from grmeval.report.published import Published, published_for
 from grmeval.score import Accuracy, Row

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.benches import BenchSpec, at_hand, find_spec
-from grmeval.report.grid import Column, rich_table, width_of
+from grmeval.report.columns import Column, width_of
+from grmeval.report.grid import rich_table
 from grmeval.report.names import shortened
 from grmeval.report.printable import printable
 

@@ -6,19 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval.files import write_text
+from grmeval.report.cells import metric_title, p_value, percent, signed, signed_interval
+from grmeval.report.columns import Column, fitting
 from grmeval.report.formats import places
-from grmeval.report.grid import (
-    Column,
-    csv_text,
-    fitting,
-    metric_title,
-    p_value,
-    percent,
-    rich_table,
-    signed,
-    signed_interval,
-    write_grid,
-)
+from grmeval.report.grid import csv_text, rich_table, write_grid
 from grmeval.report.seeds import seeds_block, seeds_tables
 from grmeval.score import Comparison, Flip, Gap
 

@@ -5,20 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grmeval.report.grid import (
-    Block,
-    Column,
-    count,
-    fits,
-    fitting,
-    interval,
-    metric_title,
-    percent,
-    rich_table,
-    signed,
-    signed_interval,
-    write_grid,
-)
+from grmeval.report.cells import count, interval, metric_title, percent, signed, signed_interval
+from grmeval.report.columns import Column, fits, fitting
+from grmeval.report.grid import Block, rich_table, write_grid
 from grmeval.score import CurveRow, Scaling, Slope
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.errors import ConfigError
+from grmeval.report.cells import escaped
+from grmeval.report.columns import Column
 from grmeval.report.formats import FIGURE, places
 from grmeval.report.grid import (
-    Column,
     csv_text,
-    escaped,
     json_object,
     json_text,
     latex_text,

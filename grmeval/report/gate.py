@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from grmeval.files import write_text
-from grmeval.report.grid import (
-    Column,
-    escaped,
-    markdown_table,
-    percent,
-    rich_table,
-    signed,
-    signed_interval,
-)
+from grmeval.report.cells import escaped, percent, signed, signed_interval
+from grmeval.report.columns import Column
+from grmeval.report.grid import markdown_table, rich_table
 from grmeval.report.printable import printable
 from grmeval.score import Baseline, Gated
 

@@ -1,11 +1,9 @@
-"""Grids: rows under columns, for a terminal (rich), a file (CSV, Markdown) or a program (JSON)."""
+"""Grids: rows under columns, for a terminal (rich), a file (CSV, Markdown, LaTeX) or a program (JSON)."""
 
 import csv
-import html
 import io
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grmeval.files import write_text
 from grmeval.formulas import guarded
+from grmeval.report.cells import escaped, one_line
+from grmeval.report.columns import Column, room_for, width_of
 from grmeval.report.formats import places
 from grmeval.report.latex import latex_table
-from grmeval.report.names import least_room, shortened
+from grmeval.report.names import shortened
 from grmeval.report.printable import printable
 
 if TYPE_CHECKING:
@@ -23,44 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Block",
-    "Column",
-    "count",
     "csv_text",
-    "escaped",
-    "fits",
-    "fitting",
-    "interval",
     "json_object",
     "json_text",
     "latex_text",
     "markdown_table",
-    "metric_title",
-    "p_value",
-    "percent",
     "rich_table",
-    "signed",
-    "signed_interval",
-    "width_of",
     "write_grid",
     "write_texts",
 ]
 
 _UNSEEN = ("verdicts", "damaged", "question", "unrewarded", "usual")
 """Fields of a result that are files of their own, or among the notes."""
-_STUMP = 8
-"""Characters of a name where there is no room for more."""
-
-
-class Column(NamedTuple):
-    """A column: its title, a row's cell, and whether it holds names, which may be shortened.
-
-    `spare`: where a table is too wide, the columns with the highest number go first; 0: never.
-    """
-
-    title: str
-    cell: Callable[[Any], str]
-    left: bool = False
-    spare: int = 0
 
 
 class Block(NamedTuple):
@@ -89,7 +63,7 @@ def rich_table(
     table = Table(title=named, title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
     widths = [width_of(column, rows) for column in columns]
-    rooms = widths if width is None else _rooms(columns, rows, width)
+    rooms = widths if width is None else room_for(columns, rows, width)
     for column, wide in zip(columns, widths, strict=True):
         if column.left:
             table.add_column(column.title, no_wrap=True, overflow="ellipsis")
@@ -97,86 +71,11 @@ def rich_table(
             table.add_column(column.title, justify="right", no_wrap=True, min_width=wide)
     for row in rows:
         cells = (
-            Text(shortened(_one_line(column.cell(row)), room) if column.left else column.cell(row))
+            Text(shortened(one_line(column.cell(row)), room) if column.left else column.cell(row))
             for column, room in zip(columns, rooms, strict=True)
         )
         table.add_row(*cells, style="bold" if bold(row) else "")
     return table
-
-
-def _rooms(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[int]:
-    """Characters for each column: names get as many as there are, no less than tell them apart.
-
-    Where even that is too much they get less, since a number is never cut.
-    """
-    widths = [width_of(column, rows) for column in columns]
-    found = widths
-    for least in ([_least(column, rows) for column in columns], _fewest(columns, rows)):
-        for most in range(max(widths, default=0), 0, -1):
-            found = [
-                max(few, min(wide, most)) if column.left else wide
-                for column, wide, few in zip(columns, widths, least, strict=True)
-            ]
-            if sum(found) + _gaps(columns) <= width:
-                return found
-    return found
-
-
-def _fewest(columns: Sequence[Column], rows: Sequence[Any]) -> list[int]:
-    """Characters without which nothing is left of a column."""
-    return [
-        min(wide, max(len(column.title), _STUMP)) if column.left else wide
-        for column, wide in zip(columns, (width_of(each, rows) for each in columns), strict=True)
-    ]
-
-
-def _gaps(columns: Sequence[Column]) -> int:
-    return 2 * len(columns)
-
-
-def width_of(column: Column, rows: Sequence[Any]) -> int:
-    """Characters that a column takes."""
-    return max([len(column.title), *map(len, _texts(column, rows))])
-
-
-def _texts(column: Column, rows: Sequence[Any]) -> list[str]:
-    return [_one_line(column.cell(row)) for row in rows]
-
-
-def _least(column: Column, rows: Sequence[Any]) -> int:
-    """Characters that a column needs: of numbers all, of names those that tell them apart."""
-    if not column.left:
-        return width_of(column, rows)
-    return max(len(column.title), least_room(_texts(column, rows)))
-
-
-def fits(columns: Sequence[Column], rows: Sequence[Any], width: int | None) -> bool:
-    """Whether a table has room for its numbers and for what tells its names apart."""
-    if width is None:
-        return True
-    return sum(_least(column, rows) for column in columns) + _gaps(columns) <= width
-
-
-def fitting(
-    columns: Sequence[Column], rows: Sequence[Any], width: int | None
-) -> tuple[list[Column], list[str]]:
-    """(the columns that there is room for, a note that says which were left out, if any).
-
-    Spare ones go first, then, where numbers would be cut however short the names are, those on the right.
-    """
-    found, gone = list(columns), list[str]()
-    for spare in sorted({column.spare for column in columns} - {0}, reverse=True):
-        if not fits(found, rows, width):
-            gone += [column.title for column in found if column.spare == spare]
-            found = [column for column in found if column.spare != spare]
-    while width and sum(_fewest(found, rows)) + _gaps(found) > width:
-        numbers = [at for at, column in enumerate(found) if not column.left]
-        if len(numbers) < 2:
-            break
-        gone.append(found.pop(numbers[-1]).title)
-    if not gone:
-        return found, []
-    return found, [f"left out at {width} columns: {', '.join(gone)} (COLUMNS=160 shows them)"]
 
 
 def write_grid(
@@ -232,8 +131,8 @@ def latex_text(
     return latex_table(
         [column.title for column in columns],
         [column.left for column in columns],
-        [[_one_line(column.cell(row)) for column in columns] for row in rows],
-        [_one_line(text) for text in about],
+        [[one_line(column.cell(row)) for column in columns] for row in rows],
+        [one_line(text) for text in about],
         [at for at in range(1, len(parts)) if parts[at] != parts[at - 1]],
     )
 
@@ -301,57 +200,3 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
             else {name: value}
         )
     return flat
-
-
-def _one_line(text: str) -> str:
-    """A cell of ours or a data set's: no terminal acts on it, and it forges no row."""
-    return printable(text).replace("\n", "\\n")
-
-
-_MARKS = re.compile(r"[\\`*_\[\]~|#$]|^(?=[-+] )|^\d+(?=[.)] )")
-_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
-
-
-def escaped(text: str) -> str:
-    """The same for Markdown: what a page shows is the text itself, no link, image, formula, list or HTML."""
-    plain = html.escape(_one_line(text).strip(), quote=False)
-    plain = _MARKS.sub(lambda mark: f"{mark[0]}\\" if mark[0].isdigit() else f"\\{mark[0]}", plain)
-    return _ADDRESS.sub(lambda sign: f"&#{ord(sign[0])};", plain)
-
-
-def metric_title(rows: Sequence[Any]) -> str:
-    """The head of a column of values, by the benchmark's metric; a figure's name says what it is."""
-    metrics = {row.metric for row in rows if row.level != "figure" and row.items}
-    if metrics <= {"accuracy", "ties-score"}:
-        return "%" if rows and rows[0].level == "figure" else "acc %"
-    return {"roc-auc": "AUC %", "best-of-k-area": "area %"}.get(min(metrics), "%")
-
-
-def count(value: float) -> str:
-    """A number of things, such as tokens."""
-    return "-" if math.isnan(value) else f"{value:,.0f}"
-
-
-def percent(value: float) -> str:
-    """A share in percent."""
-    return "-" if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def signed(value: float) -> str:
-    """A difference in points."""
-    return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:+.1f}"
-
-
-def p_value(value: float) -> str:
-    """The odds of a test."""
-    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def interval(low: float, high: float) -> str:
-    """Limits of a share."""
-    return "-" if math.isnan(low) else f"{100 * low:.1f}-{100 * high:.1f}"
-
-
-def signed_interval(low: float, high: float) -> str:
-    """Limits of a difference."""
-    return "-" if math.isnan(low) else f"{signed(low)}, {signed(high)}"

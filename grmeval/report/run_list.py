@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from grmeval.benches import EVERYTHING
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
-from grmeval.report.grid import Column, fitting, rich_table
+from grmeval.report.columns import Column, fitting
+from grmeval.report.grid import rich_table
 from grmeval.report.printable import printable
 from grmeval.score.verdicts import own_votes
 from grmeval.store import (

@@ -5,18 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from grmeval.report.grid import (
-    Block,
-    Column,
-    fitting,
-    interval,
-    metric_title,
-    p_value,
-    percent,
-    rich_table,
-    signed,
-    signed_interval,
-)
+from grmeval.report.cells import interval, metric_title, p_value, percent, signed, signed_interval
+from grmeval.report.columns import Column, fitting
+from grmeval.report.grid import Block, rich_table
 from grmeval.score import SeedsRow
 
 if TYPE_CHECKING:

@@ -10,19 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import expand, groups
 from grmeval.errors import ConfigError, nearest
-from grmeval.report.grid import (
-    Column,
-    count,
-    csv_text,
-    escaped,
-    interval,
-    json_text,
-    latex_text,
-    markdown_table,
-    percent,
-    signed,
-    write_texts,
-)
+from grmeval.report.cells import count, escaped, interval, percent, signed
+from grmeval.report.columns import Column
+from grmeval.report.grid import csv_text, json_text, latex_text, markdown_table, write_texts
 from grmeval.report.published import Number, index, select
 from grmeval.report.published_check import base_row, printed_differences
 from grmeval.report.suite_dry_run import lacking_lines

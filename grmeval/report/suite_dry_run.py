@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grmeval.report.grid import count
+from grmeval.report.cells import count
 from grmeval.report.printable import printable
 from grmeval.runs.suite import Job, Work
 

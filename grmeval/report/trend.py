@@ -4,17 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grmeval.report.grid import (
-    Column,
-    fitting,
-    interval,
-    metric_title,
-    percent,
-    rich_table,
-    signed,
-    signed_interval,
-    write_grid,
-)
+from grmeval.report.cells import interval, metric_title, percent, signed, signed_interval
+from grmeval.report.columns import Column, fitting
+from grmeval.report.grid import rich_table, write_grid
 from grmeval.score import Night, Trend
 
 if TYPE_CHECKING:

@@ -1,12 +1,13 @@
 """Asking a model: a configuration becomes a plan, the plan's missing samples are asked for and kept.
 
-Open sample.py first: the loop. configuration.py and plan.py lead to it, derived/ is what they read of other
-runs; meta/, imports/ and suite/ stand on it.
+Open sample.py first: the loop. configuration.py and make_plan.py lead to it, derived/ is what they read of
+other runs; meta/, imports/ and suite/ stand on it.
 """
 
 from grmeval.runs.configuration import configure
+from grmeval.runs.make_plan import again, prepare
 from grmeval.runs.open_engine import Engines
-from grmeval.runs.plan import Plan, again, prepare
+from grmeval.runs.plan import Plan
 from grmeval.runs.preview import Preview, preview
 from grmeval.runs.sample import Estimate, extend
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from grmeval.errors import ConfigError
+from grmeval.report.columns import Column, fitting
 from grmeval.report.formats import FIGURE, TABLE, check_place, places
-from grmeval.report.grid import Column, fitting, rich_table
+from grmeval.report.grid import rich_table
 from grmeval.report.latex import latex_table
 from grmeval.report.names import SHORTEST_NAME, least_room, shortened
 from grmeval.report.plots import write_curve

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pytest
 from markdown_it import MarkdownIt
 
-from grmeval.report.grid import Column, csv_text, escaped, markdown_table
+from grmeval.report.cells import escaped
+from grmeval.report.columns import Column
+from grmeval.report.grid import csv_text, markdown_table
 
 HOSTILE = (
     "[a link](javascript:alert(1))",

@@ -10,8 +10,8 @@ from grmeval.benches import Loaded, at_hand, expand, find_spec, load, on_hub
 from grmeval.engines.models import ModelRef
 from grmeval.errors import DataError, GrmevalError, InfrastructureError, UsageError
 from grmeval.runs.configuration import configure
+from grmeval.runs.make_plan import prepare
 from grmeval.runs.meta import meta_of
-from grmeval.runs.plan import prepare
 from grmeval.runs.suite.estimate import Work, unseen_work, work_of
 from grmeval.runs.suite.file import Suite, SuiteRun
 

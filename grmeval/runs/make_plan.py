@@ -1,0 +1,128 @@
+"""From a configuration, or from a run that is there, to a plan: rows are read, the model is found."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from grmeval.benches import Loaded, load
+from grmeval.config import RunConfig, build
+from grmeval.engines.arguments import check_arguments
+from grmeval.engines.models import ModelRef, resolve, with_adapter
+from grmeval.errors import ConfigError
+from grmeval.items import Key
+from grmeval.judges import make_judge
+from grmeval.runs.check_plan import check_config, check_greedy, check_judge, check_meta
+from grmeval.runs.configuration import kind_of
+from grmeval.runs.derived import critiques_of
+from grmeval.runs.identity import identity_of
+from grmeval.runs.limit import limit_ranks
+from grmeval.runs.plan import Plan, made_before, part_of
+from grmeval.store import RunFolder, limit_seed, origin, record_of, run_id, stored_ranks
+
+__all__ = ["again", "prepare"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def prepare(
+    config: RunConfig,
+    loaded: Loaded | None = None,
+    model: ModelRef | None = None,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Plan:
+    """Load the items, resolve the model, name the folder; nothing is written and no model is loaded.
+
+    `loaded` and `model`: what `config` names, where the caller has it already. `tell`: hears what is done.
+    """
+    tell(f"reading {config.bench}")
+    tokens = config.max_tokens if config.structured else None
+    critiques = critiques_of(config)
+    judge = make_judge(
+        config.judge, config.template, config.system, tokens, config.principles, critiques
+    )
+    check_config(config, judge)
+    loaded = loaded or load(config.bench, config.data, config.layout)
+    if critiques:
+        critiques.check(loaded, config.layout)
+    part = part_of(config, loaded)
+    if config.greedy and not judge.head:
+        check_greedy(config, part)
+    if not model:
+        if config.model:
+            tell(f"looking at the model {config.model}")
+        model = _model(config)
+    plan = Plan(
+        config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
+    )
+    plan = _as_before(plan) or plan
+    check_meta(plan)
+    # An order that was paid for stays, whatever became of the sections since.
+    plan = replace(plan, ranks=stored_ranks(plan.path) or _ranks(plan))
+    if critiques:
+        critiques.only({item.key for item in plan.items()})
+    check_judge(plan)
+    return plan
+
+
+def _ranks(plan: Plan) -> dict[Key, int]:
+    items = plan.loaded.items
+    ranks = limit_ranks(items, plan.loaded.spec.section_of, plan.config.limit_seed)
+    return {item.key: rank for item, rank in zip(items, ranks, strict=True)}
+
+
+def _as_before(plan: Plan) -> Plan | None:
+    """The run of this seed that was made when --seed chose the items of --limit: it goes on with its own.
+
+    None: there is none, or --limit-seed chose the items of it, or the user says which is meant.
+    """
+    config = plan.config
+    if "limit_seed" in config.model_fields_set or (plan.path / "run.json").exists():
+        return None
+    own = config.model_copy(update={"limit_seed": config.seed})
+    identity = {name: value for name, value in plan.identity.items() if name != "limit_seed"}
+    before = replace(plan, config=own, identity=identity)
+    if identity == plan.identity or not made_before(before.path):
+        return None
+    _LOG.warning(
+        "%s: its --limit takes the items of --limit-seed %d, as --seed did when it was made; "
+        "--limit-seed %d makes a run of the items that other seeds have",
+        *(before.path, config.seed, config.limit_seed),
+    )
+    return before
+
+
+def _model(config: RunConfig) -> ModelRef:
+    if config.engine == "fake":
+        from grmeval.engines.fake import read_settings
+
+        read_settings(config.engine_args)
+        return ModelRef("fake", None, "fake", "fake")
+    check_arguments(config.engine_args)
+    model = resolve(config.model or "", config.revision, kind_of(config.judge))
+    return with_adapter(model, config.lora) if config.lora else model
+
+
+def again(folder: RunFolder, k: int) -> Plan:
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
+    known, made = folder.record["config"], origin(folder.record["identity"])
+    if not made.asked:
+        raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
+    if "engine" not in known:
+        raise ConfigError(
+            f"{folder.path}: it does not say how it was made (by an older grmeval); "
+            f"`grmeval run … --k {k}` extends it"
+        )
+    values = {name: value for name, value in known.items() if name in RunConfig.model_fields}
+    values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
+    values |= {"k": k, "limit": record_of(folder).limit}
+    values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
+    values |= {"results": (folder.path / "../../..").resolve()}
+    plan = prepare(build(values))
+    if run_id(plan.identity) != run_id(folder.record["identity"]):
+        raise ConfigError(
+            f"{folder.path}: its model, rows or template changed since: the same command would make "
+            f"another run ({plan.path.name})"
+        )
+    if plan.path.resolve() != folder.path.resolve():
+        raise ConfigError(f"{folder.path}: it was moved: the same command would write {plan.path}")
+    return plan
