@@ -297,10 +297,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="nights as run folders")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
+    chosen = [cell for cell in CELLS if given.only in cell.layout]
+    if not chosen:
+        parser.error(f"--only {given.only}: no such layout")
     print(f"votes of {SAMPLES}, alpha = {ALPHA}, margins of 2.5 errors; {given.nights:,} nights")
     print(f"{'items':42}{'true drop':>12}{'passed':>10}{'regressed':>12}{'improved':>11}   wanted")
     with ProcessPoolExecutor(given.processes) as pool:
-        chosen = [cell for cell in CELLS if given.only in cell.layout]
         good = all(list(pool.map(partial(simulated, nights=given.nights), chosen)))
     if given.runs:
         good &= folders(given.runs)

@@ -1,7 +1,6 @@
 """Laws that hold for anything: the parser, the orders and the store. GRMEVAL_FUZZ examples of each."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grmeval.errors import GrmevalError
@@ -33,7 +32,7 @@ from grmeval.store.fold import fold
 from grmeval.store.journal import damaged_lines, read_journal
 from grmeval.store.samples import read_rows, stored_keys, totals
 
-EXAMPLES = int(os.environ.get("GRMEVAL_FUZZ", "40"))
+EXAMPLES = settings().max_examples
 # The guard against texts that take a parser quadratic time: generous, but such a text would take hours.
 pytestmark = pytest.mark.timeout(60 + EXAMPLES // 8)
 

@@ -4,7 +4,16 @@ from grmeval.benches.copies import at_hand, on_hub
 from grmeval.benches.fetch import fetch
 from grmeval.benches.filter import EVERYTHING, Filter, narrowed
 from grmeval.benches.groups import Group, groups
-from grmeval.benches.load import Loaded, bench_ids, content_hash, count, expand, find_spec, load
+from grmeval.benches.load import (
+    Loaded,
+    bench_ids,
+    content_hash,
+    count,
+    expand,
+    find_spec,
+    hash_of,
+    load,
+)
 from grmeval.benches.own import own_file
 from grmeval.benches.spec import BenchSpec, holds, read_spec
 from grmeval.benches.verify import Verified, verify
@@ -24,6 +33,7 @@ __all__ = [
     "fetch",
     "find_spec",
     "groups",
+    "hash_of",
     "holds",
     "load",
     "narrowed",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,7 @@ from grmeval.benches.rows import read_rows
 from grmeval.benches.shapes import make_items, subset_of
 from grmeval.benches.spec import BenchSpec, Table, holds, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
-from grmeval.items import Item
+from grmeval.items import Item, Key
 
 __all__ = ["Loaded", "bench_ids", "content_hash", "count", "expand", "find_spec", "load"]
 
@@ -114,10 +114,12 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
 
 def content_hash(items: Iterable[Item]) -> str:
     """A hash over the contents of all items, in whatever order they come."""
-    digest = hashlib.sha256()
-    for item in sorted(items, key=lambda item: item.key):
-        digest.update(item.content_hash().encode())
-    return digest.hexdigest()
+    return hash_of({item.key: item.content_hash() for item in items})
+
+
+def hash_of(contents: Mapping[Key, str]) -> str:
+    """The same of items' own hashes."""
+    return hashlib.sha256("".join(contents[key] for key in sorted(contents)).encode()).hexdigest()
 
 
 def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:

@@ -44,13 +44,15 @@ def answer(value: Any, path: str, where: str) -> Answer:
     return Answer(last.content, tuple(before))
 
 
-def _conversation(turns: Any, where: str) -> tuple[Message, ...]:
+def _conversation(turns: Any, column: str, where: str) -> tuple[Message, ...]:
     """A prompt, or turns of which the last is the user's."""
     if isinstance(turns, str):
         return (Message("user", turns),)
     turns = [turns] if is_turn(turns) else turns
     if not isinstance(turns, list) or not turns:
-        raise DataError(f"{where}: the conversation is not a list of turns")
+        raise DataError(
+            f"{where}: column {column!r}: expected a text or a list of turns, found {type(turns).__name__}"
+        )
     if all(map(_is_part, turns)):
         return (Message("user", _text(turns, "the conversation", where)),)
     return _asked([_turn(turn, where) for turn in turns], where)
@@ -76,9 +78,9 @@ def conversation_of(
             "judged together; leave such rows out"
         )
     if not before:
-        return _conversation(stated, where)
+        return _conversation(stated, column, where)
     before = _asked(before, where)
-    if stated is not None and not _states(_conversation(stated, where), before):
+    if stated is not None and not _states(_conversation(stated, column, where), before):
         raise DataError(
             f"{where}: column {column!r} is not what the turns before the responses say; drop one of the two"
         )

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,8 @@ def _too_long(error: BaseException | None) -> str | None:
     if not isinstance(error, OSError):
         return None
     name = max(Path(str(error.filename)).parts, key=len, default="")
-    at = next((at for at, word in enumerate(sys.argv) if name in word), 0)
-    flag = next((word for word in (sys.argv[at], sys.argv[at - 1]) if word.startswith("--")), "")
+    typed = (each for each in pairwise(sys.argv) if name and name in each[1])
+    flag = next((word for word in next(typed, ())[::-1] if word.startswith("--")), "")
     begin = f"{flag.partition('=')[0]} {name[:40]}…".lstrip()
     return (
         f"{begin}: too long for a name: a file's or a folder's has at most 255 bytes, a path 4,096"

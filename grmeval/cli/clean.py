@@ -56,7 +56,8 @@ def clean(
             moved.append(("mv", str(put_away(path, where, trash)), str(path)))
         except StoreError as error:  # somebody took it up meanwhile
             left.append(str(error))
-    err.print(f"{len(moved)} moved to {trash}; to bring one back:", soft_wrap=True)
+    if moved:
+        err.print(f"{len(moved)} moved to {trash}; to bring one back:", soft_wrap=True)
     for command in moved:
         err.print(shlex.join(command), soft_wrap=True)
     if left:

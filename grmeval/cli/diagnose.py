@@ -64,7 +64,8 @@ def diagnose(
     if to:
         paths = [path for place in to for path in write_diagnosis_to(place, result)]
     else:
-        stays = looked(folder, result.usual, save)
+        lacking = f"nothing is written: {result.short:,} items lack samples of this k"
+        stays = lacking if result.short else looked(folder, result.usual, save)
         paths = [] if stays else if_writable(lambda: write_diagnosis(folder.path, result))
     if as_json:
         sys.stdout.write(diagnosis_json(result))

@@ -8,6 +8,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import LATEST, Results, Run, takes
+from grmeval.cli.record import refuse_damage
 
 
 @app.command()
@@ -51,7 +52,7 @@ def export(
     from grmeval.benches import Filter
     from grmeval.cli.output import taken
     from grmeval.cli.settings import results_folder
-    from grmeval.errors import ConfigError, StoreError
+    from grmeval.errors import ConfigError
     from grmeval.report.export import export as write
     from grmeval.report.export import json_lines
     from grmeval.score.verdicts import ask, told
@@ -71,5 +72,4 @@ def export(
         print(f"{rows:,} rows written to {to}", file=sys.stderr)
     if what == "verdicts":
         print(f"the run's record: {told(ask(folder))}", file=sys.stderr)
-    if what == "samples" and (lost := damaged(folder)):
-        raise StoreError(f"{'; '.join(lost)}; the command that wrote them asks for what is missing")
+    refuse_damage(damaged(folder) if what == "samples" else ())

@@ -20,7 +20,7 @@ SMALLEST = 1e-6
 """Odds below this are beyond what a t quantile of some hundred items can tell."""
 
 _LISTS = {"invalid": "--invalid", "truncated": "--invalid", "undecided": "--tied"}
-"""First word of a limit's name -> what lists the items that broke it; else those that are wrong."""
+"""First word of a limit's name -> what lists the items that broke it."""
 
 EXIT = {"improved": 0, "passed": 0, "broken": 3, "inconclusive": 4, "regressed": 5}
 

@@ -1,6 +1,5 @@
 """`grmeval merge`: join folders of one run that were sampled apart."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,12 +10,12 @@ from grmeval.cli import app
 @app.command()
 def merge(
     into: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="Run folder that takes the samples, or a folder with one run below it: a shard's."
         ),
     ],
-    others: Annotated[list[Path], typer.Argument(help="Folders of the same run (shards).")],
+    others: Annotated[list[str], typer.Argument(help="Folders of the same run (shards).")],
 ) -> None:
     """Join folders of one run.
 
@@ -25,11 +24,11 @@ def merge(
     from grmeval.cli.settings import results_folder
     from grmeval.store import RunFolder, find_run, reward_names
 
-    into, *others = (find_run(str(path), results_folder(None)) for path in (into, *others))
-    target = RunFolder(into)
-    for path in others:
+    place, *more = (find_run(run, results_folder(None)) for run in (into, *others))
+    target = RunFolder(place)
+    for path in more:
         added = target.merge(RunFolder(path))
         print(f"{path}: {added:,} samples added")
         for name in reward_names(path):
-            print(f"{path}: rewards of {name} stay there; `grmeval meta-score {into}` asks again")
-    print(f"now: grmeval score {into} --save")
+            print(f"{path}: rewards of {name} stay there; `grmeval meta-score {place}` asks again")
+    print(f"now: grmeval score {place} --save")

@@ -62,8 +62,8 @@ def meta_score(
     Writes rewards/NAME.* into the run's folder, for `--vote meta:NAME`. Killed, the same command goes on
     with what is missing; after the run has grown, with what is new.
     """
-    from grmeval.cli.output import consoles, taken
-    from grmeval.cli.settings import looked_at, results_folder
+    from grmeval.cli.output import consoles
+    from grmeval.cli.settings import looked_at
     from grmeval.interrupts import in_turn
     from grmeval.report.grid import json_object as as_object
     from grmeval.report.grid import json_text
@@ -75,9 +75,7 @@ def meta_score(
     own = {"name": name, "seed": seed}
     part = {name: settings.pop(name, None) for name in ("subset", "section")}
     flags = {field.removeprefix("meta_"): value for field, value in settings.items()} | own
-    where = results_folder(results)
-    paths = [str(taken(run, where)) for run in runs or [LATEST]]
-    found = [folder for path in paths for folder in looked_at([path], results, part)]
+    found = [each for run in runs or [LATEST] for each in looked_at([run], results, part)]
     folders = list({folder.path.resolve(): folder for folder in found}.values())
     out, err = consoles()
     with Signs() as signs:

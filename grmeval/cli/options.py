@@ -52,7 +52,7 @@ def written_to(figure: bool = False, default: str = "not written") -> Any:
     def checked(to: list[Path] | None) -> list[Path] | None:
         for place in to or ():
             check_place(place, figure)
-        return to
+        return to and [place.expanduser() for place in to]
 
     names = ".csv, .md, .json" + (", .svg and .png" if figure else "")
     more = ".tex and .pdf" if figure else ".tex"

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grmeval.cli.options import LATEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -69,7 +71,7 @@ def taken(run: str, results: Path) -> Path:
     from grmeval.store import find_run
 
     path = find_run(run, results)
-    if run == "latest":
+    if run == LATEST:
         consoles()[1].print(f"latest run: {path}", soft_wrap=True)
     return path
 
@@ -93,7 +95,17 @@ def if_writable(write: "Callable[[], list[Path]]") -> "list[Path]":
         return []
 
 
-def _written(write: "Callable[[], list[Path]]", asked: bool) -> "list[Path]":
+def _written(
+    writers: "Sequence[Callable[[Path, Any], list[Path]]]",
+    to: "Sequence[Path]",
+    result: Any,
+    asked: bool,
+) -> "list[Path]":
+    """The files of a result in each place; where nobody asked for them, only if that can be written."""
+
+    def write() -> list[Path]:
+        return [path for writer in writers for each in to for path in writer(each, result)]
+
     return write() if asked else if_writable(write)
 
 
@@ -142,12 +154,7 @@ def show_scaling(
     from grmeval.report.curve import curve_tables, write_scaling
     from grmeval.report.plots import write_curve
 
-    def write() -> list[Path]:
-        return [
-            path for by in (write_scaling, write_curve) for each in to for path in by(each, result)
-        ]
-
-    paths = _written(write, asked)
+    paths = _written((write_scaling, write_curve), to, result, asked)
     if not quiet:
         show_tables(partial(curve_tables, result))
         told(paths)
@@ -190,11 +197,7 @@ def show_trend(
     from grmeval.report.plots import write_trend_figure
     from grmeval.report.trend import trend_tables, write_trend
 
-    def write() -> list[Path]:
-        makers = (write_trend, write_trend_figure)
-        return [path for by in makers for each in to for path in by(each, result)]
-
-    paths = _written(write, asked)
+    paths = _written((write_trend, write_trend_figure), to, result, asked)
     if not quiet:
         show_tables(partial(trend_tables, result))
         told(paths)

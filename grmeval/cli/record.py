@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from grmeval.score import Accuracy, Prices
     from grmeval.store import RunFolder
 
-__all__ = ["Save", "keep", "keep_group", "looked", "older", "one_place", "refuse_part", "say"]
+__all__ = [
+    "Save",
+    "keep",
+    "keep_group",
+    "looked",
+    "older",
+    "one_place",
+    "refuse_damage",
+    "refuse_part",
+    "say",
+]
 
 Save = Annotated[
     bool,
@@ -113,15 +123,23 @@ def refuse_part(part: bool, save: bool) -> None:
 
 def older(folder: "RunFolder", result: "Accuracy") -> str | None:
     """What to say where the saved tables answer the same question from what was there then; else None."""
-    from grmeval.store import saved_value
+    from grmeval.store import saved_tables
 
-    before, now = saved_value(folder), result.rows[0].value
-    if before is None or not folder.whole or before == now or abs(before - now) < 1e-9:
+    tables, now = saved_tables(folder), result.rows[0].value
+    if tables is None or tables.value is None or round(tables.value - now, 9) == 0:
         return None
     return (
-        f"the saved tables have {100 * before:.1f} of this, from the samples and rewards of then; "
+        f"the saved tables have {100 * tables.value:.1f} of this, from the samples and rewards of then; "
         "--save renews them"
     )
+
+
+def refuse_damage(lost: "Sequence[str]") -> None:
+    """StoreError: lines of a run could not be read; what could be has been shown."""
+    from grmeval.errors import StoreError
+
+    if lost:
+        raise StoreError(f"{'; '.join(lost)}; the command that wrote them asks for what is missing")
 
 
 def say(sentence: str | None) -> None:

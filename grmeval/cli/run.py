@@ -221,9 +221,8 @@ def _plans(
     if troubles:
         said = dict.fromkeys(map(str, troubles))
         if data and not asked_for:
-            said[
-                f"(without --bench the packaged sample is meant; rows of your own: --bench {data[0]})"
-            ] = None
+            rows = data[0].rpartition("=")[2]
+            said[f"(without --bench the packaged sample is meant; your own: --bench {rows})"] = None
         if file := settings_file(config):
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))

@@ -68,7 +68,7 @@ def scale_curve(
     from grmeval.errors import ConfigError
     from grmeval.score import scale
 
-    if ks and runs and all(word.isdigit() and len(word) < 4 for word in runs):
+    if ks and runs and all(word.isdigit() and not Path(word).exists() for word in runs):
         listed = ",".join([ks.strip(","), *runs])
         raise ConfigError(f"--ks {ks} {' '.join(runs)}: one word, with commas: --ks {listed}")
     try:

@@ -58,9 +58,9 @@ def score(
     What is not said is as in the run's record, its saved tables, which stay unless --save.
     """
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.cli.record import keep, looked, older, refuse_part, say
+    from grmeval.cli.record import keep, looked, older, refuse_damage, refuse_part, say
     from grmeval.cli.settings import check_beside, looked_at, scoring
-    from grmeval.errors import Incomplete, StoreError
+    from grmeval.errors import Incomplete
     from grmeval.report.accuracy import write_accuracy_table
     from grmeval.score import score as score_run
     from grmeval.score.verdicts import is_record
@@ -90,10 +90,7 @@ def score(
         say(older(folder, result) if recorded and folder.whole else looked(folder, recorded))
     if as_json:
         print_accuracy_json([result], printed)
-    if result.damaged:
-        raise StoreError(
-            f"{'; '.join(result.damaged)}; the command that wrote them asks for what is missing"
-        )
+    refuse_damage(result.damaged)
     if result.missing:
         whence = origin(folder.record["identity"]).grows
         raise Incomplete(f"{result.missing:,} samples of this k are missing; {whence}")

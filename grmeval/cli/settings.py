@@ -68,7 +68,9 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         refuse_secrets(f"{file}: {name}.", value)
         if not isinstance(value, dict):  # nothing of it is printed: it may be a secret
             raise ConfigError(f"{file}: {name}: a value of this kind does not fit; make it a table")
-    if isinstance(value, bool) != (wants is bool) or isinstance(value, dict) != (name in _TABLES):
+    if isinstance(value, bool) != (wants is bool) or (
+        isinstance(value, dict) and name not in _TABLES
+    ):
         raise ConfigError(f"{file}: {name}: a value of this kind does not fit; found {value!r}")
     if name == "shard":
         return Shard.parse(str(value))
@@ -99,10 +101,11 @@ def looked_at(
 ) -> "list[RunFolder]":
     """The runs that a command looks at: of each the part that --subset and --section keep."""
     from grmeval.benches import Filter
-    from grmeval.store import RunFolder, find_run, parts_of
+    from grmeval.cli.output import taken
+    from grmeval.store import RunFolder, parts_of
 
     where = results_folder(results)
-    folders = [RunFolder(find_run(run, where)) for run in runs]
+    folders = [RunFolder(taken(run, where)) for run in runs]
     return parts_of(folders, Filter.of(settings))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.options import LATEST, Results, Run, takes
+from grmeval.cli.record import refuse_damage
 
 
 @app.command()
@@ -122,7 +123,7 @@ def _list(
     """Print the items that are asked for."""
     from grmeval.cli.output import consoles, print_json
     from grmeval.cli.settings import looked_at
-    from grmeval.errors import ConfigError, StoreError
+    from grmeval.errors import ConfigError
     from grmeval.report.item_list import item_table, with_prompts
     from grmeval.score import flipped as flips_of
     from grmeval.score import list_items
@@ -150,7 +151,4 @@ def _list(
         for note in result.footer:
             out.print(note, soft_wrap=not out.is_terminal)
         out.print(f"{len(result.rows):,} of {result.items:,} items", soft_wrap=True)
-    if result.damaged:
-        raise StoreError(
-            f"{'; '.join(result.damaged)}; the command that wrote them asks for what is missing"
-        )
+    refuse_damage(result.damaged)

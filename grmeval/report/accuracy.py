@@ -37,7 +37,7 @@ def accuracy_tables(
         shown = [row for row in shown if row.level != "subset" and _of_part(row) not in hidden]
     notes = list(result.footer)
     if hidden:
-        notes.append(f"{len(hidden)} subsets are in accuracy.csv")
+        notes.append(f"{len(hidden)} subsets are in --json")
     votes = list(dict.fromkeys(row.vote for row in result.rows))
     tables = []
     for vote in votes:

@@ -35,7 +35,7 @@ def curve_tables(result: Scaling, width: int | None = None) -> tuple[list["Table
     notes += [_slope(slope) for slope in result.slopes if slope.level == "overall"]
     first = shown[0]
     notes.append(f"{first.name}: {first.items:,} items, {first.clusters:,} prompts")
-    return tables, [*notes, *result.footer, "sections and costs are in the files"]
+    return tables, [*notes, *result.footer, "sections and costs are in --json"]
 
 
 def write_scaling(to: Path, result: Scaling) -> list[Path]:

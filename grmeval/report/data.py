@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from grmeval.benches import Verified
-from grmeval.report.printable import printable
+from grmeval.report.cells import one_line
 
 __all__ = ["data_json", "data_text"]
 
@@ -52,7 +52,7 @@ def data_text(found: Verified) -> Iterator[str]:
 
 def _line(title: str, value: str, margin: str = "") -> Iterator[str]:
     """`title: value`, wrapped; names of a data set's make no terminal act."""
-    text = printable(f"{title}: {value}" if title else value).replace("\n", "\\n")
+    text = one_line(f"{title}: {value}" if title else value)
     hanging = f"{margin}    "
     wrap = textwrap.TextWrapper(
         WIDTH, initial_indent=margin, subsequent_indent=hanging, break_on_hyphens=False

@@ -77,7 +77,7 @@ def diagnosis_tables(result: Diagnosis) -> list[tuple[str, "Table | None", list[
         notes = [*part.says, *(f"not shown: {why}" for why in part.absent)]
         if len(lines) > MOST_ROWS:
             lines = lines[:MOST_ROWS]
-            notes.append(f"left out here, in diagnose.csv: {len(grid.lines) - MOST_ROWS} rows")
+            notes.append(f"left out here, in --json: {len(grid.lines) - MOST_ROWS} rows")
         table = rich_table("", _columns(grid.titles), lines, WIDTH) if lines else None
         found.append((part.title, table, notes))
     return found
@@ -90,16 +90,17 @@ def _shown(part: Part) -> Part:
     subsets = {row.name for row in part.findings if row.kind == "subset"}
     left_out = "subset" if len(subsets) > MOST_ROWS else "section"
     kept = tuple(row for row in part.findings if row.kind != left_out)
-    says = (*part.says, "subsets are in diagnose.csv") if left_out == "subset" else part.says
+    says = (*part.says, "subsets are in --json") if left_out == "subset" else part.says
     return replace(part, findings=kept, says=says)
 
 
 def write_diagnosis(folder: Path, result: Diagnosis) -> list[Path]:
     """diagnose.csv, .md and .json; reliability.svg and .png where a vote could be made."""
-    return [
-        *_write_tables(folder / "diagnose", result),
-        *_write_figure(folder / "reliability", result),
-    ]
+    figure = folder / "reliability"
+    drawn = _write_figure(figure, result)
+    for path in () if drawn else places(figure, FIGURE):  # of an earlier diagnosis
+        path.unlink(missing_ok=True)
+    return [*_write_tables(folder / "diagnose", result), *drawn]
 
 
 def write_diagnosis_to(to: Path, result: Diagnosis) -> list[Path]:
@@ -263,11 +264,7 @@ def _write_figure(to: Path, result: Diagnosis) -> list[Path]:
     for row in part.findings:
         named.setdefault(row.name, {})[row.measure] = row
     bins = [cells for name, cells in named.items() if name != "all"]
-    if not bins:
-        for path in places(to, FIGURE):  # of an earlier diagnosis
-            path.unlink(missing_ok=True)
-        return []
-    if not places(to, FIGURE):
+    if not bins or not places(to, FIGURE):
         return []
     with drawing(5.6, 5.6, (4, 1)) as (figure, (upper, lower)):
         _draw_bins(upper, bins)

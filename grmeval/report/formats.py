@@ -14,6 +14,8 @@ _WHERE_ASKED = (".tex", ".pdf")
 
 def check_place(to: Path, figure: bool) -> None:
     """ConfigError: `to` ends in a format that is not written; `figure`: there is one, beside the table."""
+    if not to.name:
+        raise ConfigError(f"--to {to}: no file's name; write one: {to / 'NAME'}")
     ending = to.suffix
     allowed = TABLE + (FIGURE if figure else ())
     # What is no word, as in night-0.5, belongs to the name.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from grmeval.benches import at_hand, find_spec
 from grmeval.errors import GrmevalError
 from grmeval.items import Item, Key
+from grmeval.report.cells import one_line
 from grmeval.report.printable import printable
 from grmeval.score import ItemList, ItemRow
 from grmeval.store import RunFolder, judged_items
@@ -130,9 +131,7 @@ def _columns(rows: Sequence[ItemRow]) -> dict[str, list[str]]:
         "prompt": [row.prompt or "" for row in rows],
     }
     return {
-        title: [printable(cell).replace("\n", "\\n") for cell in cells]
-        for title, cells in columns.items()
-        if any(cells)
+        title: [one_line(cell) for cell in cells] for title, cells in columns.items() if any(cells)
     }
 
 

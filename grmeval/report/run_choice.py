@@ -2,10 +2,9 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
 
 from grmeval.benches import groups
 from grmeval.errors import ConfigError, nearest
@@ -16,15 +15,8 @@ __all__ = ["Wanted", "chosen"]
 _LAST = re.compile(r"(\d{1,6})([hd])")
 _SECONDS = {"h": 3_600, "d": 86_400}
 
-_ORDERS: dict[str, Callable[[RunLine], Any]] = {
-    "written": lambda line: line.written,
-    "name": lambda line: line.name,
-    "bench": lambda line: line.bench,
-    "model": lambda line: line.model,
-    "judge": lambda line: line.judge,
-    "accuracy": lambda line: line.accuracy,
-    "samples": lambda line: line.samples,
-}
+_ORDERS = ("written", "name", "bench", "model", "judge", "accuracy", "samples")
+"""Fields of a run's line."""
 _LARGEST_FIRST = ("written", "accuracy", "samples")
 
 
@@ -51,8 +43,8 @@ class Wanted:
     ) -> "Wanted":
         """From what stood on the command line; ConfigError names the option."""
         if sort not in _ORDERS:
-            raise ConfigError(f"--sort {sort!r}: {nearest(sort, list(_ORDERS))}")
-        return cls(bench, model, judge, finished, _moment(since) if since else None, sort)
+            raise ConfigError(f"--sort {sort!r}: {nearest(sort, _ORDERS)}")
+        return cls(bench, model, judge, finished, None if since is None else _moment(since), sort)
 
     def fits(self, line: RunLine) -> bool:
         """Whether a run is one of these."""
@@ -79,7 +71,7 @@ def chosen(found: Overview, wanted: Wanted) -> Overview:
         names = sorted(set(words))
         if word is not None and word not in names and word not in groups():
             raise ConfigError(f"{flag} {word!r}: no run has it; {nearest(word, names)}")
-    order, largest = _ORDERS[wanted.sort], wanted.sort in _LARGEST_FIRST
+    order, largest = attrgetter(wanted.sort), wanted.sort in _LARGEST_FIRST
     runs = sorted(filter(wanted.fits, found.runs), key=lambda line: line.written, reverse=True)
     known = [line for line in runs if order(line) is not None]
     unknown = [line for line in runs if order(line) is None]

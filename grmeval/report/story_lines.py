@@ -10,6 +10,7 @@ from typing import Any
 
 from grmeval.benches import Filter
 from grmeval.items import Message
+from grmeval.report.cells import one_line
 from grmeval.report.printable import printable
 from grmeval.runs import Preview
 
@@ -208,7 +209,7 @@ def _value(value: Any) -> str:
 
 def _line(text: str) -> str:
     """A name, on one line whatever is in it."""
-    return printable(text).replace("\n", "\\n")
+    return one_line(text)
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -16,7 +16,7 @@ __all__ = ["trend_tables", "write_trend"]
 
 
 def trend_tables(result: Trend, width: int | None = None) -> tuple[list["Table"], list[str]]:
-    """The overall of every night, and the footer; sections are in the files."""
+    """The overall of every night, and the footer; sections are in its files and --json."""
     shown = [row for row in result.rows if row.level == "overall"]
     night, *others = _columns(shown)
     years = {row.written[:4] for row in shown}
@@ -24,7 +24,7 @@ def trend_tables(result: Trend, width: int | None = None) -> tuple[list["Table"]
         night = Column(f"night {min(years)}", lambda row: _clock(row.written)[5:])
     columns, left_out = fitting([night, *others], shown, width)
     table = rich_table(result.title, columns, shown, width)
-    return [table], [*left_out, *result.footer, "sections are in the files"]
+    return [table], [*left_out, *result.footer, "sections are in --json"]
 
 
 def write_trend(to: Path, result: Trend) -> list[Path]:

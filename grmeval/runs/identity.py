@@ -33,8 +33,7 @@ def identity_of(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef
     }
     for name in ("revision", "template", "principles", "critiques", "lora"):
         del identity[name]  # the model's identity and the judge's say what they hold
-    if (
-        config.limit_seed == config.seed
-    ):  # which chose, before there was one: such runs keep their ids
+    # The seed chose the items before there was a limit seed: such runs keep their ids.
+    if config.limit_seed == config.seed:
         del identity["limit_seed"]
     return {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}

@@ -14,7 +14,6 @@ from grmeval.score.cost import Cost, Prices, cost_lines, cost_of, unlike_effort
 from grmeval.score.table import (
     SeedsRow,
     about,
-    columns_of,
     footer,
     labels,
     records,
@@ -32,11 +31,11 @@ from grmeval.score.verdicts import (
     Part,
     Rules,
     UnitKey,
-    Verdicts,
     check_same,
     check_votes,
     common_limit,
     deepest,
+    framed,
     judge_run,
     unit_keys,
     usual_vote,
@@ -164,7 +163,7 @@ def compare(
     footers: dict[str, Sequence[str]] = {}
     for vote in votes:
         judged = [judge_run(run, vote, [k], rules) for run in runs]
-        frame, columns = _framed(runs, judged)
+        frame, columns = framed(runs, judged)
         seeds += seeds_rows(frame, columns, groups, vote, k) if groups else ()
         for run, name, verdicts in zip(runs, names, judged, strict=True):
             exact, present = bool(verdicts.exact.all()), verdicts.sections(run, 0)
@@ -215,7 +214,7 @@ def flipped(
     runs = [_by_verdict(_read(folder, k, limit, k_meta, common)) for folder in (first, other)]
     usual = usual_vote(first.record["identity"], other.record["identity"])
     (vote,) = check_votes([vote or usual], k_meta)
-    frame, (mine, theirs) = _framed(runs, [judge_run(run, vote, [k], rules) for run in runs])
+    frame, (mine, theirs) = framed(runs, [judge_run(run, vote, [k], rules) for run in runs])
     before, label = labels([first, other])
     flips = _Pair(frame, mine, theirs, label, runs[1], vote, k).flips()
     changes = {(flip.subset, flip.id, flip.term): flip.value - flip.first for flip in flips}
@@ -226,12 +225,6 @@ def _by_verdict(run: RunArrays) -> RunArrays:
     """A run whose single responses have verdicts, by the threshold, and are not ranked."""
     ranked = run.spec.overall == "roc-auc"
     return replace(run, spec=run.spec.model_copy(update={"overall": "micro"})) if ranked else run
-
-
-def _framed(runs: Sequence[RunArrays], judged: Sequence[Verdicts]) -> tuple[Frame, list[Column]]:
-    """The units of the first run, and each run's column in them."""
-    frame = Frame(runs[0], judged[0])
-    return frame, columns_of(frame, zip(runs, judged, strict=True))
 
 
 def _read(

@@ -13,7 +13,15 @@ from grmeval.store.journal import JournalWriter, LineWriter
 from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.part import asked_part, parts_of
-from grmeval.store.question import Question, holds, largest, record_of, saved, saved_value, size_of
+from grmeval.store.question import (
+    Question,
+    covers,
+    largest,
+    record_of,
+    saved,
+    saved_tables,
+    size_of,
+)
 from grmeval.store.read_samples import item_samples, sample_batches
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
 from grmeval.store.rewards import (
@@ -54,13 +62,13 @@ __all__ = [
     "check_name",
     "check_unwritten",
     "commit",
+    "covers",
     "damaged",
     "drop_name",
     "empty_runs",
     "find_item",
     "find_run",
     "give_name",
-    "holds",
     "is_meta_vote",
     "item_samples",
     "items_table",
@@ -92,7 +100,7 @@ __all__ = [
     "sample_batches",
     "sample_schema",
     "saved",
-    "saved_value",
+    "saved_tables",
     "size_of",
     "stored_ranks",
     "trash_folder",

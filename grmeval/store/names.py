@@ -22,11 +22,11 @@ def check_name(name: str, run: Path) -> None:
         raise ConfigError(
             f"name {name!r}: one word of up to 64 letters, digits, '_', '.', '+' and '-'"
         )
-    if name == "latest" or _RUN_ID.fullmatch(name.lower()):
-        raise ConfigError(f"name {name!r}: reads like a run-id, or `latest`; take another")
-    run = run.absolute()
-    for other in all_runs(run.parents[2]):
-        if other == run:
+    if name == "latest" or name.isdigit() or _RUN_ID.fullmatch(name.lower()):
+        raise ConfigError(f"name {name!r}: reads like a number, a run-id or `latest`; take another")
+    run = run.resolve()
+    for other in all_runs((run / "../../..").resolve()):
+        if other.resolve() == run:
             continue
         if name_of(other) == name:
             raise ConfigError(f"name {name!r}: {other} has it; take another")

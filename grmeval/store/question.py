@@ -9,7 +9,7 @@ from typing import NamedTuple
 from grmeval.store.folder import RunFolder
 from grmeval.store.items import stored_ranks
 
-__all__ = ["Question", "holds", "largest", "record_of", "saved", "saved_value", "size_of"]
+__all__ = ["Question", "covers", "largest", "record_of", "saved", "saved_tables", "size_of"]
 
 
 class Question(NamedTuple):
@@ -26,13 +26,26 @@ class Question(NamedTuple):
     k_meta: int | None = None
 
 
+class Saved(NamedTuple):
+    """The saved tables: what they answer, and the overall of the first vote (None: it has no number)."""
+
+    question: Question
+    value: float | None
+
+
 def saved(folder: RunFolder) -> Question | None:
     """What accuracy.json answers; None where there is none, or none to be read."""
+    tables = saved_tables(folder)
+    return tables and tables.question
+
+
+def saved_tables(folder: RunFolder) -> Saved | None:
+    """The same with its number."""
     try:
         found = json.loads((folder.path / "accuracy.json").read_text(encoding="utf-8"))
         rows, about = found["rows"], found["about"]
         limit, k_meta = about["limit"], about.get("k_meta")
-        return Question(
+        question = Question(
             k=int(rows[0]["k"]),
             limit=None if limit is None else int(limit),
             votes=tuple(dict.fromkeys(str(row["vote"]) for row in rows)),
@@ -40,34 +53,24 @@ def saved(folder: RunFolder) -> Question | None:
             on_invalid=str(about["on_invalid"]),
             k_meta=None if k_meta is None else int(k_meta),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def saved_value(folder: RunFolder) -> float | None:
-    """The first number of accuracy.json, the overall of the record's first vote; None where there is none."""
-    try:
-        found = json.loads((folder.path / "accuracy.json").read_text(encoding="utf-8"))
-        value = found["rows"][0]["value"]
-        return None if value is None else float(value)
+        value = rows[0]["value"]
+        return Saved(question, None if value is None else float(value))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def record_of(folder: RunFolder) -> Question:
     """What commands speak of that are told nothing: the saved tables' question, else what was last asked."""
-    asked = folder.record["asked"]
-    if folder.whole:
-        return saved(folder) or Question(asked["k"], asked["limit"])
-    record = saved(folder) or Question(asked["k"], asked["limit"])
-    return record._replace(k=asked["k"], limit=asked["limit"])
+    last = Question(folder.record["asked"]["k"], folder.record["asked"]["limit"])
+    record = saved(folder) or last
+    return record if folder.whole else record._replace(k=last.k, limit=last.limit)
 
 
 def largest(folder: RunFolder) -> Question:
     """The record, or what was last asked where that is more: an extension that is not finished."""
     record, asked = record_of(folder), folder.record["asked"]
     last = record._replace(k=asked["k"], limit=asked["limit"])
-    return last if last == record or holds(last, record, size_of(folder)) else record
+    return last if last == record or covers(last, record, size_of(folder)) else record
 
 
 def size_of(folder: RunFolder) -> int:
@@ -75,7 +78,7 @@ def size_of(folder: RunFolder) -> int:
     return max(stored_ranks(folder.path).values(), default=-1) + 1
 
 
-def holds(more: Question, less: Question, size: int) -> bool:
+def covers(more: Question, less: Question, size: int) -> bool:
     """Whether one asks for all samples of all items that the other asks for, of `size` items there are."""
     inside = size if more.limit is None else more.limit
     return more.k >= less.k and inside >= min(size, less.limit or size)

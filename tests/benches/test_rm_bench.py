@@ -118,7 +118,7 @@ def test_odd_rows_are_flagged_where_they_are_odd(tmp_path: Path) -> None:
         ({"chosen": []}, "column 'chosen': expected a list of one or more"),
         ({"rejected": "bad"}, "column 'rejected': expected a list of one or more"),
         ({"chosen": ["a", 2, "c"]}, "column 'chosen.*': expected text, found int"),
-        ({"prompt": None}, "the conversation is not a list of turns"),
+        ({"prompt": None}, "column 'prompt': expected a text or a list of turns, found NoneType"),
         ({"id": True}, "column 'id': expected text or a number, found True"),
     ],
 )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,18 @@ def test_every_command_reads_an_imported_run(
     assert "no text is read again" in ask("score", folder, "--reparse", code=2)
 
 
+def without_last(less: int, file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The import of all but the last rows of a file."""
+    lines = file.read_text().splitlines(keepends=True)
+    (folder / "part.jsonl").write_text("".join(lines[:-less]))
+    words = ("--bench", "sample", "--model", "m", "--results", folder)
+    return grmeval("import", "scores", folder / "part.jsonl", *words)
+
+
 def test_items_without_a_row_are_said_once_and_are_no_part(
     exported: tuple[Path, Path, Any], tmp_path: Path
 ) -> None:
-    lines = exported[1].read_text().splitlines(keepends=True)
-    (tmp_path / "part.jsonl").write_text("".join(lines[:-4]))
-    words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
-    found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
+    found = without_last(4, exported[1], tmp_path)
     assert found.returncode == 0, found.stderr
     said = "partial import: the file judges nothing of 1 items of the benchmark"
     assert (found.stdout + found.stderr).count(said) == 1
@@ -96,13 +102,9 @@ def test_items_without_a_row_are_said_once_and_are_no_part(
 def test_what_is_left_out_is_said_of_the_part_that_is_shown(
     exported: tuple[Path, Path, Any], tmp_path: Path
 ) -> None:
-    lines = exported[1].read_text().splitlines(keepends=True)
+    assert without_last(4, exported[1], tmp_path).returncode == 0
+    lines = exported[1].read_text().splitlines()
     gone = json.loads(lines[-1])["subset"]
-    (tmp_path / "part.jsonl").write_text("".join(lines[:-4]))
-    ask(
-        *("import", "scores", tmp_path / "part.jsonl", "--bench", "sample", "--model", "m"),
-        *("--results", tmp_path),
-    )
     (folder,) = all_runs(tmp_path)
     others = sorted({json.loads(line)["subset"] for line in lines} - {gone})
     assert "nothing of 1 items of the part" in ask("score", folder, "--subset", gone)
@@ -116,10 +118,7 @@ def test_what_is_left_out_is_said_of_the_part_that_is_shown(
 def test_an_item_with_fewer_samples_than_others_is_unfinished(
     exported: tuple[Path, Path, Any], tmp_path: Path
 ) -> None:
-    lines = exported[1].read_text().splitlines(keepends=True)
-    (tmp_path / "part.jsonl").write_text("".join(lines[:-2]))
-    words = ("--bench", "sample", "--model", "m", "--results", tmp_path)
-    found = grmeval("import", "scores", tmp_path / "part.jsonl", *words)
+    found = without_last(2, exported[1], tmp_path)
     assert "unfinished: 1 items have fewer than 4 samples" in found.stdout
     (folder,) = all_runs(tmp_path)
     assert "2 samples of this k are missing; the imported file" in ask("score", folder, code=3)
@@ -176,12 +175,12 @@ def test_mistakes_have_a_message_and_leave_nothing(
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.xz", "jsonl"])
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.xz", "jsonl", "csv", "csv.gz"])
 def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
     ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / f"x.{ending}"
-    pack: Any = {"jsonl.gz": gzip.compress, "jsonl.xz": lzma.compress}.get(ending, bytes)
+    pack: Any = {".gz": gzip.compress, ".xz": lzma.compress}.get(file.suffix, bytes)
     words = (
         "import",
         "scores",

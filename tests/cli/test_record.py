@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from grmeval.runs import again as again_with
+from grmeval.runs import extend
 from grmeval.store import RunFolder, latest, record_of, saved, size_of
-from tests.helpers import ask, grmeval, sampled, unchecked
+from tests.helpers import Quiet, ask, grmeval, sampled, unchecked
 
 FAKE = ("run", "--engine", "fake")
 
@@ -278,8 +280,6 @@ def test_what_a_part_brought_is_not_that_of_another_nor_of_the_whole(tmp_path: P
     words = (*FAKE, "--results", tmp_path, "--engine-arg", "accuracy=0.6")
     whole = ask(*words, "--k", 4)
     (run,) = (path.parent for path in tmp_path.glob("*/*/*/run.json"))
-    baseline = tmp_path / "b.json"
-    ask("baseline", run, "--k", 2, "--to", baseline)
     ask(*words, "--k", 8, "--section", "Code")
     # A section that was not asked is as in the record, a list of the whole as well.
     facts = json.loads(ask("score", run, "--section", "Facts", "--json"))
@@ -298,5 +298,5 @@ def test_what_a_part_brought_is_not_that_of_another_nor_of_the_whole(tmp_path: P
     ask(*night, "--k", 2)
     ask(*night, "--k", 2, "--section", "Code")
     (other,) = (path.parent for path in (tmp_path / "n").glob("*/*/*/run.json"))
-    grmeval("gate", other, "--baseline", baseline, "--max-drop", 8, "--extend", 8)
-    assert len(RunFolder(other).done()) in (75 * 2, 75 * 8)
+    extend(again_with(RunFolder(other), 8), Quiet())
+    assert len(RunFolder(other).done()) == 75 * 8

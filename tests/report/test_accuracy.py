@@ -113,7 +113,7 @@ def test_many_subsets_stay_in_the_file() -> None:
     subsets = [replace(ROW, level="subset", name=f"s{i}") for i in range(60)]
     (table,), notes = accuracy_tables(result(ROW, *subsets))
     assert table.row_count == 1
-    assert notes[-1] == "60 subsets are in accuracy.csv"
+    assert notes[-1] == "60 subsets are in --json"
 
 
 @pytest.mark.parametrize(("gain", "shown"), [(0.031, "+3.1"), (-1e-9, "+0.0"), (NAN, "-")])

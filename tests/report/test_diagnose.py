@@ -63,14 +63,14 @@ def test_of_many_subsets_only_the_sections_are_shown() -> None:
     assert [line[0] for line in lines] == ["all", *(f"s{i}" for i in range(24))][:24]
     _, lines, notes = shown(output(25))
     assert [line[0] for line in lines] == ["all", "A"]
-    assert notes == ["subsets are in diagnose.csv"]
+    assert notes == ["subsets are in --json"]
 
 
 def test_rows_beyond_a_screen_are_counted() -> None:
     rows = tuple(row("length", "pairs", f"n{i}", "m", "share", 0.5) for i in range(30))
     _, lines, notes = shown(Part("length", "t", (), rows, (), ("why",)))
     assert len(lines) == 24
-    assert notes == ["not shown: why", "left out here, in diagnose.csv: 6 rows"]
+    assert notes == ["not shown: why", "left out here, in --json: 6 rows"]
 
 
 def test_without_numbers_there_are_files_and_no_figure(tmp_path: Path) -> None:

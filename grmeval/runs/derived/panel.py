@@ -4,13 +4,13 @@ Sample i of member m becomes sample j = i R + m of the panel's R members: its fi
 """
 
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from grmeval.benches import hash_of
 from grmeval.engines.models import slug
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.items import Key, Sample
@@ -221,23 +221,26 @@ def _rows_of_all(members: Sequence[RunFolder]) -> _Rows:
     if len(common) == len(mine):
         return _Rows(items, data, spec)
     kept = items.filter([key in common for key in mine])
-    return _Rows(kept, _hashed(kept), _narrowed(spec, mine, common))
+    data = hash_of(dict(zip(_keys(kept), kept["content_hash"].to_pylist(), strict=True)))
+    return _Rows(kept, data, _narrowed(spec, items, kept))
 
 
-def _hashed(items: Any) -> str:
-    """The hash of these rows as data: see `benches.load.content_hash`."""
-    hashes = dict(zip(_keys(items), items["content_hash"].to_pylist(), strict=True))
-    return hashlib.sha256("".join(hashes[key] for key in sorted(hashes)).encode()).hexdigest()
-
-
-def _narrowed(spec: Mapping[str, Any], rows: list[Key], kept: set[Key]) -> dict[str, Any]:
-    """A benchmark of these rows alone; what is not at hand is left out too, as in an import."""
-    judged = Counter(key.subset for key in kept)
+def _narrowed(spec: Mapping[str, Any], items: Any, kept: Any) -> dict[str, Any]:
+    """A benchmark of the kept rows alone; what is not at hand is left out too, as in an import."""
+    judged = _counted(kept)
     expected = {s: min(n, judged[s]) for s, n in spec["expected"].items() if judged[s]}
-    left_out = Counter(key.subset for key in rows if key not in kept)
+    left_out = _counted(items) - judged
     left_out.update(spec["missing"])
     left_out.update(spec.get("left_out") or {})
     return {**spec, "expected": expected, "missing": {}, "left_out": dict(left_out)}
+
+
+def _counted(items: Any) -> Counter[str]:
+    """Items by subset, as `benches.count` counts them: the responses of a pool are one."""
+    columns = (items[name].to_pylist() for name in ("subset", "id", "pool"))
+    return Counter(
+        subset for subset, _ in {(s, pool or i) for s, i, pool in zip(*columns, strict=True)}
+    )
 
 
 def _keys(items: Any) -> list[Key]:

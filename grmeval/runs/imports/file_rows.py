@@ -3,8 +3,8 @@
 A name that is there twice, as a key of an object or as a column, is an error: one of the two would be lost.
 """
 
+import codecs
 import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -86,7 +86,8 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
     return opened
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+def _bounded(path: Path) -> Iterator[tuple[str, bytes]]:
+    """(file and line, the line) of a text; DataError: it is larger than a file of judgements may be."""
     with _opened(path) as file:
         size = 0
         for number, line in enumerate(iter(lambda: file.readline(MOST_LINE + 1), b""), start=1):
@@ -94,9 +95,13 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
             if len(line) > MOST_LINE or size > MOST_UNPACKED:
                 most = f"a line of {MOST_LINE:,} bytes, and {MOST_UNPACKED:,} in all"
                 raise DataError(f"{path}, line {number}: too large: at most {most}; split the file")
-            if line.strip():
-                where = f"{path}, line {number}"
-                yield where, _json(line, where)
+            yield f"{path}, line {number}", line
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    for where, line in _bounded(path):
+        if line.strip():
+            yield where, _json(line, where)
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
@@ -146,19 +151,16 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
 def _csv(path: Path, text_of: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
     """As `grmeval export` writes it: a line of names, lists as JSON, what is not there as an empty cell."""
     csv.field_size_limit(MOST_LINE)
-    with _opened(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        rows = csv.reader(text, strict=True)
-        names = next(rows, [])
-        _check_once(names, str(path), "column")
-        for number, cells in enumerate(filter(None, rows), start=1):
-            where = f"{path}, row {number}"
-            if len(cells) != len(names):
-                raise DataError(f"{where}: {len(cells)} cells, but {len(names)} columns")
-            pairs = zip(names, cells, strict=True)
-            yield (
-                where,
-                {name: _cell(name, cell, text_of) if cell else None for name, cell in pairs},
-            )
+    text = codecs.iterdecode((line for _, line in _bounded(path)), "utf-8-sig")
+    rows = csv.reader(text, strict=True)
+    names = next(rows, [])
+    _check_once(names, str(path), "column")
+    for number, cells in enumerate(filter(None, rows), start=1):
+        where = f"{path}, row {number}"
+        if len(cells) != len(names):
+            raise DataError(f"{where}: {len(cells)} cells, but {len(names)} columns")
+        pairs = zip(names, cells, strict=True)
+        yield where, {name: _cell(name, cell, text_of) if cell else None for name, cell in pairs}
 
 
 def _cell(name: str, cell: str, text_of: Callable[[str], str]) -> Any:

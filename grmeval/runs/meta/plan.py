@@ -77,8 +77,8 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         defaults = preset.defaults if preset else {}
         tables = [n for n, value in values.items() if isinstance(value, dict) and n in defaults]
         values = defaults | values | {name: defaults[name] | values[name] for name in tables}
-    for table, flag in (("engine_args", "engine-arg"), ("chat_template_kwargs",) * 2):
-        refuse_secrets(f"--{flag.replace('_', '-')} ", values.get(table))
+    refuse_secrets("--engine-arg ", values.get("engine_args"))
+    refuse_secrets("--chat-template-kwargs ", values.get("chat_template_kwargs"))
     try:
         return MetaConfig(**values)
     except ValidationError as error:

@@ -80,10 +80,8 @@ def scale(
     limit = limit or common_limit(everyone)
     common = check_same(everyone, limit)
     only = common and common.rows
-    spec, own = folders[0].record["spec"], _own_rules(folders)
-    said = protocol or ties or on_invalid
-    rules = Rules.choose(spec, protocol or "official", ties, on_invalid) if said else own
-    usual = [limit == common_limit(folders), rules[:2] == own[:2]]
+    rules = _rules(folders, protocol, ties, on_invalid)
+    usual = [limit == common_limit(folders), rules[:2] == _rules(folders)[:2]]
     usual += [not (first or bootstrap or k_meta)]
     curves: list[Curve] = []
     for folder, label in zip(folders, labels(folders), strict=True):
@@ -144,10 +142,18 @@ def _dip(rows: Sequence[CurveRow]) -> str:
     )
 
 
-def _own_rules(folders: Sequence[RunFolder]) -> Rules:
-    """Those of a run's record; of several runs the official ones, as of any comparison."""
+def _rules(
+    folders: Sequence[RunFolder],
+    protocol: str | None = None,
+    ties: str | None = None,
+    on_invalid: str | None = None,
+) -> Rules:
+    """Of one run what is not said is its record's; of several they are the official ones, as compared."""
     spec = folders[0].record["spec"]
-    return rules_of(spec, ask(folders[0])) if len(folders) == 1 else Rules.choose(spec)
+    if len(folders) == 1:
+        asked = ask(folders[0], protocol=protocol, ties=ties, on_invalid=on_invalid)
+        return rules_of(spec, asked)
+    return Rules.choose(spec, protocol or "official", ties, on_invalid)
 
 
 def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:

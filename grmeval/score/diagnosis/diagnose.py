@@ -39,6 +39,8 @@ class Diagnosis:
     """Identity and launches."""
     usual: bool = True
     """Whether it speaks of the run's record, as it does unless told otherwise."""
+    short: int = 0
+    """Items that have fewer than k samples."""
 
 
 def diagnose(
@@ -98,8 +100,8 @@ def diagnose(
         footer=tuple(_footer(run, vote, k, most, limit)),
         about={"run_id": run.path.name, "limit": limit, "vote": vote, "k": k} | looked | part,
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
-        usual=same(usual, Question(k, limit, (vote,)), size_of(folder))
-        and not (run.depth < k).any(),
+        usual=same(usual, Question(k, limit, (vote,)), size_of(folder)),
+        short=int((run.depth < k).sum()),
     )
 
 

@@ -1,7 +1,9 @@
 """Nights against a baseline: the gate, the baseline's file, the trend. Open gate.py first."""
 
 from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline, write_baseline
-from grmeval.score.nightly.gate import Absolute, Check, Gated, gate
+from grmeval.score.nightly.gate import Gated, gate
+from grmeval.score.nightly.limits import Absolute
+from grmeval.score.nightly.night import Check
 from grmeval.score.nightly.trend import Night, Trend, trend
 
 __all__ = [

@@ -26,7 +26,6 @@ from grmeval.score.verdicts import (
     Verdicts,
     check_votes,
     column,
-    contents,
     digests,
     formed,
     judge_run,
@@ -34,7 +33,7 @@ from grmeval.score.verdicts import (
     unrewarded,
     usual_vote,
 )
-from grmeval.store import RunFolder, origin, record_of
+from grmeval.store import RunFolder, judged_rows, origin, record_of
 
 __all__ = ["Baseline", "baseline_of", "read_baseline", "write_baseline"]
 
@@ -162,7 +161,7 @@ def baseline_of(
         source=str(folder.path),
         about=_about(folder, run, verdicts, vote, rules, k, limit),
         figures=tuple(_figures(run, verdicts, rules)),
-        rows=digests(contents(folder, limit)),
+        rows=digests(judged_rows(folder, limit)),
         units=tuple(unit_keys(run, verdicts)),
         column=Column(credit, np.nan_to_num(weight)),
         notes=tuple(_unlike_depths(run)),

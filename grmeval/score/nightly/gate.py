@@ -8,10 +8,10 @@ from grmeval.errors import Incomplete
 from grmeval.score.arrays import read_run
 from grmeval.score.nightly.baseline import Baseline, refuse_unfinished
 from grmeval.score.nightly.limits import Absolute, limit_checks
-from grmeval.score.nightly.night import Check, Night
+from grmeval.score.nightly.night import Check, NightBeside
 from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
-from grmeval.score.verdicts import contents, digests, formed, unlike_metrics, unlike_subsets
-from grmeval.store import RunFolder
+from grmeval.score.verdicts import digests, formed, unlike_metrics, unlike_subsets
+from grmeval.store import RunFolder, judged_rows
 
 __all__ = ["Absolute", "Check", "Gated", "gate"]
 
@@ -89,7 +89,7 @@ def gate(
     facts["changed"] = allowed
     if trouble := "; ".join(said for name, said in changed.items() if name not in allow):
         return broken("the same settings", trouble + _to_allow(changed, allow))
-    night = Night(run, baseline, alpha / looks)
+    night = NightBeside(run, baseline, alpha / looks)
     if trouble := night.trouble():
         return broken("the same verdicts", trouble)
     said = f"{len(run.n):,} items of the baseline, {about.k} samples each"
@@ -125,4 +125,4 @@ def _unlike(folder: RunFolder, baseline: Baseline) -> str:
             return f"{name} {mine} here, {theirs} in the baseline"
     if others := unlike_metrics(formed(folder), about.metric):
         return f"the benchmark's {', '.join(others)} changed since the baseline: another number"
-    return "; ".join(unlike_subsets(digests(contents(folder, about.limit)), baseline.rows))
+    return "; ".join(unlike_subsets(digests(judged_rows(folder, about.limit)), baseline.rows))

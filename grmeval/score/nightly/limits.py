@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from grmeval.score.arrays import RunArrays
-from grmeval.score.nightly.night import Check, Night
-from grmeval.score.nightly.silence import silences, surely_more
+from grmeval.score.nightly.night import Check, NightBeside
+from grmeval.score.nightly.silence import judged_parts, silences, surely_more
 
 __all__ = ["Absolute", "limit_checks"]
 
@@ -31,13 +31,13 @@ class Absolute(NamedTuple):
     undecided: float | None = None
 
 
-def limit_checks(night: Night, limits: Absolute, margin: float) -> Iterator[Check]:
+def limit_checks(night: NightBeside, limits: Absolute, margin: float) -> Iterator[Check]:
     """What the night is held to besides its difference; `margin` is the largest drop of the whole."""
     yield from _silence(night, limits, margin)
     yield from _absolute(night.run, limits)
 
 
-def _silence(night: Night, absolute: Absolute, margin: float) -> Iterator[Check]:
+def _silence(night: NightBeside, absolute: Absolute, margin: float) -> Iterator[Check]:
     """Whether the night, or a section of it, surely says less than the baseline did.
 
     Whatever its rules pay for silence. What nobody asked for is told where it is so. Under `drop` no
@@ -47,7 +47,7 @@ def _silence(night: Night, absolute: Absolute, margin: float) -> Iterator[Check]
     if night.rules.on_invalid == "drop":
         allowed["undecided"] = min(MORE_SILENCE, margin)
     limits = {"unread": absolute.invalid, "undecided": absolute.undecided}
-    parts = len(list(silences(night.frame, night.rules, 0.9)))
+    parts = len(judged_parts(night.frame))
     for part, found in silences(night.frame, night.rules, 1 - 2 * night.alpha / parts):
         for kind, now in found._asdict().items():
             before = getattr(night.figure(part), kind)

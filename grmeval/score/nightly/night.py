@@ -9,11 +9,11 @@ from grmeval.measure import Contrast, decide, decide_sections
 from grmeval.score.arrays import RunArrays
 from grmeval.score.nightly.baseline import Baseline, Figure
 from grmeval.score.nightly.noise import advise, noise_by_baseline, sample_noise
-from grmeval.score.nightly.silence import silences
+from grmeval.score.nightly.silence import judged_parts
 from grmeval.score.table import footer
 from grmeval.score.verdicts import NAN, Frame, Part, column, judge_run
 
-__all__ = ["Check", "Night"]
+__all__ = ["Check", "NightBeside"]
 
 _FOLLOWS = 1e-6
 """A figure of a baseline is what its credits give, within rounding."""
@@ -39,7 +39,7 @@ class Check:
     limit: float = NAN
 
 
-class Night:
+class NightBeside:
     """A run beside its baseline."""
 
     def __init__(self, run: RunArrays, baseline: Baseline, alpha: float) -> None:
@@ -90,7 +90,7 @@ class Night:
 
     def _untold(self) -> str:
         """A part of which the baseline does not say how much was silent; empty where it says it of all."""
-        for part, _ in silences(self.frame, self.rules, 0.9):
+        for part in judged_parts(self.frame):
             figure = self.figure(part)
             if figure is None or figure.unread is None or figure.undecided is None:
                 return f"the baseline's file does not say of {part.name} how much of it was silent"

@@ -12,7 +12,7 @@ from grmeval.measure.intervals import Estimate
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts import Frame, Part, Rules, Verdicts
 
-__all__ = ["Silence", "silences", "surely_more"]
+__all__ = ["Silence", "judged_parts", "silences", "surely_more"]
 
 
 class Silence(NamedTuple):
@@ -27,16 +27,18 @@ class Silence(NamedTuple):
     undecided: Estimate
 
 
-def silences(frame: Frame, rules: Rules, level: float) -> Iterator[tuple[Part, Silence]]:
-    """Of the whole, and of each section where there are several; limits at a confidence `level`.
-
-    Parts without a labelled item have no number, and are left out.
-    """
+def judged_parts(frame: Frame) -> list[Part]:
+    """The whole, and each section where there are several, that have a labelled item, and so a number."""
     parts = [part for part in frame.parts() if part.level in ("overall", "section")]
-    for part in parts if len(parts) > 2 else parts[:1]:
+    several = parts if len(parts) > 2 else parts[:1]
+    return [part for part in several if len(_judged(frame.verdicts, part.units))]
+
+
+def silences(frame: Frame, rules: Rules, level: float) -> Iterator[tuple[Part, Silence]]:
+    """Of each of `judged_parts`; limits at a confidence `level`."""
+    for part in judged_parts(frame):
         judged = part._replace(units=_judged(frame.verdicts, part.units))
-        if len(judged.units):
-            yield part, _silence(frame.run, frame.verdicts, rules, judged, level)
+        yield part, _silence(frame.run, frame.verdicts, rules, judged, level)
 
 
 def _judged(verdicts: Verdicts, units: NDArray[Any]) -> NDArray[Any]:

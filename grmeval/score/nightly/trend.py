@@ -10,8 +10,8 @@ from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.score.arrays import read_run
 from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline
 from grmeval.score.nightly.settings import unlike_settings
-from grmeval.score.verdicts import NAN, Frame, contents, digests, judge_run
-from grmeval.store import TRASH, RunFolder, record_of
+from grmeval.score.verdicts import NAN, Frame, digests, judge_run
+from grmeval.store import TRASH, RunFolder, judged_rows, record_of
 
 __all__ = ["Night", "Trend", "trend"]
 
@@ -167,7 +167,7 @@ class _Frames:
         key = json.dumps([night.rows, night.about.k, night.about.vote, *night.rules])
         if key not in self.known:
             for folder in self.folders:
-                if digests(contents(folder, night.about.limit)) == night.rows:
+                if digests(judged_rows(folder, night.about.limit)) == night.rows:
                     run = read_run(folder, night.about.k, night.about.limit)
                     verdicts = judge_run(run, night.about.vote, [night.about.k], night.rules)
                     self.known[key] = Frame(run, verdicts)

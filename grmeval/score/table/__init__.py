@@ -5,7 +5,7 @@ from grmeval.score.table.footer import about, footer, provenance
 from grmeval.score.table.group_mean import together
 from grmeval.score.table.item_list import OUTCOMES, ItemList, ItemRow, list_items
 from grmeval.score.table.run_names import labels, records, said_once, title
-from grmeval.score.table.seeds import SeedsRow, columns_of, seed_groups, seeds_alone, seeds_rows
+from grmeval.score.table.seeds import SeedsRow, seed_groups, seeds_alone, seeds_rows
 
 __all__ = [
     "OUTCOMES",
@@ -16,7 +16,6 @@ __all__ = [
     "SeedsRow",
     "about",
     "answer",
-    "columns_of",
     "footer",
     "labels",
     "list_items",

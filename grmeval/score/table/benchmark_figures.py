@@ -29,7 +29,7 @@ from grmeval.measure import (
 from grmeval.measure.intervals import Estimate
 from grmeval.measure.metrics import auc_estimate
 from grmeval.score.arrays import Block, RunArrays
-from grmeval.score.verdicts import Verdicts, ballot, common_subsets
+from grmeval.score.verdicts import Frame, Verdicts, ballot, common_subsets
 
 __all__ = ["Figure", "figures"]
 
@@ -56,15 +56,15 @@ def _bare(value: float, items: int = 0, clusters: int = 0) -> Estimate:
     return Estimate(value, nan, nan, nan, items, clusters, "")
 
 
-def _parts(run: RunArrays, items: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _parts(
+    run: RunArrays, verdicts: Verdicts, items: NDArray[np.int64]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """("" for all, then each section's and subset's name, which of the items are in it)."""
     yield "", np.ones(len(items), dtype=bool)
-    section, subset = run.section[items], run.subset[items]
-    for number in np.unique(section):
-        inside = section == number
-        yield run.spec.sections[number].name, inside
-        for name in sorted(set(subset[inside].tolist())):
-            yield name, inside & (subset == name)
+    for part in Frame(run, verdicts).parts(subsets=True):
+        mine = np.isin(items, verdicts.first[part.units])
+        if part.level in ("section", "subset") and mine.any() and not mine.all():
+            yield part.name, mine
 
 
 def _detection(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator[Figure]:
@@ -78,7 +78,7 @@ def _detection(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterato
     named = np.where(named > _NOTHING, named, 0.0)
     hit, error = np.where(good, 0.0, named), (~good).astype(np.float64)
     ones = np.ones(len(units))
-    for of, mine in _parts(run, item):
+    for of, mine in _parts(run, verdicts, item):
         for name, part, whole in (
             ("accuracy", win, ones),
             ("precision", hit, named),
@@ -177,13 +177,10 @@ def _ties_too(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator
     reached = ~np.isnan(outcome[0])
     win, tie = outcome[0][reached], outcome[1][reached]
     right, items = np.where(side[reached] == 0, tie, win), block.items[reached]
-    for of, mine in _parts(run, items):
-        if not of or not mine.all():
-            found = _plain(right[mine], np.ones(int(mine.sum())), run.cluster[items[mine]])
-            name = (
-                f"{of}: accuracy with ties" if of else "accuracy with ties (a tie is met by a tie)"
-            )
-            yield Figure(name, "accuracy-with-ties", found)
+    for of, mine in _parts(run, verdicts, items):
+        found = _plain(right[mine], np.ones(int(mine.sum())), run.cluster[items[mine]])
+        name = f"{of}: accuracy with ties" if of else "accuracy with ties (a tie is met by a tie)"
+        yield Figure(name, "accuracy-with-ties", found)
 
 
 def _arena(run: RunArrays, verdicts: Verdicts, vote: str, k: int) -> Iterator[Figure]:

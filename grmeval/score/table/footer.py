@@ -193,7 +193,7 @@ def about(run: RunArrays, rules: Rules, limit: int | None) -> dict[str, Any]:
         "ties": rules.ties,
         "on_invalid": rules.on_invalid,
         **({} if run.k_meta is None else {"k_meta": run.k_meta}),
-        **{name: run.record[name] for name in ("only",) if name in run.record},
+        **({"only": run.record["only"]} if "only" in run.record else {}),
     }
 
 

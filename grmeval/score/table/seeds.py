@@ -1,29 +1,27 @@
 """Runs that are alike but for their seed: their mean, its spread over seeds, differences of such groups."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from grmeval.measure import limits_over_seeds, over_seeds, spread, t_test
-from grmeval.score.arrays import RunArrays, read_run
+from grmeval.score.arrays import read_run
 from grmeval.score.table.run_names import labels
 from grmeval.score.verdicts import (
     NAN,
     Column,
     Frame,
     Part,
-    Verdicts,
-    column,
+    framed,
     judge_run,
     rules_of,
-    unit_keys,
 )
 from grmeval.store import Question, RunFolder, limit_seed, name_of
 
-__all__ = ["Seeds", "SeedsRow", "columns_of", "seed_groups", "seeds_alone", "seeds_rows"]
+__all__ = ["Seeds", "SeedsRow", "seed_groups", "seeds_alone", "seeds_rows"]
 
 LEVEL = 0.95
 
@@ -120,19 +118,10 @@ def seeds_alone(
         for vote in question.votes if len(mine) > 1 else ():
             rules = rules_of(mine[0].record["spec"], question)
             judged = [judge_run(run, vote, [question.k], rules) for run in runs]
-            frame = Frame(runs[0], judged[0])
-            columns = columns_of(frame, zip(runs, judged, strict=True))
+            frame, columns = framed(runs, judged)
             overall = next(frame.parts())
             found.append(_row(frame, columns, here, here, overall, {"vote": vote, "k": question.k}))
     return tuple(found)
-
-
-def columns_of(frame: Frame, judged: Iterable[tuple[RunArrays, Verdicts]]) -> list[Column]:
-    """The columns of runs at their one k, in the order of a frame's units."""
-    return [
-        column(run, verdicts, 0).at(frame.places(unit_keys(run, verdicts)))
-        for run, verdicts in judged
-    ]
 
 
 def seeds_rows(
@@ -158,7 +147,8 @@ def _row(
     count = len(group.places)
     mine, theirs = range(count), range(count, len(made.values))
     mean = over_seeds(made, mine, level=LEVEL)
-    low, high = mean.low, mean.high
+    low = max(mean.low, min(0.0, mean.value))  # beyond [0, 1] where the number itself is
+    high = min(mean.high, max(1.0, mean.value))
     if not frame.verdicts.ranked:
         averaged = frame.mean([columns[at] for at in group.places], part.units, part.level)
         if averaged.items == mean.items:  # the other group could read them too
@@ -172,8 +162,8 @@ def _row(
         metric=frame.verdicts.metric(frame.run, part.units),
         mean=mean.value,
         spread=spread(made.values[:count]),
-        low=float(np.clip(low, 0, 1)),
-        high=float(np.clip(high, 0, 1)),
+        low=low,
+        high=high,
         difference=found.value if found else NAN,
         difference_low=float(np.clip(found.low, -1, 1)) if found else NAN,
         difference_high=float(np.clip(found.high, -1, 1)) if found else NAN,

@@ -11,6 +11,7 @@ from grmeval.score.verdicts.paired import (
     Part,
     UnitKey,
     column,
+    framed,
     unit_keys,
 )
 from grmeval.score.verdicts.record import ask, grown, is_record, rules_of, same, told
@@ -20,7 +21,6 @@ from grmeval.score.verdicts.same_rows import (
     Common,
     check_same,
     common_limit,
-    contents,
     deepest,
     digests,
     formed,
@@ -65,10 +65,10 @@ __all__ = [
     "column",
     "common_limit",
     "common_subsets",
-    "contents",
     "deepest",
     "digests",
     "formed",
+    "framed",
     "grown",
     "is_record",
     "judge_run",

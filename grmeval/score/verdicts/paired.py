@@ -12,7 +12,7 @@ from grmeval.measure import Estimate, Panel, auc_panel, panel, resampled
 from grmeval.score.arrays import RunArrays
 from grmeval.score.verdicts.verdicts import Verdicts
 
-__all__ = ["Column", "Contrasts", "Frame", "Part", "UnitKey", "column", "unit_keys"]
+__all__ = ["Column", "Contrasts", "Frame", "Part", "UnitKey", "column", "framed", "unit_keys"]
 
 NAN = float("nan")
 LEVEL = 0.95
@@ -147,6 +147,13 @@ class Frame:
         known = {key: at for at, key in enumerate(keys)}
         mine = unit_keys(self.run, self.verdicts)
         return np.array([known.get(key, -1) for key in mine], dtype=np.int64)
+
+
+def framed(runs: Sequence[RunArrays], judged: Sequence[Verdicts]) -> tuple[Frame, list[Column]]:
+    """The units of the first run, and in them each run's column at its one k."""
+    frame = Frame(runs[0], judged[0])
+    pairs = zip(runs, judged, strict=True)
+    return frame, [column(r, v, 0).at(frame.places(unit_keys(r, v))) for r, v in pairs]
 
 
 class Contrasts:

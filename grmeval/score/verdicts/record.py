@@ -8,7 +8,7 @@ from typing import Any
 
 from grmeval.score.verdicts.rules import PROTOCOLS, Rules
 from grmeval.score.verdicts.votes import check_votes, own_votes
-from grmeval.store import Question, RunFolder, holds, record_of, size_of
+from grmeval.store import Question, RunFolder, covers, record_of, size_of
 
 __all__ = ["ask", "grown", "is_record", "rules_of", "same", "told"]
 
@@ -56,7 +56,7 @@ def rules_of(spec: Mapping[str, Any], question: Question) -> Rules:
 def same(one: Question, other: Question, size: int) -> bool:
     """Whether two questions have one answer, of `size` items that there are."""
     alike = one._replace(limit=None) == other._replace(limit=None)
-    return alike and holds(one, other, size) and holds(other, one, size)
+    return alike and covers(one, other, size) and covers(other, one, size)
 
 
 def is_record(folder: RunFolder, question: Question | None) -> bool:
@@ -70,7 +70,7 @@ def grown(before: Question, asked: Question, size: int) -> Question:
     A smaller one, other rules, or votes that do not begin with the record's, leave what there was.
     """
     after = before
-    if holds(asked, before, size):
+    if covers(asked, before, size):
         after = after._replace(k=asked.k, limit=asked.limit)
     added = asked.votes[: len(before.votes)] == before.votes
     if added and (asked.ties, asked.on_invalid) == (before.ties, before.on_invalid):

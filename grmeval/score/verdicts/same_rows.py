@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, DataError, Incomplete
+from grmeval.items import Key
 from grmeval.score.arrays import RunArrays
-from grmeval.store import RunFolder, limit_seed, origin, record_of
+from grmeval.store import RunFolder, judged_rows, limit_seed, origin, record_of
 
 __all__ = [
     "Common",
     "Contents",
     "check_same",
     "common_limit",
-    "contents",
     "deepest",
     "digests",
     "formed",
@@ -25,19 +25,12 @@ __all__ = [
     "unlike_subsets",
 ]
 
-Contents = dict[tuple[str, str], str]
+Contents = dict[Key, str]
 """(subset, id) -> hash of everything that can change a judgement or its verdict."""
 
 _SHOWN = 3
 _FORMED = ("overall", "sections", "threshold", "games")
 """What of a benchmark makes a number of verdicts: two that differ in it have no common metric."""
-
-
-def contents(folder: RunFolder, limit: int | None) -> Contents:
-    """The rows of a run inside --limit."""
-    items = folder.items(limit)
-    columns = (items[name].to_pylist() for name in ("subset", "id", "content_hash"))
-    return {(s, i): h for s, i, h in zip(*columns, strict=True)}
 
 
 def common_limit(folders: Sequence[RunFolder]) -> int | None:
@@ -61,10 +54,10 @@ def check_same(folders: Sequence[RunFolder], limit: int | None) -> Common | None
     """
     if len(folders) < 2:
         return None
-    rows = [contents(folder, limit) for folder in folders]
+    rows = [judged_rows(folder, limit) for folder in folders]
     for other, theirs in zip(folders[1:], rows[1:], strict=True):
-        mine = _within(rows[0], theirs) if _is_part(other) else rows[0]
-        theirs = _within(theirs, rows[0]) if _is_part(folders[0]) else theirs
+        mine = _within(rows[0], theirs) if _leaves_out(other) else rows[0]
+        theirs = _within(theirs, rows[0]) if _leaves_out(folders[0]) else theirs
         differences = [*_unlike_metric(folders[0], other), *unlike(mine, theirs)]
         if not mine and not differences:
             differences = ["no row in common"]
@@ -85,8 +78,8 @@ def check_same(folders: Sequence[RunFolder], limit: int | None) -> Common | None
     return Common(common, note)
 
 
-def _is_part(folder: RunFolder) -> bool:
-    """Whether a run is an import that left out what its file does not judge."""
+def _leaves_out(folder: RunFolder) -> bool:
+    """Whether a run, an import or a panel with one, is without what a file does not judge."""
     return bool(folder.record["spec"].get("left_out"))
 
 

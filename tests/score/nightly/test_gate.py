@@ -307,9 +307,10 @@ def test_a_run_without_labels_is_no_pass(tmp_path: Path) -> None:
 
 
 def digests(folder: RunFolder) -> dict[str, Any]:
-    from grmeval.score.verdicts import contents, digests
+    from grmeval.score.verdicts import digests
+    from grmeval.store import judged_rows
 
-    return digests(contents(folder, None))
+    return digests(judged_rows(folder, None))
 
 
 @pytest.mark.parametrize("kind", ["pairs", "ROC-AUC", "some without labels"])

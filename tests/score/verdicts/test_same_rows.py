@@ -6,26 +6,27 @@ from typing import cast
 
 import pytest
 
+from grmeval.items import Key
 from grmeval.score.table import labels, records, said_once
 from grmeval.score.verdicts import common_limit, digests, unlike_subsets
 from grmeval.score.verdicts.same_rows import Contents, unlike
 from grmeval.store import RunFolder
 from tests.helpers import sampled
 
-ROWS: Contents = {("x", "a"): "1", ("x", "b"): "2", ("y", "a"): "3"}
+ROWS: Contents = {Key("x", "a"): "1", Key("x", "b"): "2", Key("y", "a"): "3"}
 
 
 def test_rows_are_the_same_by_key_and_content() -> None:
     assert unlike(ROWS, dict(reversed(ROWS.items()))) == []
-    assert unlike(ROWS, ROWS | {("x", "b"): "0"}) == [
+    assert unlike(ROWS, ROWS | {Key("x", "b"): "0"}) == [
         "1 rows with another prompt, response or label (x/b)"
     ]
-    other = {("x", "a"): "1", ("z", "a"): "3"}
+    other = {Key("x", "a"): "1", Key("z", "a"): "3"}
     assert unlike(ROWS, other) == [
         "2 rows only in the first (x/b, y/a)",
         "1 rows only in the second (z/a)",
     ]
-    many: Contents = {("x", f"{at:04}"): "" for at in range(1200)}
+    many: Contents = {Key("x", f"{at:04}"): "" for at in range(1200)}
     assert unlike(many, {}) == ["1,200 rows only in the first (x/0000, x/0001, x/0002 …)"]
 
 
@@ -35,16 +36,16 @@ def test_digests_do_not_depend_on_an_order_and_see_every_change() -> None:
     assert digests(dict(reversed(ROWS.items()))) == mine
     assert unlike_subsets(mine, mine) == []
     changed: list[Contents] = [
-        ROWS | {("x", "b"): "0"},
-        {("x", "a"): "1", ("x", "c"): "2", ("y", "a"): "3"},
+        ROWS | {Key("x", "b"): "0"},
+        {Key("x", "a"): "1", Key("x", "c"): "2", Key("y", "a"): "3"},
         # An id and a hash that change places are other rows.
-        {("x", "1"): "a", ("x", "b"): "2", ("y", "a"): "3"},
+        {Key("x", "1"): "a", Key("x", "b"): "2", Key("y", "a"): "3"},
     ]
     for rows in changed:
         assert unlike_subsets(digests(rows), mine) == [
             "x: 2 rows, not all the same ids, texts and labels"
         ]
-    assert unlike_subsets(digests({("x", "a"): "1"}), mine) == [
+    assert unlike_subsets(digests({Key("x", "a"): "1"}), mine) == [
         "x: 1 rows here, 2 in the baseline",
         "y: 0 rows here, 1 in the baseline",
     ]
