@@ -104,23 +104,23 @@ def test_it_reaches_neither_disk_nor_screen(tmp_path: Path) -> None:
     (tmp_path / "table.toml").write_text(f'[engine_args.a]\napi_key = "{SECRET}"\n')
     (tmp_path / "text.toml").write_text(f'engine_args = "token={SECRET}"\n')
     fake = ("run", "--engine", "fake", "--results", tmp_path / "results")
-    malformed = (
+    mistaken = (
         (*fake, "--engine-arg", f"token:{SECRET}"),
         (*fake, "--engine-arg", f"={SECRET}"),
         (*fake, "--config", tmp_path / "text.toml"),
+        (*fake, "--data", f"no=https://me:{SECRET}@x.example/m"),
     )
     for words in (
-        *malformed,
+        *mistaken,
         (*fake, "--engine-arg", nested),
         (*fake, "--engine-arg", nested[:-2]),
         (*fake, "--meta-model", "m", "--meta-engine-arg", nested),
         (*fake, "--chat-template-kwargs", f'{{"token": "{SECRET}"}}'),
         (*fake, "--chat-template-kwargs", f'{{"token": "{SECRET}"'),
         (*fake, "--chat-template-kwargs", f'{{"a": "https://{SECRET}@x.example/x"'),
-        (*fake, "--model", f"https://{SECRET}@x.example/m"),
+        ("run", "--model", f"https://{SECRET}@x.example/m", "--results", tmp_path / "results"),
         ("run", "--model", f"https://me:{SECRET}@x.example/m", "--results", tmp_path / "results"),
         (*fake, "--data", f"https://me:{SECRET}@x.example/m"),
-        (*fake, "--data", f"no=https://me:{SECRET}@x.example/m"),
         (*fake, "--config", tmp_path / "table.toml"),
         ("meta-score", "latest", "--meta-model", "m", "--engine-arg", nested),
         ("suite", tmp_path / "suite.toml", "--model", "demo", "--dry-run"),
@@ -138,5 +138,5 @@ def test_it_reaches_neither_disk_nor_screen(tmp_path: Path) -> None:
         assert done.returncode == 2, (words, done.stderr)
         assert SECRET not in done.stdout + done.stderr, words
         assert done.stderr.startswith("error: ")
-        assert ("looks like a secret" in done.stderr) is (words not in malformed), words
+        assert ("looks like a secret" in done.stderr) is (words not in mistaken), words
     assert not (tmp_path / "results").exists()
