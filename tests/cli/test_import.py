@@ -3,12 +3,16 @@
 import gzip
 import json
 import lzma
+import re
 import subprocess
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grmeval.errors import DataError
+from grmeval.runs.imports.file_rows import read_file
 from grmeval.store import all_runs
 from tests.helpers import ask, grmeval, sampled
 
@@ -194,11 +198,13 @@ def test_a_file_that_unpacks_without_end_is_refused_on_the_way(
     )
     monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_LINE", 2**20)
     monkeypatch.setattr("grmeval.runs.imports.file_rows.MOST_UNPACKED", 2**21)
-    for content, line in ((b" " * 2**22, 1), ((b" " * 1023 + b"\n") * 2**12, 2049)):
-        file.write_bytes(pack(content))
-        said = ask(*words, code=2)
-        assert f"{file}, line {line}: too large: at most a line of 1,048,576 bytes" in said
+    too_large = f"{file}, line {{}}: too large: at most a line of 1,048,576 bytes"
+    file.write_bytes(pack(b" " * 2**22))
+    assert too_large.format(1) in ask(*words, code=2)
     assert not (tmp_path / "r").exists()
+    file.write_bytes(pack((b" " * 1023 + b"\n") * 2**12))
+    with pytest.raises(DataError, match=re.escape(too_large.format(2049))):
+        deque(read_file(file), maxlen=0)
 
 
 def test_a_guard_is_taken_off_unless_the_cells_are_as_stored(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ TOO_MUCH = [
     "{{ ('x' * 1000000) | replace(new='y' * 30, old='x') | length }}",
     "{{ ('\t' * 1000000).expandtabs(30) | length }}",
     "{{ ('\n' * 1000000) | indent(first=true, width=30) | length }}",
-    "{{ ('%s' * 9 | format(*([long] * 9))) | length }}",
+    "{{ (('%s' * 99) | format(*([long] * 99))) | length }}",
     "{{ ('a ' * 1000000).split() | length }}",
     "{{ ('http://a.b ' * 10000) | urlize(target=long) | length }}",
     "{{ 3 | round(999999999, 'ceil') }}",
@@ -128,10 +128,16 @@ TOO_MUCH = [
 ]
 
 
+BOUND = (
+    r"^--template .*mine\.jinja: (takes more than 100,000 steps|makes more than [\d,]+ characters"
+    r"|a width in a format is|Range too big|maximum recursion depth)"
+)
+
+
 @pytest.mark.parametrize("text", TOO_MUCH)
 def test_what_makes_too_much_is_refused_before_it_is_made(tmp_path: Path, text: str) -> None:
     began = time.process_time()
-    with pytest.raises(ConfigError, match=r"^--template .*mine\.jinja: "):
+    with pytest.raises(ConfigError, match=BOUND):
         render(tmp_path, text, long=LONG)
     assert time.process_time() - began < 20  # Jinja's own sandbox: days, or all memory there is
 
@@ -141,7 +147,7 @@ def test_it_is_refused_before_the_memory_is_taken(tmp_path: Path) -> None:
     try:
         for text in TOO_MUCH:
             if "length }}" in text:
-                with pytest.raises(ConfigError):
+                with pytest.raises(ConfigError, match=BOUND):
                     render(tmp_path, text, long=LONG)
         assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
