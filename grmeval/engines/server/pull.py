@@ -16,13 +16,13 @@ R = TypeVar("R")
 
 
 class Pull(Generic[J, R]):
-    """`ask` is awaited for each job by as many workers as there is room; a job may give several results."""
+    """`ask(job, put)` is awaited for each job by as many workers as there is room, and puts what it gets."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         jobs: Iterable[J],
-        ask: Callable[[J], Awaitable[Iterable[R]]],
+        ask: Callable[[J, Callable[[R], None]], Awaitable[None]],
         room: Callable[[], int],
     ) -> None:
         """`room()`: how many workers there may be at the moment; jobs are taken as workers have time."""
@@ -79,9 +79,12 @@ class Pull(Generic[J, R]):
             except StopIteration:
                 self._more = False
                 return
-            self._ready.extend(await self._ask(job))
-            self._news.set()
+            await self._ask(job, self._put)
             self._hire()
+
+    def _put(self, result: R) -> None:
+        self._ready.append(result)
+        self._news.set()
 
     def _left(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)

@@ -24,7 +24,7 @@ BODY = {"model": "judge", "messages": [{"role": "user", "content": "which?"}], "
 
 def with_client(urls: Iterable[str], use: Callable[[Client], Awaitable[T]], **more: Any) -> T:
     async def main() -> T:
-        client = Client(list(urls), **({"patient": QUICK, "rng": random.Random(1)} | more))
+        client = Client(list(urls), patient=QUICK, rng=random.Random(1), **more)
         try:
             return await use(client)
         finally:
@@ -239,9 +239,9 @@ def test_a_weight_counts_as_so_many_in_flight() -> None:
 
 
 def pulled(client: Client, loop: asyncio.AbstractEventLoop, jobs: Iterable[int]) -> Any:
-    async def ask(job: int) -> list[int]:
+    async def ask(job: int, put: Callable[[int], None]) -> None:
         await client.post("chat/completions", BODY, text_of)
-        return [job]
+        put(job)
 
     return Pull(loop, jobs, ask, lambda: client.room).results()
 
