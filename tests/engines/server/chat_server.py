@@ -56,7 +56,7 @@ class Served:
         if refused := self._unknown_key(request):
             return refused
         m = self.manners
-        card = {"id": m.model, "object": "model", "owned_by": m.owner}
+        card: dict[str, Any] = {"id": m.model, "object": "model", "owned_by": m.owner}
         card |= {"root": m.root} if m.root else {}
         card |= {"max_model_len": m.context} if m.context else {}
         return web.json_response({"object": "list", "data": [card]})
@@ -90,13 +90,13 @@ class Served:
             said = f"This model's maximum context length is {m.context} tokens."
             return error(400, f"{said} However, your prompt holds more.")
         self.prompts[prompt] += 1
-        choices = []
+        choices: list[dict[str, Any]] = []
         for at in range(min(n, m.most_choices)):
             seed = f"{body.get('seed')}/{at}" if m.seeds else ""
             digest = hashlib.sha256(f"{seed}/{prompt}".encode()).digest()
             text = m.write(body, int.from_bytes(digest[:4], "big"))
             message = {"role": "assistant", "content": text}
-            choice = {"index": at, "message": message, "finish_reason": "stop"}
+            choice: dict[str, Any] = {"index": at, "message": message, "finish_reason": "stop"}
             m.more(body, choice)
             choices.append(choice)
         found: dict[str, Any] = {"object": "chat.completion", "model": m.model, "choices": choices}
