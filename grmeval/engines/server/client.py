@@ -82,12 +82,13 @@ class Client:
         *,
         key: str | None = None,
         concurrency: int | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
         patient: Patience | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`concurrency`: in flight at each server; None: it is found. `patient`: None: as the environment
-        says, and 300 s."""
+        """`concurrency`: in flight at each server; None: it is found. `timeout`: seconds for one answer, None:
+        TIMEOUT. `patient`: None: as the environment says, and 300 s."""
+        timeout = timeout or TIMEOUT
         self._servers = [
             _Server(url, Limit(_preset(url, concurrency), SLOW * timeout), proxy_of(url))
             for url in urls
