@@ -361,9 +361,14 @@ class Client:
             self._wake = loop.call_later(min(resting) - now + 0.001, self._hand_out)
 
 
-def api_key() -> str | None:
-    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY."""
-    found = os.environ.get("GRMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+def api_key(urls: Sequence[str] = ()) -> str | None:
+    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY.
+
+    The second was not set for these servers: it goes to none that is far away and without TLS.
+    """
+    found = os.environ.get("GRMEVAL_API_KEY") or ""
+    if all(url.startswith("https:") or is_local(url) for url in urls):
+        found = found or os.environ.get("OPENAI_API_KEY") or ""
     if any(ord(letter) < 33 or ord(letter) > 126 for letter in found.strip()):
         raise EngineError("GRMEVAL_API_KEY (or OPENAI_API_KEY): a key has no spaces and is ASCII")
     return found.strip() or None

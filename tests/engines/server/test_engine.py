@@ -21,6 +21,7 @@ from grmeval.engines.server.chat import (
 from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.engine import ServerEngine
 from grmeval.engines.server.retry import Patience
+from grmeval.engines.server.served import _read as cards
 from grmeval.engines.server.settings import ServerSettings, check_fields
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Key, Message, Request
@@ -436,3 +437,9 @@ def test_a_body_holds_what_the_run_says() -> None:
 def test_a_context_that_holds_no_prompt_beside_the_texts_is_said(serve: Serve) -> None:
     with pytest.raises(EngineError, match="maximum context length"), engine(serve(context=66)):
         pass
+
+
+@pytest.mark.parametrize("told", [{"max_model_len": 99}, {"meta": {"n_ctx": 99}}])
+def test_a_context_is_told_in_several_ways(told: dict[str, Any]) -> None:
+    (card,) = cards({"data": [{"id": "m", **told}, {"object": "model"}]})
+    assert (card.name, card.context) == ("m", 99)
