@@ -35,6 +35,10 @@ def served(*words: str, log: Path) -> Iterator[str]:
             yield url
         finally:
             it.terminate()
+            try:
+                it.wait(20)
+            except subprocess.TimeoutExpired:
+                it.kill()
 
 
 def answers(url: str) -> bool:
