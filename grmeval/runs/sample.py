@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from grmeval.engines.arguments import devices
-from grmeval.errors import ConfigError, StoreError
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
 from grmeval.runs.open_engine import Engines
@@ -142,7 +142,7 @@ def _launch(
                 progress.advance(sample)
                 tally.count(completion)
         except BaseException:
-            with contextlib.suppress(StoreError):  # what ended the launch is the news
+            with contextlib.suppress(Exception):  # what ended the launch is the news
                 folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
             raise
         else:

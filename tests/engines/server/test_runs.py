@@ -31,7 +31,7 @@ SERVER = ("run", "--engine", "server", "--bench", "sample", "--max-tokens", 64)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Patience(seconds=60, tries=40, first=0.001, longest=0.02, longest_wish=0.05)
     monkeypatch.setattr(client, "patience", lambda: quick)
-    monkeypatch.setattr(client, "TIMEOUT", 0.3)
+    monkeypatch.setattr(client, "TIMEOUT", 1.0)
 
 
 def stored(results: Path) -> list[dict[str, Any]]:
@@ -58,7 +58,18 @@ def check_whole(rows: list[dict[str, Any]], items: int, k: int) -> None:
 @pytest.mark.usefixtures("_quick")
 def test_a_run_through_a_proxy_that_breaks_things_is_whole(serve: Serve, tmp_path: Path) -> None:
     served = serve(fault=faults(), key=KEY)
-    place = ("--base-url", served.url, "--results", tmp_path, "--k", 8, "--limit", 20)
+    place = (
+        "--base-url",
+        served.url,
+        "--results",
+        tmp_path,
+        "--k",
+        8,
+        "--limit",
+        20,
+        "--concurrency",
+        16,
+    )
     done = grmeval("--debug", *SERVER, *place, env={"GRMEVAL_API_KEY": KEY})
     assert done.returncode == 0, done.stderr
     rows = stored(tmp_path)
