@@ -82,7 +82,7 @@ def test_every_option_and_command_that_is_named_exists() -> None:
         "--replicates",
         "--vllm",
     }  # of scripts in perf/
-    known |= {"--model-path"}  # of other programs
+    known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():
