@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         "max_model_len",
         "tensor_parallel",
     ),
-    *("engine", "engine_args"),
+    *("engine", "base_url", "model_tag", "concurrency", "allow_identical", "engine_args"),
     *(
         "judge",
         "principles",
@@ -193,18 +193,8 @@ def _plans(
     copies = settings.pop("data", {})
     for name, value in given.items():  # engine_args: a flag adds to the file's, and wins
         settings[name] = settings.get(name, {}) | value if isinstance(value, dict) else value
-    if given.get("engine") == "fake":  # asked for now: the file's model is not meant
-        of_a_model = {
-            "model",
-            "revision",
-            "lora",
-            "meta_model",
-            "meta_template",
-            "meta_engine_args",
-            "k_meta",
-        }
-        for name in of_a_model - given.keys():
-            settings.pop(name, None)
+    for name in _not_meant(given.get("engine")) - given.keys():
+        settings.pop(name, None)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings
@@ -227,6 +217,20 @@ def _plans(
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))
     return plans, asked
+
+
+def _not_meant(engine: str | None) -> set[str]:
+    """Settings of the file that are of another engine than the one that is asked for now."""
+    from grmeval.runs import OF_A_SERVER
+
+    of_a_model = {
+        *("model", "revision", "lora"),
+        *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
+    }
+    return {
+        *(of_a_model if engine == "fake" else ()),
+        *(OF_A_SERVER if engine in ("fake", "vllm") else ()),
+    }
 
 
 def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":

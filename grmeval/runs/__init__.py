@@ -4,7 +4,7 @@ Open sample.py first: the loop. configuration.py and make_plan.py lead to it, de
 other runs; meta/, imports/ and suite/ stand on it.
 """
 
-from grmeval.runs.configuration import configure
+from grmeval.runs.configuration import OF_A_SERVER, configure
 from grmeval.runs.make_plan import again, prepare
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
@@ -12,6 +12,7 @@ from grmeval.runs.preview import Preview, preview
 from grmeval.runs.sample import Estimate, extend
 
 __all__ = [
+    "OF_A_SERVER",
     "Engines",
     "Estimate",
     "Plan",

@@ -48,8 +48,8 @@ def prepare(
     if config.greedy and not judge.head:
         check_greedy(config, part)
     if not model:
-        if config.model:
-            tell(f"looking at the model {config.model}")
+        if config.model or config.base_url:
+            tell(f"looking at the model {config.model or 'of ' + (config.base_url or ('',))[0]}")
         model = _model(config)
     plan = Plan(
         config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
@@ -97,6 +97,12 @@ def _model(config: RunConfig) -> ModelRef:
 
         read_settings(config.engine_args)
         return ModelRef("fake", None, "fake", "fake")
+    if config.engine == "server":
+        from grmeval.engines.server.served import served_model
+        from grmeval.engines.server.settings import check_fields
+
+        check_fields(config.engine_args)
+        return served_model(config.base_url or (), config.model, config.model_tag)
     check_arguments(config.engine_args)
     model = resolve(config.model or "", config.revision, kind_of(config.judge))
     return with_adapter(model, config.lora) if config.lora else model

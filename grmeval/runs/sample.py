@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from grmeval.engines.arguments import devices
-from grmeval.errors import ConfigError, StoreError
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
 from grmeval.runs.open_engine import Engines
@@ -79,7 +79,7 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     request, reads = completion.request, judge.needs.critiques
     # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    known = Known(lead=completion.lead, responses=request.responses)
+    known = Known(completion.thinking or None, completion.lead, request.responses)
     reading = judge.read(text, len(request.order), completion.finish, known)
     scores = None
     if reading.scores is not None:
@@ -142,11 +142,11 @@ def _launch(
                 progress.advance(sample)
                 tally.count(completion)
         except BaseException:
-            with contextlib.suppress(StoreError):  # what ended the launch is the news
-                folder.describe_launch(launch.name, **tally.facts())
+            with contextlib.suppress(Exception):  # what ended the launch is the news
+                folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
             raise
         else:
-            folder.describe_launch(launch.name, **tally.facts())
+            folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
 
 
 class _Tally:
