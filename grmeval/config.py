@@ -96,8 +96,11 @@ class RunConfig(BaseModel):
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
     # the model
-    engine: Literal["vllm", "fake"] = _field(
-        "identity", "Engine that answers: vllm or fake.", "vllm"
+    engine: Literal["vllm", "fake", "batch"] = _field(
+        "identity",
+        "Engine that answers: vllm, fake (a simulated judge) or batch (none here: the answers come from "
+        "batch files).",
+        "vllm",
     )
     model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
     revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from grmeval.formulas import guarded
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
-__all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
+__all__ = ["ENDINGS", "WHATS", "check_file", "export", "json_lines"]
 
 WHATS = ("samples", "verdicts", "items")
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -38,11 +38,7 @@ def export(
     texts are exactly what is stored. A list is JSON in a CSV cell; a value that is not there is an empty
     cell, or null.
     """
-    if to.suffix not in ENDINGS:
-        raise ConfigError(f"--to {to}: the ending says the format: {', '.join(ENDINGS)}")
-    inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
-    if inside:
-        raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
+    check_file(to, ENDINGS)
     batches = _batches(folder, what, texts, only)
     csv = partial(_csv, guard=not as_stored)
     writers: dict[str, Callable[..., None]] = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}
@@ -56,6 +52,15 @@ def export(
 
     write_with(to, partial(writers[to.suffix], counted()))
     return count
+
+
+def check_file(to: Path, endings: Sequence[str]) -> None:
+    """ConfigError: another ending, or a place inside a run's folder."""
+    if to.suffix not in endings:
+        raise ConfigError(f"--to {to}: the ending says the format: {', '.join(endings)}")
+    inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
+    if inside:
+        raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
 
 
 def json_lines(

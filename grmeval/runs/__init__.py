@@ -4,6 +4,7 @@ Open sample.py first: the loop. configuration.py and make_plan.py lead to it, de
 other runs; meta/, imports/ and suite/ stand on it.
 """
 
+from grmeval.runs.batch import requests, requests_plan
 from grmeval.runs.configuration import configure
 from grmeval.runs.make_plan import again, prepare
 from grmeval.runs.open_engine import Engines
@@ -21,4 +22,6 @@ __all__ = [
     "extend",
     "prepare",
     "preview",
+    "requests",
+    "requests_plan",
 ]

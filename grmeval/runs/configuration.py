@@ -8,12 +8,20 @@ from typing import Any
 
 from grmeval.benches import at_hand, find_spec
 from grmeval.config import RunConfig, build
+from grmeval.engines.batch import ENGINE as BATCH
 from grmeval.engines.models import Kind, check_kind, presets, read_preset
 from grmeval.errors import ConfigError
 from grmeval.judges import JUDGES
 from grmeval.runs.derived import with_critiques
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["configure", "kind_of"]
+
+_OF_LOADING = (
+    *("revision", "lora", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
+    *("meta_model", "shard"),
+)
+"""Settings of models that are loaded here."""
 
 UNFELT = ("temperature", "top_p", "max_tokens", "structured")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
@@ -28,6 +36,8 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
                 raise ConfigError(
                     f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
                 )
+    elif values.get("engine") == BATCH:
+        _check_batch(values)
     else:
         bench = values.get("bench", "sample")
         kind, judge = kind_of(values.get("judge")), values.get("judge")
@@ -51,6 +61,17 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
         build(values)  # what is left out is checked all the same
         values = {name: value for name, value in values.items() if name not in UNFELT}
     return build(with_critiques(values, Path(values.get("results", "results"))))
+
+
+def _check_batch(values: Mapping[str, Any]) -> None:
+    """What is asked in batch files has a model's name, and nothing is loaded."""
+    said = f"--engine {BATCH}: answers come from files, no model is loaded here"
+    if not str(values.get("model") or "").strip():
+        raise ConfigError(f"{said}; --model NAME says which one, as the service calls it")
+    refuse_secrets("--model ", str(values["model"]))
+    for name in _OF_LOADING:
+        if values.get(name):
+            raise ConfigError(f"{said}; drop --{name.replace('_', '-')}")
 
 
 def kind_of(judge: str | None) -> Kind:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from grmeval.benches import Loaded, load
 from grmeval.config import RunConfig, build
 from grmeval.engines.arguments import check_arguments
-from grmeval.engines.models import ModelRef, resolve, with_adapter
+from grmeval.engines.batch import ENGINE as BATCH
+from grmeval.engines.batch import check_fields
+from grmeval.engines.models import ModelRef, resolve, slug, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.judges import make_judge
-from grmeval.runs.check_plan import check_config, check_greedy, check_judge, check_meta
+from grmeval.runs.check_plan import check_batch, check_config, check_greedy, check_judge, check_meta
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import critiques_of
 from grmeval.runs.identity import identity_of
@@ -42,6 +44,8 @@ def prepare(
     )
     check_config(config, judge)
     loaded = loaded or load(config.bench, config.data, config.layout)
+    if config.engine == BATCH:
+        check_batch(judge, loaded.spec.source.restricted)
     if critiques:
         critiques.check(loaded, config.layout)
     part = part_of(config, loaded)
@@ -97,13 +101,20 @@ def _model(config: RunConfig) -> ModelRef:
 
         read_settings(config.engine_args)
         return ModelRef("fake", None, "fake", "fake")
+    if config.engine == BATCH:
+        check_fields(config.engine_args)
+        name = str(config.model)
+        return ModelRef(name, None, slug(name.replace("/", "--")), name)
     check_arguments(config.engine_args)
     model = resolve(config.model or "", config.revision, kind_of(config.judge))
     return with_adapter(model, config.lora) if config.lora else model
 
 
-def again(folder: RunFolder, k: int) -> Plan:
-    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
+def again(folder: RunFolder, k: int, model: ModelRef | None = None) -> Plan:
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now.
+
+    `model`: the run's, where it is not to be looked for.
+    """
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
         raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
@@ -117,7 +128,7 @@ def again(folder: RunFolder, k: int) -> Plan:
     values |= {"k": k, "limit": record_of(folder).limit}
     values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
     values |= {"results": (folder.path / "../../..").resolve()}
-    plan = prepare(build(values))
+    plan = prepare(build(values), model=model)
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
             f"{folder.path}: its model, rows or template changed since: the same command would make "
