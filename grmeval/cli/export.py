@@ -118,13 +118,13 @@ def _export_requests(
     from grmeval.engines.batch import MOST_BYTES, MOST_REQUESTS
     from grmeval.files import write_with
     from grmeval.report.export import check_file
-    from grmeval.runs import requests, requests_plan
+    from grmeval.runs import batch_plan, requests
     from grmeval.secret_keys import refuse_secrets
 
     refuse_secrets("--model ", model)
     if to:
         check_file(to, (".jsonl",))
-    plan = requests_plan(folder, settings.get("k"), settings.get("limit"), Filter.of(settings))
+    plan = batch_plan(folder, settings.get("k"), settings.get("limit"), Filter.of(settings))
     lines = map(_line, requests(plan, folder, model, seeds))
     if settings:
         folder.update(**plan.asked())

@@ -7,7 +7,6 @@ number. So an answer finds its place whatever became of the rows' order, and one
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from grmeval.benches import Filter
@@ -22,36 +21,30 @@ from grmeval.runs.orders import response_order
 from grmeval.runs.plan import Plan
 from grmeval.store import RunFolder, asked_part, largest
 
-__all__ = ["Place", "Places", "batch_plan", "requests", "requests_plan"]
+__all__ = ["Place", "Places", "batch_plan", "requests"]
 
 _NAME = re.compile(r"([0-9a-f]{12})-([0-9a-f]{16})-([0-9a-f]{6})-(0|[1-9]\d{0,5})")
 
 
-def batch_plan(folder: RunFolder, k: int | None = None) -> Plan:
-    """The plan of a run whose answers come in files: its model is not looked for.
-
-    ConfigError: the benchmark, the judge or the run cannot be asked so.
-    """
-    label, identity = folder.record["config"]["label"], folder.record["identity"]
-    plan = again(folder, k or largest(folder).k, ModelRef("", None, label, identity["model"]))
-    check_batch(plan.judge, folder.restricted)
-    return plan
-
-
-def requests_plan(
+def batch_plan(
     folder: RunFolder, k: int | None = None, limit: int | None = None, only: Filter | None = None
 ) -> Plan:
-    """The plan of the samples that are to be asked: of what was last asked for, or of what is said instead.
+    """The plan of a run whose answers come in files; its model is not looked for.
 
-    What is said is asked for from now on, as by `grmeval run`.
+    What is not said is as last asked for. ConfigError: the benchmark or the judge cannot be asked so.
     """
-    part = only or asked_part(folder)
-    plan = batch_plan(folder, k)
-    limit = limit or largest(folder).limit
-    config = plan.config.model_copy(
-        update={"limit": limit} | {name: values or None for name, values in part.record().items()}
+    asked, part = largest(folder), only or asked_part(folder)
+    label, identity = folder.record["config"]["label"], folder.record["identity"]
+    plan = again(
+        folder,
+        k or asked.k,
+        ModelRef("", None, label, identity["model"]),
+        limit=limit or asked.limit,
+        subset=part.subsets or None,
+        section=part.sections or None,
     )
-    return replace(plan, config=config)
+    check_batch(plan.judge, folder.restricted)
+    return plan
 
 
 def requests(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from grmeval.benches import Loaded, load
 from grmeval.config import RunConfig, build
@@ -110,10 +111,10 @@ def _model(config: RunConfig) -> ModelRef:
     return with_adapter(model, config.lora) if config.lora else model
 
 
-def again(folder: RunFolder, k: int, model: ModelRef | None = None) -> Plan:
+def again(folder: RunFolder, k: int, model: ModelRef | None = None, **asked: Any) -> Plan:
     """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now.
 
-    `model`: the run's, where it is not to be looked for.
+    `model`: the run's, where it is not to be looked for. `asked`: another limit, or part (subset, section).
     """
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
@@ -127,7 +128,7 @@ def again(folder: RunFolder, k: int, model: ModelRef | None = None) -> Plan:
     values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
     values |= {"k": k, "limit": record_of(folder).limit}
     values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
-    values |= {"results": (folder.path / "../../..").resolve()}
+    values |= {"results": (folder.path / "../../..").resolve()} | asked
     plan = prepare(build(values), model=model)
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
