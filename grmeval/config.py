@@ -96,11 +96,16 @@ class RunConfig(BaseModel):
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
     # the model
-    engine: Literal["vllm", "fake", "batch"] = _field(
+    engine: Literal["vllm", "server", "batch", "fake"] = _field(
         "identity",
-        "Engine that answers: vllm, fake (a simulated judge) or batch (none here: the answers come from "
-        "batch files).",
+        "Engine that answers: vllm, server (--base-url), batch (nobody here: answers come in files) or fake.",
         "vllm",
+    )
+    model_tag: str | None = _field(
+        "identity",
+        "What a served model is, in your words: the run's name holds it in place of what the server says.",
+        min_length=1,
+        max_length=200,
     )
     model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
     revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")
@@ -151,6 +156,20 @@ class RunConfig(BaseModel):
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
+    base_url: tuple[str, ...] | None = _field(
+        "execution",
+        "Address of a server with the chat API of OpenAI, such as http://localhost:8000/v1.",
+        min_length=1,
+    )
+    concurrency: int | None = _field(
+        "execution",
+        "Samples in flight at each server; by default as many as it keeps up with.",
+        ge=1,
+        le=100_000,
+    )
+    allow_identical: bool = _field(
+        "execution", "Go on where a server gives the same text again.", False
+    )
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(
         "scoring",
@@ -204,6 +223,8 @@ class RunConfig(BaseModel):
         for name in ("engine_args", "chat_template_kwargs", "meta_engine_args"):
             refuse_secrets(f"{name}.", values.get(name))
         for name, value in values.items():
+            if name == "base_url":
+                refuse_secrets("--base-url ", value)
             if isinstance(value, str | Path) and without_user(str(value)) != str(value):
                 refuse_secrets(f"{name} ", str(value))
         return values

@@ -129,6 +129,7 @@ class Completion(NamedTuple):
     `cached` counts the prompt tokens that came out of the prefix cache. `weight`: probability of the
     tokens that wrote what the request's `locate` finds; None where it was not asked for, or is not known.
     `lead`: how the prompt ends that the text goes on from, as far as the chat template adds to a chat.
+    `thinking`: what was thought, where the engine tells it apart from the text.
     """
 
     request: Request
@@ -140,6 +141,7 @@ class Completion(NamedTuple):
     tokens: int
     weight: float | None = None
     lead: str = ""
+    thinking: str = ""
 
 
 class Known(NamedTuple):

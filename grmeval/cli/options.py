@@ -91,6 +91,8 @@ _IN_WORDS = {
     "on_invalid": "as --protocol",
     "k_meta": "half of k, at least 1",
     "meta_model": "none",
+    "concurrency": "found out, from 64 near by and 20 far away",
+    "model_tag": "name and root of the server",
 }
 """What a field that is not set comes to."""
 _ON_OR_OFF = ("structured",)
@@ -187,7 +189,7 @@ def _typed(field: str) -> Any:
     annotation = RunConfig.model_fields[field].annotation
     if annotation is bool and field not in _ON_OR_OFF:
         return bool
-    if _repeats(field) or field in ("vote", "subset", "section"):
+    if _repeats(field) or field in ("vote", "subset", "section", "base_url"):
         return list[str] | None
     if field == "critiques":  # a run, as people name runs; only found is it a path
         return str | None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         "max_model_len",
         "tensor_parallel",
     ),
-    *("engine", "engine_args"),
+    *("engine", "base_url", "model_tag", "concurrency", "allow_identical", "engine_args"),
     *(
         "judge",
         "principles",
@@ -145,7 +145,7 @@ def _run(
 ) -> None:
     """Show each result as soon as it is there."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
-    from grmeval.engines.batch import ENGINE
+    from grmeval.engines import BATCH
     from grmeval.errors import Incomplete
     from grmeval.score import read_prices
     from grmeval.store import origin
@@ -177,8 +177,8 @@ def _run(
         if as_json and found:
             print_accuracy_json(found, printed, several=len(plans) > 1)
     missing = sum(result.missing for result in found)
-    if plans[0].config.engine == ENGINE and (missing or len(found) < len(plans)):
-        raise Incomplete(f"samples are missing; {origin({'engine': ENGINE}).grows}")
+    if plans[0].config.engine == BATCH and (missing or len(found) < len(plans)):
+        raise Incomplete(f"samples are missing; {origin({'engine': BATCH}).grows}")
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
@@ -199,18 +199,8 @@ def _plans(
     copies = settings.pop("data", {})
     for name, value in given.items():  # engine_args: a flag adds to the file's, and wins
         settings[name] = settings.get(name, {}) | value if isinstance(value, dict) else value
-    if given.get("engine") == "fake":  # asked for now: the file's model is not meant
-        of_a_model = {
-            "model",
-            "revision",
-            "lora",
-            "meta_model",
-            "meta_template",
-            "meta_engine_args",
-            "k_meta",
-        }
-        for name in of_a_model - given.keys():
-            settings.pop(name, None)
+    for name in _not_meant(given.get("engine")) - given.keys():
+        settings.pop(name, None)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings
@@ -233,6 +223,20 @@ def _plans(
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))
     return plans, asked
+
+
+def _not_meant(engine: str | None) -> set[str]:
+    """Settings of the file that are of another engine than the one that is asked for now."""
+    from grmeval.runs import OF_A_SERVER
+
+    of_a_model = {
+        *("model", "revision", "lora"),
+        *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
+    }
+    return {
+        *(of_a_model if engine == "fake" else ()),
+        *(OF_A_SERVER if engine in ("fake", "vllm") else ()),
+    }
 
 
 def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
@@ -284,7 +288,7 @@ def _sample_and_score(
 ) -> "Iterator[tuple[Accuracy, RunFolder]]":
     """Each run's result as soon as it is there, and the run, or the part of it that was asked for."""
     from grmeval.cli.meta_score import in_a_fresh_process
-    from grmeval.engines.batch import ENGINE
+    from grmeval.engines import BATCH
     from grmeval.errors import GrmevalError
     from grmeval.score import answer
     from grmeval.store import has_samples, parts_of
@@ -302,7 +306,7 @@ def _sample_and_score(
             failure = error
         sampled = iter(done)
     for plan, folder in zip(plans, sampled, strict=failure is None):
-        if plan.config.engine == ENGINE and not has_samples(folder.path):
+        if plan.config.engine == BATCH and not has_samples(folder.path):
             continue  # nothing to score yet
         signs.at(f"scoring {plan.loaded.spec.id}")
         (looked,) = parts_of([folder], plan.only)
@@ -357,9 +361,9 @@ def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
 
 def _unasked(plan: "Plan", folder: "RunFolder") -> str:
     """Why no model was loaded."""
-    from grmeval.engines.batch import ENGINE
+    from grmeval.engines import BATCH
 
-    waiting = plan.config.engine == ENGINE and plan.missing(folder.done())
+    waiting = plan.config.engine == BATCH and plan.missing(folder.done())
     if not waiting:
         return "every sample is there, no model is loaded"
     missing = sum(len(js) for _, js in waiting)

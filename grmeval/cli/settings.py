@@ -56,7 +56,7 @@ def _value(file: Path, name: str, value: Any, here: Path) -> Any:
         return _path(file, name, value, here)
     if name == "data":
         return _data(file, value if isinstance(value, dict) else {"": value}, here)
-    if name in ("bench", "vote", "subset", "section"):
+    if name in ("bench", "vote", "subset", "section", "base_url"):
         words = [value] if isinstance(value, str) else value
         if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
             raise ConfigError(

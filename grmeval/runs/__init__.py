@@ -5,7 +5,7 @@ other runs; meta/, imports/ and suite/ stand on it.
 """
 
 from grmeval.runs.batch import batch_plan, requests
-from grmeval.runs.configuration import configure
+from grmeval.runs.configuration import OF_A_SERVER, configure
 from grmeval.runs.make_plan import again, prepare
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
@@ -13,6 +13,7 @@ from grmeval.runs.preview import Preview, preview
 from grmeval.runs.sample import Estimate, extend
 
 __all__ = [
+    "OF_A_SERVER",
     "Engines",
     "Estimate",
     "Plan",

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from grmeval.benches import Filter
-from grmeval.engines import Sampling
-from grmeval.engines.batch import ENGINE, Asking
+from grmeval.config import RunConfig
+from grmeval.engines import BATCH, Sampling
+from grmeval.engines.batch import Asking
 from grmeval.engines.models import ModelRef, read_preset
+from grmeval.engines.server.settings import ServerSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key
 from grmeval.runs.check_plan import check_batch
@@ -55,13 +57,15 @@ def requests(
     `model`: its name in the requests. ConfigError: nobody knows it. `seeds`: each request has its own.
     """
     config = plan.config
-    asking = Asking(
-        model=model or _served_name(config.model, config.lora is not None, config.engine),
+    settings = ServerSettings(
+        urls=(),
+        model=model or _served_name(config, plan.model.identity),
         sampling=Sampling(config.temperature, config.top_p, config.max_tokens),
-        template_kwargs=config.chat_template_kwargs,
-        fields=config.engine_args if config.engine == ENGINE else {},
-        of_vllm=config.engine == "vllm",
+        structured=config.structured,
+        chat_template_kwargs=config.chat_template_kwargs,
+        fields=config.engine_args if config.engine in (BATCH, "server") else {},
     )
+    asking = Asking(settings, of_vllm=config.engine == "vllm")
     run, draws = plan.path.name, seeds and not config.greedy
     for request in plan.requests(plan.missing(folder.done())):
         for j in request.js:
@@ -69,15 +73,16 @@ def requests(
             yield asking.line(name, request, _seed(name) if draws else None)
 
 
-def _served_name(model: str | None, adapted: bool, engine: str) -> str:
-    """What a server that was given this model calls it."""
-    if adapted:
-        raise ConfigError(
-            "the run's model has an adapter: --model NAME says what the server calls it"
-        )
-    if engine == "fake" or not model:
+def _served_name(config: RunConfig, identity: str) -> str:
+    """What a server calls the run's model."""
+    if config.engine == "fake":
         return "fake"
-    preset = read_preset(model) if engine != ENGINE else None
+    if config.lora or (config.engine == "server" and config.model_tag and not config.model):
+        raise ConfigError("what does the server call the run's model? --model NAME")
+    if config.engine == "server" and not config.model:
+        return identity.removeprefix("served:").partition("=")[0]
+    model = config.model or ""
+    preset = read_preset(model) if config.engine == "vllm" else None
     return (preset and preset.hub) or model
 
 

@@ -8,34 +8,42 @@ from typing import Any
 
 from grmeval.benches import at_hand, find_spec
 from grmeval.config import RunConfig, build
-from grmeval.engines.batch import ENGINE as BATCH
+from grmeval.engines import BATCH
 from grmeval.engines.models import Kind, check_kind, presets, read_preset
+from grmeval.engines.server.address import base_url
 from grmeval.errors import ConfigError
 from grmeval.judges import JUDGES
 from grmeval.runs.derived import with_critiques
 from grmeval.secret_keys import refuse_secrets
 
-__all__ = ["configure", "kind_of"]
-
-_OF_LOADING = (
-    *("revision", "lora", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
-    *("meta_model", "shard"),
-)
-"""Settings of models that are loaded here."""
+__all__ = ["OF_A_SERVER", "configure", "kind_of"]
 
 UNFELT = ("temperature", "top_p", "max_tokens", "structured")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
+
+OF_A_SERVER = frozenset({"base_url", "model_tag", "concurrency", "allow_identical"})
+"""Settings of `--engine server` alone."""
+
+_OF_WEIGHTS = {
+    "revision": "the commit",
+    "lora": "adapters",
+    "trust_remote_code": "code",
+    "dtype": "the number format",
+    "max_model_len": "the context",
+    "tensor_parallel": "GPUs",
+}
+"""What whoever started a server has chosen."""
 
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
     values = {name: value for name, value in settings.items() if value is not None}
-    if values.get("engine") == "fake":
-        for name in ("model", "revision", "lora"):
-            if given := values.get(name):
-                raise ConfigError(
-                    f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
-                )
+    if values.get("engine") == "server":
+        values |= _served(values)
+    elif others := sorted(name for name in OF_A_SERVER if values.get(name)):
+        raise ConfigError(f"{_flag(others[0])}: of a server: add --engine server")
+    elif values.get("engine") == "fake":
+        _check_fake(values)
     elif values.get("engine") == BATCH:
         _check_batch(values)
     else:
@@ -63,15 +71,46 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     return build(with_critiques(values, Path(values.get("results", "results"))))
 
 
+def _check_fake(values: Mapping[str, Any]) -> None:
+    for name in ("model", "revision", "lora"):
+        if given := values.get(name):
+            raise ConfigError(
+                f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
+            )
+
+
 def _check_batch(values: Mapping[str, Any]) -> None:
-    """What is asked in batch files has a model's name, and nothing is loaded."""
-    said = f"--engine {BATCH}: answers come from files, no model is loaded here"
+    """A model has a name, and nothing is loaded."""
+    said = f"--engine {BATCH}: answers come in files, no model is loaded here"
     if not str(values.get("model") or "").strip():
         raise ConfigError(f"{said}; --model NAME says which one, as the service calls it")
     refuse_secrets("--model ", str(values["model"]))
-    for name in _OF_LOADING:
-        if values.get(name):
-            raise ConfigError(f"{said}; drop --{name.replace('_', '-')}")
+    for name in (*_OF_WEIGHTS, "meta_model", "shard"):
+        if values.get(name) and values[name] != RunConfig.model_fields[name].default:
+            raise ConfigError(f"{said}; drop {_flag(name)}")
+
+
+def _served(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Addresses as they are meant; ConfigError: there is none, or the server itself has chosen a setting."""
+    for name, what in _OF_WEIGHTS.items():
+        if name in values and values[name] != RunConfig.model_fields[name].default:
+            raise ConfigError(
+                f"{_flag(name)}: with --engine server, {what} is what it was started with"
+            )
+    if kind_of(values.get("judge")) == "scalar":
+        raise ConfigError(
+            f"--judge {values['judge']} with --engine server: a server that writes has no head; --engine vllm"
+        )
+    given = values.get("base_url")
+    if not given:
+        raise ConfigError(
+            "--engine server: which one? --base-url http://localhost:8000/v1 (repeatable)"
+        )
+    return {"base_url": tuple(dict.fromkeys(map(base_url, given)))}
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def kind_of(judge: str | None) -> Kind:

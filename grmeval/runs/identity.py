@@ -4,6 +4,7 @@ from typing import Any
 
 from grmeval.benches import Loaded
 from grmeval.config import RunConfig
+from grmeval.engines import BATCH
 from grmeval.engines.models import ModelRef
 from grmeval.judges import Judge
 
@@ -21,7 +22,10 @@ def identity_of(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef
 
         arguments = read_settings(config.engine_args).model_dump(exclude_defaults=True)
     else:
-        from grmeval.engines.arguments import SPEED_ONLY as speed_only
+        if config.engine in ("server", BATCH):
+            from grmeval.engines.server.settings import SPEED_ONLY as speed_only
+        else:
+            from grmeval.engines.arguments import SPEED_ONLY as speed_only
 
         arguments = config.engine_args
     identity = config.identity() | {
@@ -31,7 +35,7 @@ def identity_of(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef
         "model": model.identity,
         "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
     }
-    for name in ("revision", "template", "principles", "critiques", "lora"):
+    for name in ("revision", "template", "principles", "critiques", "lora", "model_tag"):
         del identity[name]  # the model's identity and the judge's say what they hold
     # The seed chose the items before there was a limit seed: such runs keep their ids.
     if config.limit_seed == config.seed:

@@ -7,8 +7,8 @@ from typing import Any
 
 from grmeval.benches import Loaded, load
 from grmeval.config import RunConfig, build
+from grmeval.engines import BATCH
 from grmeval.engines.arguments import check_arguments
-from grmeval.engines.batch import ENGINE as BATCH
 from grmeval.engines.batch import check_fields
 from grmeval.engines.models import ModelRef, resolve, slug, with_adapter
 from grmeval.errors import ConfigError
@@ -53,8 +53,8 @@ def prepare(
     if config.greedy and not judge.head:
         check_greedy(config, part)
     if not model:
-        if config.model:
-            tell(f"looking at the model {config.model}")
+        if config.model or config.base_url:
+            tell(f"looking at the model {config.model or 'of ' + (config.base_url or ('',))[0]}")
         model = _model(config)
     plan = Plan(
         config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
@@ -105,7 +105,13 @@ def _model(config: RunConfig) -> ModelRef:
     if config.engine == BATCH:
         check_fields(config.engine_args)
         name = str(config.model)
-        return ModelRef(name, None, slug(name.replace("/", "--")), name)
+        return ModelRef(name, None, slug(name.replace("/", "--")), f"served:{name}")
+    if config.engine == "server":
+        from grmeval.engines.server.served import served_model
+        from grmeval.engines.server.settings import check_fields as check_served
+
+        check_served(config.engine_args)
+        return served_model(config.base_url or (), config.model, config.model_tag)
     check_arguments(config.engine_args)
     model = resolve(config.model or "", config.revision, kind_of(config.judge))
     return with_adapter(model, config.lora) if config.lora else model

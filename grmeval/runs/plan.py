@@ -134,6 +134,8 @@ class Plan:
                 config.engine_args,
                 picks=self.judge.picks,
             )
+        if config.engine == "server":
+            return self._served(seed)
         if self.judge.head:
             return self._head()
         from grmeval.engines.vllm import VllmEngine
@@ -144,6 +146,17 @@ class Plan:
             seed=seed,
             lora=config.lora,
         )
+
+    def _served(self, seed: int) -> Engine:
+        from grmeval.engines.server.engine import ServerEngine
+        from grmeval.engines.server.settings import ServerSettings
+
+        config = self.config
+        sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
+        settings = ServerSettings.of(self.model.location, config, sampling)
+        items = self.items()[:1]
+        first = next(self.requests([(item, (0,)) for item in items]), None)
+        return ServerEngine(settings, seed=seed, first=first)
 
     def _head(self) -> Engine:
         from grmeval.engines.heads import HeadEngine

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from grmeval.engines import BATCH
 from grmeval.engines.arguments import devices
-from grmeval.engines.batch import ENGINE as BATCH
 from grmeval.errors import ConfigError, StoreError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
@@ -80,7 +80,7 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     request, reads = completion.request, judge.needs.critiques
     # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    known = Known(lead=completion.lead, responses=request.responses)
+    known = Known(completion.thinking or None, completion.lead, request.responses)
     reading = judge.read(text, len(request.order), completion.finish, known)
     scores = None
     if reading.scores is not None:
@@ -144,10 +144,10 @@ def _launch(
                 tally.count(completion)
         except BaseException:
             with contextlib.suppress(StoreError):  # what ended the launch is the news
-                folder.describe_launch(launch.name, **tally.facts())
+                folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
             raise
         else:
-            folder.describe_launch(launch.name, **tally.facts())
+            folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
 
 
 class _Tally:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from grmeval.engines.batch import ENGINE as BATCH
+from grmeval.engines import BATCH
 
 __all__ = ["IMPORT", "PANEL", "Origin", "origin"]
 

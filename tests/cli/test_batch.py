@@ -159,7 +159,7 @@ def test_what_failed_stays_missing_and_is_named_and_asked_for_again(
     rows[0] |= {"response": None, "error": {"code": "batch_expired", "message": "too late"}}
     rows[1]["response"] = {"status_code": 500, "body": {"error": {"message": "boom", "code": 500}}}
     rows[2]["response"]["body"]["choices"] = []
-    rows[3]["response"]["body"]["choices"][0]["finish_reason"] = "content_filter"
+    rows[3]["response"]["body"]["choices"][0]["finish_reason"] = "abort"
     del rows[30:]  # a part of the file
     file = written(tmp_path / "some.jsonl", rows)
     found = grmeval("import", "answers", file, "--results", tmp_path)
@@ -168,8 +168,8 @@ def test_what_failed_stays_missing_and_is_named_and_asked_for_again(
     assert "26 answers imported" in said
     assert f"1 failed: batch_expired too late ({file}, line 1)" in said
     assert f"1 failed: 500 boom ({file}, line 2)" in said
-    assert f"its response has no choices[0].message ({file}, line 3)" in said
-    assert f"it ended with 'content_filter' ({file}, line 4)" in said
+    assert f"its answer cannot be read (no choices) ({file}, line 3)" in said
+    assert f"(a choice that ended with 'abort') ({file}, line 4)" in said
     assert (
         "6 samples of k=4 are missing; `grmeval export RUN --what requests` asks for them" in said
     )
@@ -324,7 +324,7 @@ def test_reasoning_is_thinking_and_what_is_too_long_is_said(
         (("--engine", "batch", "--model", "m", "--engine-arg", "n=4"), "--engine-arg n: use --k"),
         (
             ("--engine", "batch", "--model", "m", "--engine-arg", "seed=1"),
-            "--engine-arg seed: use --seed; seed=null leaves it out",
+            "seed=null sends none",
         ),
         (
             ("--engine", "batch", "--model", "m", "--engine-arg", "api_key=abc"),

@@ -7,7 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grmeval.engines.batch import ENGINE, read_answer, read_completion
+from grmeval.engines import BATCH
+from grmeval.engines.batch import read_answer, read_completion
 from grmeval.errors import DataError
 from grmeval.items import Request
 from grmeval.runs.batch import Place, Places, batch_plan
@@ -78,7 +79,7 @@ def _survey(files: Sequence[Path], places: Places, done: set[SampleKey]) -> _Sur
         if isinstance(place, str):
             strangers.append(f"{where}: custom_id {answer.custom_id[:64]!r} {place}")
         elif not answer.judged:
-            failed.setdefault(_key(place), (where, answer.failed or ""))
+            failed.setdefault(_key(place), (where, answer.failed))
         elif (key := _key(place)) in done or key in new:
             there += 1
         else:
@@ -96,7 +97,7 @@ def _write(
     facts = {
         "commit": commit(),
         "data": plan.loaded.origin,
-        "engine": {"engine": ENGINE},
+        "engine": {"engine": BATCH},
         "files": [{"name": file.name, "sha256": _hash(file)} for file in files],
     }
     models, left = dict[str, None](), set(new)
@@ -115,12 +116,12 @@ def _write(
             launch.journal.write(make_sample(plan.judge, completion, launch.name))
             tokens += completion.tokens
             prompt_tokens += completion.prompt_tokens
-            if model := answer.model:
-                models[model] = None
+            if answer.reply and answer.reply.model:
+                models[answer.reply.model] = None
     folder.describe_launch(
         launch.name,
         ended=now(),
-        engine={"engine": ENGINE} | ({"model": " + ".join(models)} if models else {}),
+        engine={"engine": BATCH} | ({"model": " + ".join(models)} if models else {}),
         samples=len(new) - len(left),
         tokens=tokens,
         prompt_tokens=prompt_tokens,

@@ -236,7 +236,7 @@ def _asked(record: dict[str, Any]) -> list[str]:
     drawn = "" if head else f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, "
     return [
         *([f"judge {judge['name']}"] if judge["name"] != "pointwise" else []),
-        f"model {identity['model'].removeprefix('sha256:')[:12]}",
+        f"model {_model(identity['model'])}",
         *([f"template {judge['template'][:8]}"] if "template" in judge else []),
         *([f"principles {judge['principles'][:8]}"] if "principles" in judge else []),
         *([f"critiques {judge['critiques']}"] if "critiques" in judge else []),
@@ -244,6 +244,13 @@ def _asked(record: dict[str, Any]) -> list[str]:
         f"seed {identity['seed']}",
         *([", ".join(settings)] if settings else []),
     ]
+
+
+def _model(identity: str) -> str:
+    """A hash's first letters; what a server calls a model is its name."""
+    if identity.startswith("served:"):
+        return identity.removeprefix("served:")
+    return identity.removeprefix("sha256:")[:12]
 
 
 def _panel(record: dict[str, Any]) -> list[str]:

@@ -1,0 +1,157 @@
+"""What a server takes, found out once, before a run: a few short requests, and two samples of one prompt.
+
+Servers that ignore what they do not know answer all the same: so what comes back is looked at, never that
+something did.
+"""
+
+import re
+from collections.abc import Sequence
+from logging import getLogger
+
+from grmeval.engines.server.chat import STRUCTURED, Habits, Reply, body_of, read_reply
+from grmeval.engines.server.client import Client
+from grmeval.engines.server.refusal import Refused
+from grmeval.engines.server.settings import ServerSettings
+from grmeval.errors import ConfigError, EngineError
+from grmeval.items import Message, Request
+
+__all__ = ["find_out"]
+
+_LOG = getLogger(__name__)
+
+MOST_CHOICES = 8
+"""Samples that one request asks for, where it may: all come back when the slowest has ended."""
+FEW_TOKENS = 16
+_SAY = (Message("user", "Reply with the word hello."),)
+_TELL = (Message("user", "Tell a short story about a number of your choice."),)
+_GRAMMAR = r"zq: [0-7]{2}\nEnd: \\boxed\{[0-7]\}"
+"""No model writes that by itself; it has what the judges' formats have: lines, a backslash, braces."""
+_IDENTICAL = (
+    "gives the same text again at --temperature {:g}: k samples would be one. Does it take a seed a request "
+    "(--engine-arg seed=null leaves it out), or is it set to greedy? --greedy asks for one sample, "
+    "--allow-identical goes on"
+)
+
+
+class _Prober:
+    def __init__(self, client: Client, settings: ServerSettings, model: str, habits: Habits):
+        self.client, self.settings, self.model, self.habits = client, settings, model, habits
+
+    async def ask(self, messages: Sequence[Message], n: int = 1, **more: object) -> Reply:
+        body = body_of(self.settings, self.habits, self.model, messages, n=n, **more)  # type: ignore[arg-type]
+        in_json = bool(more.get("grammar")) and self.habits.structured == "json_schema"
+        found = await self.client.post(
+            "chat/completions", body, lambda answer: read_reply(answer, in_json), weight=n
+        )
+        return found.value
+
+
+async def find_out(
+    client: Client,
+    settings: ServerSettings,
+    model: str,
+    owner: str,
+    first: Request | None,
+    seed: int,
+) -> tuple[Habits, list[str]]:
+    """How a server is asked for a run whose first request is `first`, and what else was seen, in words.
+
+    ConfigError: it cannot give what the run needs. EngineError: it refuses every chat.
+    """
+    prober = _Prober(client, settings, model, Habits(owner))
+    greedy = settings.sampling.temperature == 0
+    await _basics(prober, greedy, seed)
+    if settings.structured:
+        await _structure(prober, seed)
+    if first and first.locate:
+        await _probabilities(prober, seed)
+    if greedy or first is None:
+        return prober.habits, []
+    return prober.habits, await _different(prober, first, seed)
+
+
+async def _basics(prober: _Prober, greedy: bool, seed: int) -> None:
+    """Whether it takes n and a seed, and what it calls the token limit."""
+    habits, refusal = prober.habits, None
+    ways = [(1, True), (1, False)] if greedy else [(2, True), (1, True), (2, False), (1, False)]
+    while ways:
+        n, habits.seed = ways.pop(0)
+        try:
+            reply = await prober.ask(_SAY, n, seed=seed, max_tokens=FEW_TOKENS)
+        except Refused as error:
+            refusal = refusal or error
+            if "max_completion_tokens" in error.message and habits.limit == "max_tokens":
+                habits.limit = "max_completion_tokens"
+                ways.insert(0, (n, habits.seed))
+            continue
+        habits.n = MOST_CHOICES if len(reply.choices) == n > 1 else 1
+        habits.seed = habits.seed and "seed" not in prober.settings.fields
+        return
+    raise EngineError(f"{prober.client.urls[0]}: refuses a chat of one line: {refusal}")
+
+
+async def _structure(prober: _Prober, seed: int) -> None:
+    """The first way that holds an output to a regular expression."""
+    for way in STRUCTURED:
+        prober.habits.structured = way
+        try:
+            reply = await prober.ask(_SAY, grammar=_GRAMMAR, seed=seed)
+        except Refused:
+            continue
+        if re.fullmatch(_GRAMMAR, reply.choices[0].text):
+            return
+    raise ConfigError(
+        f"--structured: {prober.client.urls[0]} holds no output to a format (tried: "
+        f"{', '.join(STRUCTURED)}); drop it (--no-structured)"
+    )
+
+
+async def _probabilities(prober: _Prober, seed: int) -> None:
+    try:
+        reply = await prober.ask(_SAY, logprobs=True, seed=seed, max_tokens=FEW_TOKENS)
+        told = any(choice.logprobs for choice in reply.choices)
+        why = "gives none"
+    except Refused as error:
+        told, why = False, f"refuses: {error}"
+    if not told:
+        raise ConfigError(
+            f"--judge index-prob: asked for token probabilities (logprobs), {prober.client.urls[0]} {why}; "
+            "--judge index needs none"
+        )
+
+
+async def _different(prober: _Prober, first: Request, seed: int) -> list[str]:
+    """Two samples of one prompt differ, at the run's temperature; else what was seen of that, in words.
+
+    Choices of one request that are alike may yet differ between requests. ConfigError: nothing differs.
+    """
+    habits, seen = prober.habits, list[str]()
+    for n in (2, 1) if habits.n > 1 else (1,):
+        for turn in range(2):  # a short text may come twice by chance
+            one, other = await _pair(prober, first, n, seed + 4 * turn)
+            if one != other:
+                habits.n = MOST_CHOICES if n > 1 else 1
+                return seen
+        if n > 1:
+            seen.append("choices of one request are alike")
+    url = prober.client.urls[0]
+    if not prober.settings.allow_identical:
+        raise ConfigError(f"{url}: {_IDENTICAL.format(prober.settings.sampling.temperature)}")
+    _LOG.warning("%s gives the same text again: k samples may be one", url)
+    habits.n = 1
+    return ["texts of one prompt are alike"]
+
+
+async def _pair(prober: _Prober, first: Request, n: int, seed: int) -> list[str]:
+    """Two texts, of `2 // n` requests."""
+    replies = []
+    for at in range(2 // n):
+        try:
+            reply = await prober.ask(first.messages, n, seed=seed + at, grammar=first.grammar)
+        except Refused as error:
+            if not error.too_long:
+                raise EngineError(f"{prober.client.urls[0]}: {error}") from None
+            reply = await prober.ask(_TELL, n, seed=seed + at)
+        replies.append(reply)
+    texts = [f"{choice.thinking}\0{choice.text}" for reply in replies for choice in reply.choices]
+    return texts[:2] if len(texts) > 1 else texts * 2
