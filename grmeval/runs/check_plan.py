@@ -97,7 +97,7 @@ def check_judge(plan: Plan) -> None:
 def _refused(plan: Plan) -> Callable[[Item], str | None]:
     """Why a head cannot read an item's first chats, as in `3 items ...`; ConfigError: it is no head."""
     config, judge = plan.config, plan.judge
-    if not judge.head or config.engine == "fake":
+    if not judge.head or config.engine != "vllm":
         return lambda item: None
     from grmeval.engines.head_check import Refusals, check_labels
 

@@ -97,10 +97,6 @@ def _served(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 f"{_flag(name)}: with --engine server, {what} is what it was started with"
             )
-    if kind_of(values.get("judge")) == "scalar":
-        raise ConfigError(
-            f"--judge {values['judge']} with --engine server: a server that writes has no head; --engine vllm"
-        )
     given = values.get("base_url")
     if not given:
         raise ConfigError(
