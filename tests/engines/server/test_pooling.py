@@ -32,14 +32,14 @@ def head(*, activation: bool = True, labels: int = 1, raw_only: bool = False) ->
     async def classify(request: web.Request) -> web.Response:
         body = await request.json()
         said = body["messages"][-1]["content"]
-        if "refuse" in said:
+        if "refuse!" in said:
             return error(400, "a system turn is not supported")
-        if "long" in said:
+        if "long!" in said:
             return error(400, "This model's maximum context length is 16 tokens.")
         value = logit(body["messages"])
         if not raw_only and (body["use_activation"] or not activation):
             value = 1 / (1 + exp(-value))
-        if "nan" in said:
+        if "nan!" in said:
             return web.Response(
                 text='{"data": [{"probs": [NaN]}], "usage": {"prompt_tokens": 3}}',
                 content_type="application/json",
@@ -82,7 +82,7 @@ def test_a_head_without_an_activation_is_raw_as_it_is() -> None:
 
 
 def test_what_has_no_number_has_a_reason_and_stops_nobody() -> None:
-    found, facts = scored(head(), "refuse this", "too long", "nan", "a" * 10)
+    found, facts = scored(head(), "refuse!", "too long!", "nan!", "a" * 10)
     assert found == [
         (None, "refused"),
         (None, "prompt_too_long"),
@@ -112,7 +112,7 @@ def test_a_server_that_only_writes_is_told_apart() -> None:
 
 def test_nothing_that_is_taken_ends_the_run() -> None:
     with pytest.raises(EngineError, match="32 in a row are not taken: HTTP 400: a system turn"):
-        scored(head(), *["refuse"] * 100)
+        scored(head(), *["refuse!"] * 100)
 
 
 def test_the_scalar_judge_and_meta_score_ask_a_server(tmp_path: Path) -> None:
