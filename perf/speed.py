@@ -37,6 +37,7 @@ SCRIPTS = {
     "score": Script("--samples 3200", ""),
     "curves": Script("--items 60 --loop 5 --replicates 100", ""),
     "fit": Script("--bench sample", "--bench sample"),
+    "server": Script("--requests 40 --in-flight 1 8 --memory 80", ""),
     "gpu": Script("--prompts 2 --tokens 4"),
     "nights": Script("--nights 20 --runs 1 --only 28"),
     "seeds": Script("--replicates 5 --processes 1"),

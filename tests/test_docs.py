@@ -74,9 +74,21 @@ def every_command() -> Iterator[Any]:
 
 def test_every_option_and_command_that_is_named_exists() -> None:
     known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--wheel"}
-    known |= {"--copies", "--means", "--nights", "--runs", "--replicates"}  # of scripts in perf/
-    known |= {"--runner", "--generation-config", "--no-enable-chunked-prefill"}  # of vLLM
-    known |= {"--served-model-name"}
+    known |= {
+        "--copies",
+        "--means",
+        "--nights",
+        "--runs",
+        "--replicates",
+        "--vllm",
+    }  # of scripts in perf/
+    known |= {"--model-path"}  # of other programs
+    known |= {
+        "--runner",
+        "--generation-config",
+        "--no-enable-chunked-prefill",
+        "--served-model-name",
+    }
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -82,12 +83,20 @@ class Client:
         *,
         key: str | None = None,
         concurrency: int | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
         patient: Patience | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`concurrency`: in flight at each server; None: it is found. `patient`: None: as the environment
-        says, and 300 s."""
+        """`concurrency`: in flight at each server; None: it is found. `timeout`: seconds for one answer.
+
+        `patient`: None: as the environment says, and 300 s.
+        """
+        timeout = timeout or TIMEOUT
+        if find_spec("aiohttp") is None:
+            raise EngineError(
+                "--engine server: the package aiohttp is not installed: pip install 'grmeval[server]', in a "
+                "checkout pip install '.[server]'"
+            )
         self._servers = [
             _Server(url, Limit(_preset(url, concurrency), SLOW * timeout), proxy_of(url))
             for url in urls

@@ -49,14 +49,13 @@ class ServerEngine:
         """
         self._settings, self._seed = settings, seed
         self._loop = asyncio.new_event_loop()
-        more = {} if timeout is None else {"timeout": timeout}
         self._client = Client(
             settings.urls,
             key=api_key(),
             concurrency=settings.concurrency,
             patient=patient,
             rng=random.Random(seed),
-            **more,
+            timeout=timeout,
         )
         self._in_a_row = 0
         self._estimated = self._thought = False

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
+import sys
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-__all__ = ["Manners", "Served", "serving"]
+__all__ = ["Manners", "Served", "error", "faults", "judgement", "serving"]
 
 Fault = Callable[[web.Request, dict[str, Any], int], Awaitable[web.StreamResponse | None]]
 """(request, its body, how many came before) -> what is answered in place of an answer; None: an answer."""
@@ -31,9 +31,7 @@ class Manners:
     seeds: bool = True
     """Whether a seed changes the text; else every text of a prompt is the same."""
     seed_refused: bool = False
-    write: Callable[[dict[str, Any], int], str] = lambda body, draw: (
-        f"Analysis {draw}.\nScores: \\boxed{{{draw % 10 + 1}, {draw // 10 % 10 + 1}}}"
-    )
+    write: Callable[[dict[str, Any], int], str] = lambda body, draw: judgement(body, draw)
     usage: bool = True
     more: Callable[[dict[str, Any], dict[str, Any]], None] = lambda body, choice: None
     """Changes a choice before it is sent."""
@@ -48,7 +46,7 @@ class Served:
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
-    prompts: Counter[str] = field(default_factory=Counter)
+    said: set[str] = field(default_factory=set)
     most: int = 0
     now: int = 0
 
@@ -89,7 +87,6 @@ class Served:
         if m.context and len(prompt) // 4 + body["max_tokens"] > m.context:
             said = f"This model's maximum context length is {m.context} tokens."
             return error(400, f"{said} However, your prompt holds more.")
-        self.prompts[prompt] += 1
         choices: list[dict[str, Any]] = []
         for at in range(min(n, m.most_choices)):
             seed = f"{body.get('seed')}/{at}" if m.seeds else ""
@@ -98,6 +95,7 @@ class Served:
             message = {"role": "assistant", "content": text}
             choice: dict[str, Any] = {"index": at, "message": message, "finish_reason": "stop"}
             m.more(body, choice)
+            self.said.add(text)
             choices.append(choice)
         found: dict[str, Any] = {"object": "chat.completion", "model": m.model, "choices": choices}
         if m.usage:
@@ -112,6 +110,13 @@ class Served:
             return None
         given = request.headers.get("Authorization", "none")
         return error(401, f"Incorrect API key provided: {given}", "invalid_api_key")
+
+
+def judgement(body: dict[str, Any], draw: int) -> str:
+    """A score for every response that the prompt shows."""
+    n = body["messages"][-1]["content"].count("[The Begin of Response ") or 2
+    scores = ", ".join(str(draw // 10**at % 10 + 1) for at in range(n))
+    return f"Analysis {draw}.\nScores: \\boxed{{{scores}}}"
 
 
 def error(status: int, message: str, code: str | None = None, **headers: str) -> web.Response:
@@ -156,3 +161,59 @@ def serving(manners: Manners | None = None, **more: Any) -> Iterator[Served]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+
+
+def faults(rate: float = 0.2) -> Fault:
+    """A proxy that breaks things: 429 and 500 at `rate` each, hangs, cut bodies, garbage, few choices.
+
+    Which request meets which is a hash of its number. The first 8 pass: a server is found out in peace.
+    """
+
+    async def fault(
+        request: web.Request, body: dict[str, Any], count: int
+    ) -> web.StreamResponse | None:
+        draw = int.from_bytes(hashlib.sha256(str(count).encode()).digest()[:4], "big") / 2**32
+        if count < 8:
+            return None
+        if draw < rate:
+            later = {"Retry-After": "0.05"} if count % 5 == 0 else {}
+            return error(429, "too many requests", None, **later)
+        if draw < 2 * rate:
+            return error(500, f"it broke; you sent {request.headers.get('Authorization')}")
+        if draw < 2 * rate + 0.03:
+            await asyncio.sleep(30)
+        elif draw < 2 * rate + 0.06:
+            cut = web.StreamResponse(headers={"Content-Length": "1000"})
+            await cut.prepare(request)
+            await cut.write(b'{"choices": [{"message": {"content": "Scores: ')
+            assert request.transport
+            request.transport.close()
+            return cut
+        elif draw < 2 * rate + 0.09:
+            return web.Response(text='{"choices": [{"mess')
+        elif draw < 2 * rate + 0.12 and body.get("n", 1) > 1:
+            body["n"] = 1
+        return None
+
+    return fault
+
+
+def main() -> None:
+    """As a process of its own: python -m tests.engines.server.chat_server PORT [SECONDS an answer]."""
+    port, seconds = int(sys.argv[1]), float(sys.argv[2])
+
+    async def slow(
+        request: web.Request, body: dict[str, Any], count: int
+    ) -> web.StreamResponse | None:
+        await asyncio.sleep(seconds)
+        return None
+
+    served = Served(Manners(fault=slow))
+    app = web.Application()
+    app.router.add_get("/v1/models", served.models)
+    app.router.add_post("/v1/chat/completions", served.chat)
+    web.run_app(app, host="127.0.0.1", port=port, print=None, reuse_address=True)
+
+
+if __name__ == "__main__":
+    main()
