@@ -13,8 +13,6 @@ from grmeval.cli.record import refuse_damage
 if TYPE_CHECKING:
     from grmeval.store import RunFolder
 
-REQUESTS = "requests"
-
 
 @app.command()
 @takes("subset", "section", "k", "limit", bounded=True, k="as last asked for")
@@ -72,8 +70,8 @@ def export(
     from grmeval.cli.output import taken
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError
+    from grmeval.report.export import REQUESTS, json_lines
     from grmeval.report.export import export as write
-    from grmeval.report.export import json_lines
     from grmeval.score.verdicts import ask, told
     from grmeval.store import RunFolder, damaged
 
@@ -107,7 +105,7 @@ def _refuse_asking(given: dict[str, Any]) -> None:
 
     for name in ("k", "limit", "model", "no-seeds"):
         if given.get(name):
-            raise ConfigError(f"--{name}: of --what {REQUESTS}; every stored row is exported")
+            raise ConfigError(f"--{name}: of --what requests; every stored row is exported")
 
 
 def _export_requests(
@@ -115,7 +113,6 @@ def _export_requests(
 ) -> None:
     """Write them; what was said of k, limit and part is what the run is asked for from now on."""
     from grmeval.benches import Filter
-    from grmeval.engines.batch import MOST_BYTES, MOST_REQUESTS
     from grmeval.files import write_with
     from grmeval.report.export import check_file
     from grmeval.runs import batch_plan, requests
@@ -126,11 +123,6 @@ def _export_requests(
         check_file(to, (".jsonl",))
     plan = batch_plan(folder, settings.get("k"), settings.get("limit"), Filter.of(settings))
     lines = map(_line, requests(plan, folder, model, seeds))
-    if settings:
-        folder.update(**plan.asked())
-    if to is None:
-        sys.stdout.writelines(lines)
-        return
     count = 0
 
     def write(path: Path) -> None:
@@ -140,17 +132,29 @@ def _export_requests(
                 file.write(line)
                 count += 1
 
-    place = to.expanduser()
-    write_with(place, write)
+    if to is None:
+        sys.stdout.writelines(lines)
+    else:
+        write_with(to.expanduser(), write)
+    if settings:
+        folder.update(**plan.asked())
+    if to:
+        _tell(to, count, plan.config.structured)
+
+
+def _tell(to: Path, count: int, structured: bool) -> None:
+    """What was written, and what to know of it."""
+    from grmeval.engines.batch import MOST_BYTES, MOST_REQUESTS
+
     said = [
         f"{count:,} requests written to {to}; `grmeval import answers FILE` takes what comes back"
     ]
-    if count > MOST_REQUESTS or place.stat().st_size > MOST_BYTES:
+    if count > MOST_REQUESTS or to.expanduser().stat().st_size > MOST_BYTES:
         said.append(
             f"OpenAI takes {MOST_REQUESTS:,} requests and {MOST_BYTES // 10**6} MB a file: `split -l N` "
             "makes several, and answers are imported from several"
         )
-    if plan.config.structured:
+    if structured:
         said.append(
             "--structured is in the field structured_outputs, which vLLM's server knows; others refuse it"
         )

@@ -137,7 +137,7 @@ def read_completion(request: Request, j: int, answer: Answer) -> Completion:
     return Completion(
         request,
         j,
-        choice.text,
+        choice.text or choice.said,
         choice.finish,
         reply.prompt_tokens or 0,
         reply.cached_tokens,

@@ -15,9 +15,11 @@ from grmeval.formulas import guarded
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
-__all__ = ["ENDINGS", "WHATS", "check_file", "export", "json_lines"]
+__all__ = ["ENDINGS", "REQUESTS", "WHATS", "check_file", "export", "json_lines"]
 
 WHATS = ("samples", "verdicts", "items")
+REQUESTS = "requests"
+"""Further rows, which are made from a plan: `grmeval.runs.requests`."""
 ENDINGS = (".csv", ".jsonl", ".parquet")
 TEXTS = ("thinking", "text")
 BATCH = 4096
@@ -74,7 +76,7 @@ def json_lines(
 def _batches(folder: RunFolder, what: str, texts: bool, only: Filter) -> Iterator[Any]:
     """Arrow tables of one schema; the first one is made at once, so that mistakes come first."""
     if what not in WHATS:
-        raise ConfigError(f"--what {what!r} is not known; {nearest(what, WHATS)}")
+        raise ConfigError(f"--what {what!r} is not known; {nearest(what, (*WHATS, REQUESTS))}")
     items = _items(folder, only)
     if what == "verdicts":
         subsets = set(items["subset"].to_pylist())

@@ -345,6 +345,7 @@ def test_options_of_requests_and_of_other_rows_are_kept_apart(
     fake: RunFolder, tmp_path: Path
 ) -> None:
     folder = fake.path
+    assert "did you mean 'requests'?" in ask("export", folder, "--what", "request", code=2)
     assert "--k: of --what requests" in ask("export", folder, "--k", 4, code=2)
     assert "--texts: requests are" in ask("export", folder, "--what", "requests", "--texts", code=2)
     csv = ("--to", tmp_path / "r.csv")

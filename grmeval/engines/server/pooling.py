@@ -35,7 +35,8 @@ KNOWN = (
     (Message("user", "Name a colour."), Message("assistant", "I had soup. " * 8)),
 )
 """Chats whose numbers are looked at before a run."""
-ALIKE = 1e-6
+ALIKE = 0.02
+"""A sigmoid moves one of them further than this, and arithmetic moves neither so far."""
 NEAR, SHARE = 0.05, 0.03
 """How far a served number may be from that of the same weights in float32: so much, and so much of it.
 bfloat16 was seen to move a number by 0.02."""
@@ -115,10 +116,12 @@ class ServedScorer:
             raise EngineError(
                 f"{error} (asked for {PATH}, which vLLM's server has with --runner pooling)"
             ) from None
-        self._check_raw(raw, felt)
-        self._checked = "not checked: its weights are not here"
-        if here and self._encode:
-            self._checked = _checked(folder, [self._encode(chat, True) for chat in KNOWN], raw)
+        self._checked, known = "not checked: its weights are not here", False
+        if self._encode:
+            ids = [self._encode(chat, True) for chat in KNOWN]
+            self._checked, known = _checked(folder, ids, raw)
+        if not known:
+            self._check_raw(raw, felt)
 
     async def _known(self, chat: tuple[Message, ...], activated: bool) -> float:
         try:
@@ -232,24 +235,27 @@ def _encoder(folder: Path, kwargs: Mapping[str, Any]) -> ChatEncoder | None:
     return ChatEncoder(tokenizer, kwargs) if tokenizer else None
 
 
-def _checked(folder: Path, chats: Sequence[list[int]], served: Sequence[float]) -> str:
-    """What a comparison with the folder's own weights came to; EngineError: it is another head."""
+def _checked(folder: Path, chats: Sequence[list[int]], served: Sequence[float]) -> tuple[str, bool]:
+    """What a comparison with the folder's own weights came to, and whether there was one.
+
+    EngineError: it is another head, or another number of it.
+    """
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if 2 * weights > free or not weights:
-        return f"not checked: its weights take {2 * weights / 1e9:.0f} GB in float32"
+        return f"not checked: its weights take {2 * weights / 1e9:.0f} GB in float32", False
     try:
         here = _numbers(folder, chats)
     except Exception as error:  # no transformers, or a model that they do not know
-        return f"not checked: {type(error).__name__} from transformers"
+        return f"not checked: {type(error).__name__} from transformers", False
     furthest = max(abs(one - other) for one, other in zip(served, here, strict=True))
     if any(abs(s - h) > NEAR + SHARE * abs(h) for s, h in zip(served, here, strict=True)):
         told = ", ".join(f"{s:.3f} for {h:.3f}" for s, h in zip(served, here, strict=True))
         raise EngineError(
             f"{folder}: its head gives other numbers than the server that says to serve it ({told}): another "
-            "model, or no raw logit; --model-tag does not help: --engine vllm loads the folder"
+            "model, or no raw logit; --engine vllm loads the folder itself"
         )
-    return f"{furthest:.4f} from its weights in float32"
+    return f"{furthest:.4f} from its weights in float32", True
 
 
 def _numbers(folder: Path, chats: Sequence[list[int]]) -> list[float]:
