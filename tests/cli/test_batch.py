@@ -1,5 +1,6 @@
 """Batch files: `export --what requests` writes what is missing, `import answers` takes back what came."""
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -102,8 +103,8 @@ def test_the_round_trip_gives_the_run_that_the_same_texts_give(
     assert tables["rows"] == json.loads(ask("score", fake.path, "--json"))["rows"]
     (launch,) = RunFolder(folder).record["launches"]
     assert launch["engine"] == {"engine": "batch", "model": "judge-2026-11-01"}
-    assert launch["files"][0]["name"] == "answers.jsonl"
-    assert len(launch["files"][0]["sha256"]) == 64
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert launch["files"] == [f"answers.jsonl sha256:{digest}"]
     before = (folder / "samples.parquet").read_bytes(), (folder / "run.json").read_bytes()
     again = grmeval("import", "answers", file, "--results", tmp_path)
     assert again.returncode == 0, again.stderr

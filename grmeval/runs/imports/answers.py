@@ -98,7 +98,7 @@ def _write(
         "commit": commit(),
         "data": plan.loaded.origin,
         "engine": {"engine": BATCH},
-        "files": [{"name": file.name, "sha256": _hash(file)} for file in files],
+        "files": [f"{file.name} sha256:{_hash(file)}" for file in files],
     }
     models, left = dict[str, None](), set(new)
     tokens = prompt_tokens = 0
