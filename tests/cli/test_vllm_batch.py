@@ -10,7 +10,7 @@ import pytest
 
 from grmeval.engines.models import resolve
 from grmeval.store import RunFolder, all_runs
-from tests.helpers import ask, grmeval
+from tests.helpers import ask, grmeval, sampled
 
 pytestmark = [pytest.mark.long, pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 CPU = {
@@ -19,6 +19,28 @@ CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
+
+
+def test_vllm_reads_every_field_of_a_request(tmp_path: Path) -> None:
+    """By its own protocol, without an engine: what is unknown there would be an extra."""
+    from vllm.entrypoints.launchers.run_batch import BatchRequestInput
+
+    run = sampled(tmp_path, k=1, limit=3, judge="index-prob", subset=["facts-pairs"])
+    words = ("--structured", "--chat-template-kwargs", '{"a": 1}', "--limit", 3, "--k", 1)
+    batch = ("--engine", "batch", "--model", "m", "--judge", "index-prob", "--bench", "sample")
+    results = tmp_path / "batch"
+    more = ("--results", results, "--subset", "facts-pairs")
+    assert grmeval("run", *words, *batch, *more).returncode == 3
+    (folder,) = all_runs(results)
+    for path, count in ((folder, 3), (run.path, 3)):
+        lines = ask("export", path, "--what", "requests", "--k", 2).splitlines()
+        assert len(lines) >= count
+        for line in lines:
+            request = BatchRequestInput.model_validate_json(line)
+            assert not request.model_extra
+            assert not request.body.model_extra
+            assert request.body.seed is not None
+    assert request.body.logprobs is True
 
 
 def test_vllm_run_batch_answers_a_requests_file(tmp_path: Path) -> None:
@@ -33,7 +55,7 @@ def test_vllm_run_batch_answers_a_requests_file(tmp_path: Path) -> None:
     command += ["--model", resolve("demo", None).location, "--dtype", "float32"]
     command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "2048"]
     command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096"]
-    command += ["--generation-config", "vllm"]
+    command += ["--generation-config", "vllm", "--distributed-executor-backend", "uni"]
     done = subprocess.run(
         command, env=os.environ | CPU, capture_output=True, text=True, timeout=400
     )

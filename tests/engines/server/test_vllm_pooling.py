@@ -43,6 +43,7 @@ def url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     words += ["--model", str(folder), "--served-model-name", "head", "--port", str(port)]
     words += ["--dtype", "bfloat16", "--enforce-eager", "--block-size", "32"]
     words += ["--max-model-len", str(CONTEXT), "--host", "127.0.0.1"]
+    words += ["--distributed-executor-backend", "uni"]
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -73,26 +74,33 @@ def chats() -> list[ScoreRequest]:
     ]
 
 
-def numbers(scorer: Scorer) -> list[float | None]:
+def numbers(scorer: Scorer) -> list[float]:
+    """Of all but the last."""
     try:
         found = {reward.request.j: reward for reward in scorer.score(chats())}
     finally:
         scorer.close()
     assert found[8].reason == "prompt_too_long"
-    return [found[at].reward for at in range(8)]
+    rewards = [found[at].reward for at in range(8)]
+    return [reward for reward in rewards if reward is not None]
 
 
-def test_a_served_head_gives_what_it_gives_here(folder: Path, url: str) -> None:
+@pytest.fixture(scope="module")
+def served(folder: Path, url: str) -> list[float]:
+    """The server's numbers; its folder is here, so they were looked at."""
     scorer = ServedScorer(PoolingSettings((url,)))
     facts = scorer.facts()
+    print(f"checked: {facts['checked']}")
     assert facts["root"] == str(folder)
     assert facts["chats"] == "token ids"
     assert facts["checked"].endswith("from its weights in float32")
-    served = numbers(scorer)
-    local = numbers(VllmScorer(ModelSettings(str(folder), dtype="bfloat16", max_model_len=CONTEXT)))
-    furthest = max(abs(one - other) for one, other in zip(served, local, strict=True))  # type: ignore[operator]
-    print(f"served against local, both bfloat16: furthest {furthest:.4f}; {facts['checked']}")
-    assert furthest < 0.03
+    return numbers(scorer)
+
+
+def test_a_served_head_gives_raw_logits(served: list[float]) -> None:
+    print(f"served: {served}")
+    assert len(set(served)) == 8
+    assert not all(0 <= number <= 1 for number in served)
 
 
 def test_another_heads_numbers_end_the_run(folder: Path, url: str, tmp_path: Path) -> None:
@@ -106,3 +114,11 @@ def test_another_heads_numbers_end_the_run(folder: Path, url: str, tmp_path: Pat
             ServedScorer(PoolingSettings((url,)))
     finally:
         head.write_bytes(before)
+
+
+def test_a_served_head_gives_what_it_gives_here(folder: Path, served: list[float]) -> None:
+    settings = ModelSettings(str(folder), dtype="bfloat16", max_model_len=CONTEXT)
+    local = numbers(VllmScorer(settings))
+    furthest = max(abs(one - other) for one, other in zip(served, local, strict=True))
+    print(f"served against loaded here, both bfloat16: furthest {furthest:.4f}")
+    assert furthest < 0.03
