@@ -13,7 +13,7 @@ import grmeval.config
 from grmeval import resources
 from grmeval.config import ROLES, RunConfig, Shard, build, roles
 from grmeval.errors import ConfigError
-from grmeval.runs import configure, prepare
+from grmeval.runs import OF_A_SERVER, configure, prepare
 from grmeval.store import run_id
 from tests.helpers import sampled
 
@@ -191,6 +191,8 @@ def nothing_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRMEVAL_CACHE", str(tmp_path / "cache"))
 
 
+SERVED = {"engine": "server", "base_url": ("http://one/v1",), "model_tag": "mine"}
+
 SAME: dict[str, Any] = {
     "k": 32,
     "limit": 3,
@@ -199,6 +201,9 @@ SAME: dict[str, Any] = {
     "shard": Shard(index=1, count=2),
     "results": Path("elsewhere"),
     "tensor_parallel": 2,
+    "base_url": ("http://two/v1", "http://three/v1"),
+    "concurrency": 8,
+    "allow_identical": True,
     "meta_model": "some-meta-rm",
     "meta_template": Path("meta.jinja"),
     "meta_engine_args": {"auc": 0.9},
@@ -217,8 +222,9 @@ def test_the_table_of_harmless_fields_is_whole() -> None:
 
 @pytest.mark.parametrize("field", SAME)
 def test_execution_and_scoring_keep_the_run_id(field: str) -> None:
-    assert getattr(build({}), field) != SAME[field]
-    assert identified(**{field: SAME[field]}) == identified()
+    given = SERVED if field in OF_A_SERVER else {}
+    assert getattr(build(given), field) != SAME[field]
+    assert identified(**given | {field: SAME[field]}) == identified(**given)
 
 
 CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -252,7 +258,7 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "limit_seed": lambda tmp: {"limit_seed": 1},
 }
 # These mean nothing to the fake engine: see below.
-OTHERWISE = {"model", "revision", "lora"}
+OTHERWISE = {"model", "revision", "lora", "model_tag"}
 
 
 def test_the_table_of_identity_fields_is_whole() -> None:
@@ -266,6 +272,11 @@ def test_identity_changes_the_run_id(
 ) -> None:
     nothing_shared(tmp_path, monkeypatch)
     assert identified(**CHANGED[field](tmp_path)) != identified()
+
+
+def test_a_tag_says_which_served_model_it_is() -> None:
+    assert identified(**SERVED | {"model_tag": "theirs"}) != identified(**SERVED)
+    assert identified(**SERVED | {"model": "another name"}) == identified(**SERVED)
 
 
 def test_all_those_run_ids_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,10 +28,7 @@ _VLLM = (
 _KEPT = "every judgement is kept; `grmeval export` writes them"
 _RESUMED = "nothing is asked twice: the same command goes on, `grmeval clean` puts runs away"
 _RUN = "a run is named without a flag, as in `grmeval score RUN`"
-_SERVER = (
-    "no server is asked: the model is loaded here; `grmeval import scores` takes judgements that were "
-    "made elsewhere"
-)
+_KEY = "the key of a server is that of the environment: GRMEVAL_API_KEY"
 _SHOTS = "no examples are shown; a --template of yours can hold some"
 
 OPTIONS = {
@@ -77,7 +74,7 @@ OPTIONS = {
     **dict.fromkeys(_VLLM, "--engine-arg {setting}=VALUE"),
     "--vllm-gpu-util": "--engine-arg gpu_memory_utilization=VALUE",
     **dict.fromkeys(
-        ("-b", "--batch-size", "--max-batch-size", "--max-connections"),
+        ("-b", "--batch-size", "--max-batch-size"),
         "--engine-arg max_num_seqs=VALUE",
     ),
     **dict.fromkeys(
@@ -103,11 +100,13 @@ OPTIONS = {
     ),
     "--chat-template": "the model's own is used; what the judge is sent is changed by --template",
     **dict.fromkeys(
-        (
-            *("--base-url", "--api-base", "--api-key", "--api-url", "--endpoint", "--host"),
-            *("--port", "--server", "--server-url"),
-        ),
-        _SERVER,
+        ("--api-base", "--api-url", "--endpoint", "--host", "--port", "--server", "--server-url"),
+        "--base-url",
+    ),
+    "--api-key": _KEY,
+    **dict.fromkeys(
+        ("--max-connections", "--num-concurrent", "--max-concurrency", "--parallel"),
+        "--concurrency",
     ),
     # sampling
     "--temp": "--temperature",

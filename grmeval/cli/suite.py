@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grmeval.score import Prices
 
 _FREE = (
+    *("allow_identical", "base_url", "concurrency", "engine"),
     *(
         "chat_template_kwargs",
         "dtype",
@@ -175,6 +176,7 @@ def _choices(
     from grmeval.benches import expand
     from grmeval.cli.settings import data_of, read_settings, results_folder
     from grmeval.errors import ConfigError, nearest
+    from grmeval.runs import OF_A_SERVER
     from grmeval.runs.suite import Choices
 
     file = read_settings(None)
@@ -191,7 +193,8 @@ def _choices(
             settings[setting] = before | value if both else value
     settings |= {"results": results_folder(results)}
     settings |= {"limit": limit} if limit else {}
-    settings |= {"engine": "fake"} if fake else {}
+    if fake:
+        settings = {n: v for n, v in settings.items() if n not in OF_A_SERVER} | {"engine": "fake"}
     benches = expand(dict.fromkeys(bench for run in asked.runs.values() for bench in run.bench))
     return Choices(_roles(asked, models), settings, data_of(benches, data, file.get("data", {})), k)
 

@@ -102,6 +102,7 @@ def _served(values: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(
             "--engine server: which one? --base-url http://localhost:8000/v1 (repeatable)"
         )
+    given = [given] if isinstance(given, str) else given
     return {"base_url": tuple(dict.fromkeys(map(base_url, given)))}
 
 

@@ -38,7 +38,7 @@ from tests.test_docs import every_command
         (("rum",), "Did you mean 'run'"),
         (
             ("run", "--modl", "x"),
-            "No such option: --modl (Possible options: --meta-model, --model)",
+            "No such option: --modl (Possible options: --meta-model, --model, --model-tag)",
         ),
         (("run", "--seed", 1, 2, 3), "--seed takes one value; a run has one: run once for each"),
         (("run", "--k", 4, 8), "--k takes one value"),
@@ -61,7 +61,8 @@ from tests.test_docs import every_command
             "No such option: --name: name the run when it is there: `grmeval label RUN NAME`",
         ),
         (("import", "gpt.jsonl", "--model", "m"), "here: `grmeval import scores gpt.jsonl`"),
-        (("run", "--base-url", "http://x"), "no server is asked: the model is loaded here"),
+        (("run", "--api-base", "http://x"), "--base-url"),
+        (("run", "--api-key", "x"), "GRMEVAL_API_KEY"),
         (("run", "--seeds", "1,2"), "a run has one seed: run once for each, with --seed"),
         (("run", "--dry-run"), "`grmeval prompt` shows what would be asked"),
         (("gate", "--threshold", 2), "No such option: --threshold: here it is --max-drop"),

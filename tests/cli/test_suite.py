@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import pytest
 
 from grmeval.store import RunFolder
 from tests.benches.test_rewardbench import rows
+from tests.engines.server.chat_server import serving
 from tests.helpers import grmeval, journaled, running, until
 from tests.runs.suite.test_planner import SUITE, own
 
@@ -196,6 +198,17 @@ def test_settings_of_a_file_and_of_flags_are_put_together_as_run_does(folder: Pa
     assert done.returncode == 0, done.stderr
     cells = json.loads(saved(folder).read_text("utf-8"))["cells"]
     assert all(cell["lacks"] is None for cell in cells if cell["column"] == "RB")
+
+
+def test_a_suite_may_ask_served_models(folder: Path) -> None:
+    with serving() as served:
+        words = ("--model", "judge", "--set", "engine=server", "--set", f"base_url={served.url}")
+        done = suite(folder, *words, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        command = next(line for line in done.stdout.splitlines() if "--engine server" in line)
+        assert f"--base-url {served.url}" in command
+        made = grmeval(*shlex.split(command)[1:], "--limit", 2, "--k", 1, cwd=folder)
+    assert made.returncode == 0, made.stderr
 
 
 def test_who_names_no_model_is_told_which_there_are(folder: Path) -> None:

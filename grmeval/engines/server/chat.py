@@ -130,7 +130,8 @@ def body_of(
 def read_reply(found: Any, in_json: bool = False) -> Reply:
     """Unreadable: this is no answer. `in_json`: texts are JSON strings."""
     if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
-        raise Unreadable("no choices")
+        error = found.get("error") if isinstance(found, dict) else None
+        raise Unreadable(f"no choices, but {str(error)[:200]}" if error else "no choices")
     choices = [_choice(each, in_json) for each in found["choices"]]
     if not choices:
         raise Unreadable("no choices")

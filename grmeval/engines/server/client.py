@@ -10,9 +10,7 @@ import os
 import random
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -21,6 +19,7 @@ from grmeval.engines.server.address import is_local, joined, proxy_of
 from grmeval.engines.server.limit import LOCAL, REMOTE, Limit, fixed
 from grmeval.engines.server.refusal import Refused, ends_the_run
 from grmeval.engines.server.retry import BUSY, Patience, described, may_pass, patience, retry_after
+from grmeval.engines.server.slots import Server, Slots
 from grmeval.errors import EngineError
 
 if TYPE_CHECKING:
@@ -52,17 +51,6 @@ class Answer(NamedTuple, Generic[T]):
     attempts: int
     lost: int
     seconds: float
-
-
-@dataclass
-class _Server:
-    url: str
-    limit: Limit
-    proxy: str | None
-    used: int = 0
-    rest_until: float = 0.0
-    unreached: int = 0
-    """Times in a row that no connection came about; until one does, one request at a time tries."""
 
 
 class _Failure(NamedTuple):
@@ -97,16 +85,16 @@ class Client:
                 "--engine server: the package aiohttp is not installed: pip install 'grmeval[server]', in a "
                 "checkout pip install '.[server]'"
             )
-        self._servers = [
-            _Server(url, Limit(_preset(url, concurrency), SLOW * timeout), proxy_of(url))
-            for url in urls
-        ]
+        self._slots = Slots(
+            [
+                Server(url, Limit(_preset(url, concurrency), SLOW * timeout), proxy_of(url))
+                for url in urls
+            ]
+        )
         self._key, self._timeout = key, timeout
         self._patience = patient or patience()
         self._rng = rng or random.Random()  # when a request goes out, never what it says
         self._session: ClientSession | None = None
-        self._waiting: deque[tuple[asyncio.Future[_Server], int]] = deque()
-        self._wake: asyncio.TimerHandle | None = None
         self._answered = float("-inf")
         self.attempts = self.answers = self.lost = 0
         """Requests sent, answered, and sent to an unknown end, since the start."""
@@ -114,12 +102,12 @@ class Client:
     @property
     def urls(self) -> list[str]:
         """In the order they were given."""
-        return [server.url for server in self._servers]
+        return [server.url for server in self._slots.servers]
 
     @property
     def room(self) -> int:
         """What may be in flight at all servers together, at the moment."""
-        return sum(server.limit.size for server in self._servers)
+        return sum(server.limit.size for server in self._slots.servers)
 
     async def post(
         self,
@@ -141,13 +129,12 @@ class Client:
         self, path: str, read: Callable[[Any], T], *, url: str, patient: Patience | None = None
     ) -> Answer[T]:
         """As `post`, of one server."""
-        (server,) = (each for each in self._servers if each.url == url)
+        (server,) = (each for each in self._slots.servers if each.url == url)
         return await self._ask("GET", path, None, read, 0, server, patient)
 
     async def close(self) -> None:
         """Drop all connections."""
-        if self._wake:
-            self._wake.cancel()
+        self._slots.close()
         session, self._session = self._session, None
         if session:
             await session.close()
@@ -161,7 +148,7 @@ class Client:
         data: bytes | None,
         read: Callable[[Any], T],
         weight: int,
-        only: _Server | None = None,
+        only: Server | None = None,
         patient: Patience | None = None,
     ) -> Answer[T]:
         patient = patient or self._patience
@@ -169,11 +156,12 @@ class Client:
         failures = lost = 0
         since = float("inf")
         while True:
-            server = await self._take(weight, only)
+            server = await (self._slots.rested(only) if only else self._slots.take(weight))
             try:
                 found = await self._attempt(server, method, path, data, read, weight)
             finally:
-                self._give(server, weight)
+                if not only:
+                    self._slots.give(server, weight)
             now = time.monotonic()
             if not isinstance(found, _Failure):
                 self.answers += 1
@@ -194,7 +182,7 @@ class Client:
 
     async def _attempt(
         self,
-        server: _Server,
+        server: Server,
         method: str,
         path: str,
         data: bytes | None,
@@ -245,7 +233,7 @@ class Client:
             server.limit.answered(weight, server.used, seconds)
         return value
 
-    def _not_reached(self, server: _Server, said: str) -> _Failure:
+    def _not_reached(self, server: Server, said: str) -> _Failure:
         server.unreached += 1
         wait = self._patience.wait(server.unreached, self._rng)
         server.rest_until = max(server.rest_until, time.monotonic() + wait)
@@ -255,7 +243,7 @@ class Client:
 
     def _not_answered(
         self,
-        server: _Server,
+        server: Server,
         status: int,
         headers: Mapping[str, str],
         content: bytes,
@@ -297,73 +285,15 @@ class Client:
             )
         return self._session
 
-    # ------------------------------------------------------------------ slots
 
-    async def _take(self, weight: int, only: _Server | None) -> _Server:
-        """A server with room, the least loaded first; those who wait are served in turn."""
-        if only:
-            await asyncio.sleep(max(0.0, only.rest_until - time.monotonic()))
-            return only
-        server = None if self._waiting else self._free(weight)
-        if server:
-            server.used += weight
-            return server
-        place: asyncio.Future[_Server] = asyncio.get_running_loop().create_future()
-        self._waiting.append((place, weight))
-        self._hand_out()
-        try:
-            return await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._give(place.result(), weight)
-            raise
+def api_key(urls: Sequence[str] = ()) -> str | None:
+    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY.
 
-    def _give(self, server: _Server, weight: int) -> None:
-        server.used -= weight
-        self._hand_out()
-
-    def _hand_out(self) -> None:
-        while self._waiting:
-            place, weight = self._waiting[0]
-            if place.done():  # nobody waits for it any more
-                self._waiting.popleft()
-                continue
-            server = self._free(weight)
-            if server is None:
-                self._look_again()
-                return
-            self._waiting.popleft()
-            server.used += weight
-            place.set_result(server)
-
-    def _free(self, weight: int) -> _Server | None:
-        now = time.monotonic()
-        able = [
-            server
-            for server in self._servers
-            if server.rest_until <= now
-            and (
-                not server.used
-                or (not server.unreached and server.used + weight <= server.limit.size)
-            )
-        ]
-        return min(able, key=lambda server: server.used / server.limit.size, default=None)
-
-    def _look_again(self) -> None:
-        """When a server that rests may be asked."""
-        now = time.monotonic()
-        resting = [s.rest_until for s in self._servers if s.rest_until > now]
-        if self._wake:
-            self._wake.cancel()
-        self._wake = None
-        if resting:
-            loop = asyncio.get_running_loop()
-            self._wake = loop.call_later(min(resting) - now + 0.001, self._hand_out)
-
-
-def api_key() -> str | None:
-    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY."""
-    found = os.environ.get("GRMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+    The second was not set for these servers: it goes to none that is far away and without TLS.
+    """
+    found = os.environ.get("GRMEVAL_API_KEY") or ""
+    if all(url.startswith("https:") or is_local(url) for url in urls):
+        found = found or os.environ.get("OPENAI_API_KEY") or ""
     if any(ord(letter) < 33 or ord(letter) > 126 for letter in found.strip()):
         raise EngineError("GRMEVAL_API_KEY (or OPENAI_API_KEY): a key has no spaces and is ASCII")
     return found.strip() or None

@@ -9,7 +9,7 @@ from logging import getLogger
 from grmeval.engines.server.chat import Choice, Reply, body_of, read_reply, shares, weight_of
 from grmeval.engines.server.client import Answer, Client, api_key
 from grmeval.engines.server.found_out import find_out
-from grmeval.engines.server.pull import Pull
+from grmeval.engines.server.pull import Pull, drop_all
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.retry import Patience
 from grmeval.engines.server.served import Card, card_of
@@ -51,7 +51,7 @@ class ServerEngine:
         self._loop = asyncio.new_event_loop()
         self._client = Client(
             settings.urls,
-            key=api_key(),
+            key=api_key(settings.urls),
             concurrency=settings.concurrency,
             patient=patient,
             rng=random.Random(seed),
@@ -119,6 +119,7 @@ class ServerEngine:
     def close(self) -> None:
         """Drop the connections."""
         if not self._loop.is_closed():
+            drop_all(self._loop)
             self._loop.run_until_complete(self._client.close())
             self._loop.close()
 

@@ -143,15 +143,21 @@ async def _different(prober: _Prober, first: Request, seed: int) -> list[str]:
 
 
 async def _pair(prober: _Prober, first: Request, n: int, seed: int) -> list[str]:
-    """Two texts, of `2 // n` requests."""
-    replies = []
-    for at in range(2 // n):
+    """Two texts, of `2 // n` requests; EngineError: they are refused."""
+    try:
+        replies = await _several(prober, first.messages, first.grammar, n, seed)
+    except Refused as error:
+        if not error.too_long:
+            raise EngineError(f"{prober.client.urls[0]}: {error}") from None
         try:
-            reply = await prober.ask(first.messages, n, seed=seed + at, grammar=first.grammar)
-        except Refused as error:
-            if not error.too_long:
-                raise EngineError(f"{prober.client.urls[0]}: {error}") from None
-            reply = await prober.ask(_TELL, n, seed=seed + at)
-        replies.append(reply)
+            replies = await _several(prober, _TELL, None, n, seed)
+        except Refused as still:
+            raise EngineError(f"{prober.client.urls[0]}: {still}") from None
     texts = [f"{choice.thinking}\0{choice.text}" for reply in replies for choice in reply.choices]
     return texts[:2] if len(texts) > 1 else texts * 2
+
+
+async def _several(
+    prober: _Prober, messages: Sequence[Message], grammar: str | None, n: int, seed: int
+) -> list[Reply]:
+    return [await prober.ask(messages, n, seed=seed + at, grammar=grammar) for at in range(2 // n)]

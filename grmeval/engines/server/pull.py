@@ -9,10 +9,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["Pull"]
+__all__ = ["Pull", "drop_all"]
 
 J = TypeVar("J")
 R = TypeVar("R")
+
+
+def drop_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is in flight in a loop that does not run; an interrupted wait is among it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left))
 
 
 class Pull(Generic[J, R]):
@@ -49,7 +58,8 @@ class Pull(Generic[J, R]):
                     return
                 self._loop.run_until_complete(self._wait())
         finally:
-            self._loop.run_until_complete(self._stop())
+            self._more = False
+            drop_all(self._loop)
 
     async def _start(self) -> None:
         self._news = asyncio.Event()
@@ -58,13 +68,6 @@ class Pull(Generic[J, R]):
     async def _wait(self) -> None:
         await self._news.wait()
         self._news.clear()
-
-    async def _stop(self) -> None:
-        self._more = False
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:  # an interrupted wait among them
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
 
     def _hire(self) -> None:
         while self._more and len(self._workers) < self._room():

@@ -37,7 +37,7 @@ def served_model(urls: Sequence[str], model: str | None, tag: str | None) -> Mod
         return ModelRef(model or "", None, slug(tag.replace("/", "--")), f"served:{tag}")
 
     async def ask() -> Card:
-        client = Client(urls, key=api_key())
+        client = Client(urls, key=api_key(urls))
         try:
             return await card_of(client, model or "")
         finally:
@@ -117,8 +117,8 @@ def _text(told: Any) -> str | None:
 
 
 def _whole(card: dict[str, Any]) -> int | None:
-    """vLLM and SGLang tell max_model_len, OpenRouter context_length."""
-    for name in ("max_model_len", "context_length"):
-        if isinstance(told := card.get(name), int) and told > 0:
-            return told
-    return None
+    """vLLM and SGLang tell max_model_len, OpenRouter context_length, llama.cpp n_ctx among others."""
+    more = card.get("meta")
+    told = [card.get("max_model_len"), card.get("context_length")]
+    told += [more.get("n_ctx")] if isinstance(more, dict) else []
+    return next((each for each in told if isinstance(each, int) and each > 0), None)

@@ -216,15 +216,19 @@ def _words(jobs: Sequence[Job]) -> Iterator[str]:
         if data := job.settings.get("data"):
             yield from ("--data", f"{job.bench}={data}")
     for name, value in jobs[0].settings.items():
-        flag = f"--{name.replace('_', '-')}"
-        if name in ("bench", "data") or value is None:
-            continue
-        if isinstance(value, bool):
-            yield flag if value else flag.replace("--", "--no-", 1)
-        elif name.endswith("engine_args"):
-            for key, setting in value.items():
-                yield from (flag.removesuffix("s"), f"{key}={json.dumps(setting)}")
-        elif isinstance(value, dict):
-            yield from (flag, json.dumps(value))
-        else:
-            yield from (flag, str(value))
+        if name not in ("bench", "data") and value is not None:
+            yield from _setting(name, value)
+
+
+def _setting(name: str, value: Any) -> Iterator[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        yield flag if value else flag.replace("--", "--no-", 1)
+    elif name.endswith("engine_args"):
+        for key, setting in value.items():
+            yield from (flag.removesuffix("s"), f"{key}={json.dumps(setting)}")
+    elif isinstance(value, dict):
+        yield from (flag, json.dumps(value))
+    else:
+        for each in value if isinstance(value, list | tuple) else [value]:
+            yield from (flag, str(each))

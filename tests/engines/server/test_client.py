@@ -325,7 +325,10 @@ def test_the_key_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRMEVAL_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
     assert api_key() == "theirs"
+    assert api_key(["https://api.example.com/v1", "http://localhost:1/v1"]) == "theirs"
+    assert api_key(["http://8.8.8.8/v1"]) is None
     monkeypatch.setenv("GRMEVAL_API_KEY", "ours\n")
+    assert api_key(["http://8.8.8.8/v1"]) == "ours"
     assert api_key() == "ours"
     monkeypatch.setenv("GRMEVAL_API_KEY", "two words")
     with pytest.raises(EngineError, match="GRMEVAL_API_KEY") as raised:

@@ -21,6 +21,7 @@ from grmeval.engines.server.chat import (
 from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.engine import ServerEngine
 from grmeval.engines.server.retry import Patience
+from grmeval.engines.server.served import _read as cards
 from grmeval.engines.server.settings import ServerSettings, check_fields
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Key, Message, Request
@@ -186,7 +187,7 @@ def test_a_prompt_that_was_sent_and_lost_is_paid_again(serve: Serve) -> None:
 def test_a_prompt_that_is_too_long_is_that_items_end(serve: Serve) -> None:
     served = serve(context=200)
     long = request("x" * 1000, k=3)
-    with engine(served) as ours:
+    with engine(served, first=long) as ours:
         found = list(ours.generate([long, request("b", k=3)]))
         assert ours.context == 200
     assert Counter(c.finish for c in found) == {"prompt_too_long": 3, "stop": 3}
@@ -431,3 +432,14 @@ def test_a_body_holds_what_the_run_says() -> None:
         "seed": 5,
         "chat_template_kwargs": {"a": 1},
     }
+
+
+def test_a_context_that_holds_no_prompt_beside_the_texts_is_said(serve: Serve) -> None:
+    with pytest.raises(EngineError, match="maximum context length"), engine(serve(context=66)):
+        pass
+
+
+@pytest.mark.parametrize("told", [{"max_model_len": 99}, {"meta": {"n_ctx": 99}}])
+def test_a_context_is_told_in_several_ways(told: dict[str, Any]) -> None:
+    (card,) = cards({"data": [{"id": "m", **told}, {"object": "model"}]})
+    assert (card.name, card.context) == ("m", 99)
