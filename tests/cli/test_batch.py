@@ -114,6 +114,19 @@ def test_the_round_trip_gives_the_run_that_the_same_texts_give(
     assert before[0] == (folder / "samples.parquet").read_bytes()
 
 
+def test_what_an_engine_left_may_come_from_a_batch(
+    fake: RunFolder, texts: dict[tuple[str, int], Row], tmp_path: Path
+) -> None:
+    run = sampled(tmp_path, k=2, limit=8)
+    requests = requests_of(run.path, "--k", 4)
+    assert len(requests) == 16
+    assert all(request["body"]["model"] == "fake" for request in requests)
+    rows = [answered(request, texts) for request in requests]
+    said = ask("import", "answers", written(tmp_path / "a.jsonl", rows), "--into", run.path)
+    assert "2 launches of unlike engines" in " ".join(said.split())
+    assert [row["text"] for row in rows_of(run.path)] == [row["text"] for row in rows_of(fake.path)]
+
+
 def test_a_request_says_all_that_the_run_says(tmp_path: Path) -> None:
     more = ("--system", "Be fair.", "--temperature", 0.7, "--top-p", 0.9, "--max-tokens", 99)
     fields = ("--engine-arg", 'reasoning_effort="low"', "--engine-arg", "top_p=null")
