@@ -87,6 +87,10 @@ def scores(
         print_accuracy_json([result])
 
 
+REASONS = 8
+"""Why requests failed: so many reasons are told."""
+
+
 @importing.command()
 def answers(
     files: Annotated[
@@ -125,8 +129,8 @@ def answers(
     _, err = consoles()
     there = f", {found.there:,} are there already" if found.there else ""
     err.print(f"{folder.path}: {found.new:,} answers imported{there}", soft_wrap=True)
-    for reason, rows in found.failed.items():
-        err.print(f"{len(rows):,} failed: {reason} ({_places(rows)})", soft_wrap=True)
+    for line in _failures(found.failed):
+        err.print(line, soft_wrap=True)
     if not has_samples(folder.path):
         raise Incomplete(f"{folder.path}: no sample yet; {origin(folder.record['identity']).grows}")
     (looked,) = parts_of([folder], asked_part(folder))
@@ -142,6 +146,13 @@ def answers(
         raise Incomplete(f"{result.missing:,} samples of k={asked.k} are missing; {grows}")
 
 
-def _places(rows: list[str]) -> str:
-    """Rows of a message."""
-    return "; ".join(rows[:3]) + (" …" if len(rows) > 3 else "")
+def _failures(failed: dict[str, list[str]]) -> list[str]:
+    """Reasons why requests failed, the most frequent first, each with its first rows."""
+    sorted_by_count = sorted(failed.items(), key=lambda reason: -len(reason[1]))
+    lines = [
+        f"{len(rows):,} failed: {reason} ({'; '.join(rows[:3])}{' …' if len(rows) > 3 else ''})"
+        for reason, rows in sorted_by_count[:REASONS]
+    ]
+    if rest := sorted_by_count[REASONS:]:
+        lines.append(f"{sum(len(rows) for _, rows in rest):,} failed for other reasons")
+    return lines
