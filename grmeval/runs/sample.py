@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from grmeval.engines import BATCH
 from grmeval.engines.arguments import devices
-from grmeval.errors import ConfigError, StoreError
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
 from grmeval.runs.open_engine import Engines
@@ -143,7 +143,7 @@ def _launch(
                 progress.advance(sample)
                 tally.count(completion)
         except BaseException:
-            with contextlib.suppress(StoreError):  # what ended the launch is the news
+            with contextlib.suppress(Exception):  # what ended the launch is the news
                 folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
             raise
         else:

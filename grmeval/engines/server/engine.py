@@ -204,7 +204,7 @@ class ServerEngine:
     def _refused(
         self, request: Request, js: tuple[int, ...], refused: Refused
     ) -> Iterator[Completion]:
-        """What is not taken is these samples' end, and their text says why. EngineError: nothing is."""
+        """What is not taken takes no tokens, and its text says why. EngineError: nothing is taken."""
         finish, said = "prompt_too_long", ""
         if not refused.too_long:
             finish, said = "error", f"not answered: {refused}"
@@ -212,9 +212,8 @@ class ServerEngine:
             if self._in_a_row >= REFUSED_IN_A_ROW:
                 raise EngineError(f"{'/'.join(request.key)}: {self._in_a_row} in a row {said}")
             self._notice(said)
-        tokens = self.prompt_tokens(request.messages)
         for j in js:
-            yield Completion(request, j, said, finish, tokens, 0, 0)
+            yield Completion(request, j, said, finish, 0, 0, 0)
 
     def _notice(self, said: str) -> None:
         """Tell it once, and keep it with the launch."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from grmeval.engines.server.pull import drop_all
+
 __all__ = ["Manners", "Served", "error", "faults", "judgement", "serving"]
 
 Fault = Callable[[web.Request, dict[str, Any], int], Awaitable[web.StreamResponse | None]]
@@ -150,6 +152,7 @@ def serving(manners: Manners | None = None, **more: Any) -> Iterator[Served]:
         ready.set()
         loop.run_forever()
         loop.run_until_complete(served_runner.cleanup())
+        drop_all(loop)  # those who hang
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
