@@ -96,8 +96,10 @@ class RunConfig(BaseModel):
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
     # the model
-    engine: Literal["vllm", "server", "fake"] = _field(
-        "identity", "Engine that answers: vllm, server (--base-url) or fake.", "vllm"
+    engine: Literal["vllm", "server", "batch", "fake"] = _field(
+        "identity",
+        "Engine that answers: vllm, server (--base-url), batch (nobody here: answers come in files) or fake.",
+        "vllm",
     )
     model_tag: str | None = _field(
         "identity",

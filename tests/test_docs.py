@@ -77,6 +77,7 @@ def test_every_option_and_command_that_is_named_exists() -> None:
     known |= {"--copies", "--means", "--nights", "--runs", "--replicates"}  # of scripts in perf/
     known |= {"--memory", "--requests", "--vllm"}
     known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
+    known |= {"--runner", "--generation-config", "--served-model-name"}
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():

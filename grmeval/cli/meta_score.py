@@ -25,7 +25,8 @@ __all__ = ["in_a_fresh_process", "meta_score"]
 @takes(
     *("meta_model", "meta_template", "name", "k", "subset", "section", "limit"),
     *("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
-    *("engine", "engine_args", "chat_template_kwargs", "seed"),
+    *("engine", "base_url", "model_tag", "concurrency", "engine_args"),
+    *("chat_template_kwargs", "seed"),
 )
 def meta_score(
     *,
@@ -104,7 +105,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
     words += Filter.of(dict(config)).words
     words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
-    words += ["--engine", config.engine]
+    words += ["--engine", "fake" if config.engine == "fake" else "vllm"]
     for name, value in config.meta_engine_args.items():
         words += ["--engine-arg", f"{name}={json.dumps(value)}"]
     code = run_child(words)

@@ -145,8 +145,10 @@ def _run(
 ) -> None:
     """Show each result as soon as it is there."""
     from grmeval.cli.output import print_accuracy_json, show_accuracy
+    from grmeval.engines import BATCH
     from grmeval.errors import Incomplete
     from grmeval.score import read_prices
+    from grmeval.store import origin
 
     found, kept = [], dict[str, bool]()
     prices = read_prices(plans[0].config.prices)
@@ -163,6 +165,8 @@ def _run(
             show(result, paths, sentence)
             if not folder.whole:
                 groups = {}  # their means are of whole benchmarks
+        if len(found) < len(plans):
+            groups = {}  # some have no answers yet
         for (result, path), group in zip(
             _together(groups, plans, found), groups.values(), strict=True
         ):
@@ -173,6 +177,8 @@ def _run(
         if as_json and found:
             print_accuracy_json(found, printed, several=len(plans) > 1)
     missing = sum(result.missing for result in found)
+    if plans[0].config.engine == BATCH and (missing or len(found) < len(plans)):
+        raise Incomplete(f"samples are missing; {origin({'engine': BATCH}).grows}")
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
@@ -282,9 +288,10 @@ def _sample_and_score(
 ) -> "Iterator[tuple[Accuracy, RunFolder]]":
     """Each run's result as soon as it is there, and the run, or the part of it that was asked for."""
     from grmeval.cli.meta_score import in_a_fresh_process
+    from grmeval.engines import BATCH
     from grmeval.errors import GrmevalError
     from grmeval.score import answer
-    from grmeval.store import parts_of
+    from grmeval.store import has_samples, parts_of
 
     failure: GrmevalError | None = None
     sampled = _sampled(plans, signs)
@@ -299,6 +306,8 @@ def _sample_and_score(
             failure = error
         sampled = iter(done)
     for plan, folder in zip(plans, sampled, strict=failure is None):
+        if plan.config.engine == BATCH and not has_samples(folder.path):
+            continue  # nothing to score yet
         signs.at(f"scoring {plan.loaded.spec.id}")
         (looked,) = parts_of([folder], plan.only)
         result = answer(looked, _question(plan, looked, failure is None), prices=prices)
@@ -346,7 +355,19 @@ def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
             progress = ConsoleProgress(err, signs)
             folder = extend(plan, progress, engines)
             if not progress.loaded:
-                err.print(
-                    f"{folder.path}: every sample is there, no model is loaded", soft_wrap=True
-                )
+                err.print(f"{folder.path}: {_unasked(plan, folder)}", soft_wrap=True)
             yield folder
+
+
+def _unasked(plan: "Plan", folder: "RunFolder") -> str:
+    """Why no model was loaded."""
+    from grmeval.engines import BATCH
+
+    waiting = plan.config.engine == BATCH and plan.missing(folder.done())
+    if not waiting:
+        return "every sample is there, no model is loaded"
+    missing = sum(len(js) for _, js in waiting)
+    return (
+        f"{missing:,} samples wait for answers: `grmeval export {folder.path.name} --what requests --to "
+        "requests.jsonl`, then `grmeval import answers` what comes back"
+    )

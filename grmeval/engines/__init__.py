@@ -1,5 +1,5 @@
 """Engines: who answers a Request. `engine.py` is the protocol; each engine is one file."""
 
-from grmeval.engines.engine import Engine, Sampling
+from grmeval.engines.engine import BATCH, Engine, Sampling
 
-__all__ = ["Engine", "Sampling"]
+__all__ = ["BATCH", "Engine", "Sampling"]

@@ -5,7 +5,10 @@ from typing import NamedTuple, Protocol
 
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["Engine", "Sampling"]
+__all__ = ["BATCH", "Engine", "Sampling"]
+
+BATCH = "batch"
+"""`--engine` of a run that nothing here asks: its samples are answers that come in files."""
 
 
 class Sampling(NamedTuple):

@@ -8,7 +8,7 @@ from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Message
 
-__all__ = ["Refusals", "check_labels", "no_head"]
+__all__ = ["Refusals", "check_labels", "no_head", "own"]
 
 
 def no_head(model: str, labels: int) -> ConfigError:
@@ -23,7 +23,7 @@ def check_labels(settings: ModelSettings) -> None:
     """ConfigError: its config says another number of labels than 1 (2, where it says none)."""
     if "hf_overrides" in settings.arguments:
         return
-    config = _own("AutoConfig", settings.model, settings.revision, settings.trust_remote_code)
+    config = own("AutoConfig", settings.model, settings.revision, settings.trust_remote_code)
     if config is not None and config.num_labels != 1:
         raise no_head(settings.model, config.num_labels)
 
@@ -34,7 +34,7 @@ class Refusals:
     def __init__(self, settings: ModelSettings) -> None:
         """Read the tokenizer; ConfigError: it has no chat template."""
         self._model = settings.model
-        tokenizer = _own(
+        tokenizer = own(
             "AutoTokenizer", settings.model, settings.revision, settings.trust_remote_code
         )
         self._encode = tokenizer and ChatEncoder(tokenizer, settings.chat_template_kwargs)
@@ -65,8 +65,8 @@ class Refusals:
 
 
 @lru_cache(maxsize=2)
-def _own(kind: str, model: str, revision: str | None, trust_remote_code: bool) -> Any:
-    """A model's config or tokenizer; None: it cannot be read so, and whoever loads the model says why."""
+def own(kind: str, model: str, revision: str | None, trust_remote_code: bool) -> Any:
+    """A model's AutoConfig or AutoTokenizer; None: it cannot be read so. Whoever loads the model says why."""
     try:
         import transformers
 

@@ -56,6 +56,10 @@ class HeadEngine:
         self._scorer.close()
 
 
+_ENDS = {"prompt_too_long": "prompt_too_long", "refused": "error"}
+"""Why a chat has no number -> how its sample's completion ended."""
+
+
 def _taken(completions: list[Completion]) -> Iterator[Completion]:
     while completions:
         yield completions.pop()
@@ -68,6 +72,6 @@ def _completion(request: Request, j: int, rewards: list[Reward]) -> Completion:
     numbers = [reward.reward for reward in rewards]
     if None in numbers:
         reasons = {reward.reason for reward in rewards}
-        finish = "prompt_too_long" if "prompt_too_long" in reasons else "stop"
+        finish = next((word for reason, word in _ENDS.items() if reason in reasons), "stop")
         return Completion(request, j, "", finish, prompt, cached, 0)
     return Completion(request, j, json.dumps(numbers), "stop", prompt, cached, 0)

@@ -22,7 +22,8 @@ class ScoreRequest(NamedTuple):
 class Reward(NamedTuple):
     """What came of a request: an unbounded number (a logit), or None and the named `reason` why not.
 
-    `reason`: prompt_too_long, or not_finite. `cached` counts the prompt tokens out of the prefix cache.
+    `reason`: prompt_too_long, not_finite, or refused (by a server). `cached` counts the prompt tokens out of
+    the prefix cache.
     """
 
     request: ScoreRequest

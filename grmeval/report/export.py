@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,9 +15,11 @@ from grmeval.formulas import guarded
 from grmeval.parquet import parquet_writer, read_parquet
 from grmeval.store import RunFolder, sample_batches, sample_schema
 
-__all__ = ["ENDINGS", "WHATS", "export", "json_lines"]
+__all__ = ["ENDINGS", "REQUESTS", "WHATS", "check_file", "export", "json_lines"]
 
 WHATS = ("samples", "verdicts", "items")
+REQUESTS = "requests"
+"""Further rows, which are made from a plan: `grmeval.runs.requests`."""
 ENDINGS = (".csv", ".jsonl", ".parquet")
 TEXTS = ("thinking", "text")
 BATCH = 4096
@@ -38,11 +40,7 @@ def export(
     texts are exactly what is stored. A list is JSON in a CSV cell; a value that is not there is an empty
     cell, or null.
     """
-    if to.suffix not in ENDINGS:
-        raise ConfigError(f"--to {to}: the ending says the format: {', '.join(ENDINGS)}")
-    inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
-    if inside:
-        raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
+    check_file(to, ENDINGS)
     batches = _batches(folder, what, texts, only)
     csv = partial(_csv, guard=not as_stored)
     writers: dict[str, Callable[..., None]] = {".csv": csv, ".jsonl": _jsonl, ".parquet": _parquet}
@@ -58,6 +56,15 @@ def export(
     return count
 
 
+def check_file(to: Path, endings: Sequence[str]) -> None:
+    """ConfigError: another ending, or a place inside a run's folder."""
+    if to.suffix not in endings:
+        raise ConfigError(f"--to {to}: the ending says the format: {', '.join(endings)}")
+    inside = next((p for p in to.absolute().resolve().parents if (p / "run.json").is_file()), None)
+    if inside:
+        raise ConfigError(f"--to {to}: {inside} is a run's folder; put the file elsewhere")
+
+
 def json_lines(
     folder: RunFolder, what: str, texts: bool = True, only: Filter = EVERYTHING
 ) -> Iterator[str]:
@@ -69,7 +76,7 @@ def json_lines(
 def _batches(folder: RunFolder, what: str, texts: bool, only: Filter) -> Iterator[Any]:
     """Arrow tables of one schema; the first one is made at once, so that mistakes come first."""
     if what not in WHATS:
-        raise ConfigError(f"--what {what!r} is not known; {nearest(what, WHATS)}")
+        raise ConfigError(f"--what {what!r} is not known; {nearest(what, (*WHATS, REQUESTS))}")
     items = _items(folder, only)
     if what == "verdicts":
         subsets = set(items["subset"].to_pylist())

@@ -12,7 +12,7 @@ from grmeval.runs.orders import distinct_orders
 from grmeval.runs.plan import Plan
 from grmeval.store import is_meta_vote, reward_names
 
-__all__ = ["check_config", "check_greedy", "check_judge", "check_meta"]
+__all__ = ["check_batch", "check_config", "check_greedy", "check_judge", "check_meta"]
 
 
 def check_config(config: RunConfig, judge: Judge) -> None:
@@ -26,6 +26,20 @@ def check_config(config: RunConfig, judge: Judge) -> None:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
             f"--k {judge.most}"
+        )
+
+
+def check_batch(judge: Judge, restricted: bool) -> None:
+    """Requests may stand in a file, and each is one chat that a text answers."""
+    if restricted:
+        raise ConfigError(
+            "restricted benchmark: its authors ask that no example of it appears in plain text, and a file "
+            "of requests is full of them; a model that is loaded here can be asked: `grmeval run`"
+        )
+    if judge.head:
+        raise ConfigError(
+            f"--judge {judge.name}: a head gives chats a number each, and a batch file asks for texts; "
+            "`grmeval run` loads the model"
         )
 
 
@@ -83,7 +97,7 @@ def check_judge(plan: Plan) -> None:
 def _refused(plan: Plan) -> Callable[[Item], str | None]:
     """Why a head cannot read an item's first chats, as in `3 items ...`; ConfigError: it is no head."""
     config, judge = plan.config, plan.judge
-    if not judge.head or config.engine == "fake":
+    if not judge.head or config.engine != "vllm":
         return lambda item: None
     from grmeval.engines.head_check import Refusals, check_labels
 

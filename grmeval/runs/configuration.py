@@ -8,11 +8,13 @@ from typing import Any
 
 from grmeval.benches import at_hand, find_spec
 from grmeval.config import RunConfig, build
+from grmeval.engines import BATCH
 from grmeval.engines.models import Kind, check_kind, presets, read_preset
 from grmeval.engines.server.address import base_url
 from grmeval.errors import ConfigError
 from grmeval.judges import JUDGES
 from grmeval.runs.derived import with_critiques
+from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["OF_A_SERVER", "configure", "kind_of"]
 
@@ -41,11 +43,9 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     elif others := sorted(name for name in OF_A_SERVER if values.get(name)):
         raise ConfigError(f"{_flag(others[0])}: of a server: add --engine server")
     elif values.get("engine") == "fake":
-        for name in ("model", "revision", "lora"):
-            if given := values.get(name):
-                raise ConfigError(
-                    f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
-                )
+        _check_fake(values)
+    elif values.get("engine") == BATCH:
+        _check_batch(values)
     else:
         bench = values.get("bench", "sample")
         kind, judge = kind_of(values.get("judge")), values.get("judge")
@@ -71,6 +71,25 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
     return build(with_critiques(values, Path(values.get("results", "results"))))
 
 
+def _check_fake(values: Mapping[str, Any]) -> None:
+    for name in ("model", "revision", "lora"):
+        if given := values.get(name):
+            raise ConfigError(
+                f"--engine fake simulates a judge: it has no model; drop {str(given)!r}"
+            )
+
+
+def _check_batch(values: Mapping[str, Any]) -> None:
+    """A model has a name, and nothing is loaded."""
+    said = f"--engine {BATCH}: answers come in files, no model is loaded here"
+    if not str(values.get("model") or "").strip():
+        raise ConfigError(f"{said}; --model NAME says which one, as the service calls it")
+    refuse_secrets("--model ", str(values["model"]))
+    for name in (*_OF_WEIGHTS, "meta_model", "shard"):
+        if values.get(name) and values[name] != RunConfig.model_fields[name].default:
+            raise ConfigError(f"{said}; drop {_flag(name)}")
+
+
 def _served(values: Mapping[str, Any]) -> dict[str, Any]:
     """Addresses as they are meant; ConfigError: there is none, or the server itself has chosen a setting."""
     for name, what in _OF_WEIGHTS.items():
@@ -78,10 +97,6 @@ def _served(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 f"{_flag(name)}: with --engine server, {what} is what it was started with"
             )
-    if kind_of(values.get("judge")) == "scalar":
-        raise ConfigError(
-            f"--judge {values['judge']} with --engine server: a server that writes has no head; --engine vllm"
-        )
     given = values.get("base_url")
     if not given:
         raise ConfigError(

@@ -4,6 +4,7 @@ from typing import Any
 
 from grmeval.benches import Loaded
 from grmeval.config import RunConfig
+from grmeval.engines import BATCH
 from grmeval.engines.models import ModelRef
 from grmeval.judges import Judge
 
@@ -21,7 +22,7 @@ def identity_of(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef
 
         arguments = read_settings(config.engine_args).model_dump(exclude_defaults=True)
     else:
-        if config.engine == "server":
+        if config.engine in ("server", BATCH):
             from grmeval.engines.server.settings import SPEED_ONLY as speed_only
         else:
             from grmeval.engines.arguments import SPEED_ONLY as speed_only

@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from grmeval.benches import Loaded, load
 from grmeval.config import RunConfig, build
+from grmeval.engines import BATCH
 from grmeval.engines.arguments import check_arguments
-from grmeval.engines.models import ModelRef, resolve, with_adapter
+from grmeval.engines.batch import check_fields
+from grmeval.engines.models import ModelRef, resolve, slug, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.judges import make_judge
-from grmeval.runs.check_plan import check_config, check_greedy, check_judge, check_meta
+from grmeval.runs.check_plan import check_batch, check_config, check_greedy, check_judge, check_meta
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import critiques_of
 from grmeval.runs.identity import identity_of
@@ -42,6 +45,8 @@ def prepare(
     )
     check_config(config, judge)
     loaded = loaded or load(config.bench, config.data, config.layout)
+    if config.engine == BATCH:
+        check_batch(judge, loaded.spec.source.restricted)
     if critiques:
         critiques.check(loaded, config.layout)
     part = part_of(config, loaded)
@@ -97,19 +102,26 @@ def _model(config: RunConfig) -> ModelRef:
 
         read_settings(config.engine_args)
         return ModelRef("fake", None, "fake", "fake")
+    if config.engine == BATCH:
+        check_fields(config.engine_args)
+        name = str(config.model)
+        return ModelRef(name, None, slug(name.replace("/", "--")), f"served:{name}")
     if config.engine == "server":
         from grmeval.engines.server.served import served_model
-        from grmeval.engines.server.settings import check_fields
+        from grmeval.engines.server.settings import check_fields as check_served
 
-        check_fields(config.engine_args)
+        check_served(config.engine_args)
         return served_model(config.base_url or (), config.model, config.model_tag)
     check_arguments(config.engine_args)
     model = resolve(config.model or "", config.revision, kind_of(config.judge))
     return with_adapter(model, config.lora) if config.lora else model
 
 
-def again(folder: RunFolder, k: int) -> Plan:
-    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now."""
+def again(folder: RunFolder, k: int, model: ModelRef | None = None, **asked: Any) -> Plan:
+    """The plan that made a run, with k samples of its record's items. ConfigError: it is another by now.
+
+    `model`: the run's, where it is not to be looked for. `asked`: another limit, or part (subset, section).
+    """
     known, made = folder.record["config"], origin(folder.record["identity"])
     if not made.asked:
         raise ConfigError(f"{folder.path}: nothing here can ask its judge: {made.grows}")
@@ -122,8 +134,8 @@ def again(folder: RunFolder, k: int) -> Plan:
     values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
     values |= {"k": k, "limit": record_of(folder).limit}
     values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
-    values |= {"results": (folder.path / "../../..").resolve()}
-    plan = prepare(build(values))
+    values |= {"results": (folder.path / "../../..").resolve()} | asked
+    plan = prepare(build(values), model=model)
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
             f"{folder.path}: its model, rows or template changed since: the same command would make "

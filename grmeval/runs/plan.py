@@ -152,6 +152,11 @@ class Plan:
         from grmeval.engines.server.settings import ServerSettings
 
         config = self.config
+        if self.judge.head:
+            from grmeval.engines.heads import HeadEngine
+            from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+
+            return HeadEngine(ServedScorer(PoolingSettings.of(self.model.location, config)))
         sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
         settings = ServerSettings.of(self.model.location, config, sampling)
         items = self.items()[:1]

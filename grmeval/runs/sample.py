@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from grmeval.engines import BATCH
 from grmeval.engines.arguments import devices
 from grmeval.errors import ConfigError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
@@ -56,8 +57,8 @@ def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> Ru
     """Bring a run to the k and the items that the plan asks for, sampling exactly what is missing.
 
     Whatever ends this (a kill, Ctrl-C, a dead engine), the next call goes on from there. Where
-    nothing is missing no model is loaded. `engines` keeps the engine for further plans; without it
-    the engine is closed at the end of the launch.
+    nothing is missing no model is loaded, nor where answers come in batch files. `engines` keeps the
+    engine for further plans; without it the engine is closed at the end of the launch.
     """
     folder = plan.folder()
     shard = plan.config.shard
@@ -67,7 +68,7 @@ def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> Ru
         missing, have = plan.missing(done), len(done)
         del done  # a million keys are of no use while the engine runs
         folder.update(**plan.asked())
-        if missing:
+        if missing and plan.config.engine != BATCH:
             with contextlib.nullcontext(engines) if engines else Engines() as kept:
                 _launch(plan, folder, missing, have, progress, kept)
             folder.fold(shard)

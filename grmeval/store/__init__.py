@@ -5,7 +5,7 @@ Open folder.py first: what lies in a run folder, and who writes it. find.py is h
 
 from grmeval.store.damage import damaged
 from grmeval.store.environment import commit, memory, now
-from grmeval.store.find import TRASH, all_runs, find_item, find_run, latest, name_of
+from grmeval.store.find import TRASH, all_runs, find_item, find_run, has_samples, latest, name_of
 from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
@@ -69,6 +69,7 @@ __all__ = [
     "find_item",
     "find_run",
     "give_name",
+    "has_samples",
     "is_meta_vote",
     "item_samples",
     "items_table",

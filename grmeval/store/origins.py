@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from grmeval.engines import BATCH
+
 __all__ = ["IMPORT", "PANEL", "Origin", "origin"]
 
 IMPORT, PANEL = "import", "panel"
@@ -22,6 +24,9 @@ class Origin(NamedTuple):
 
 _ASKED = Origin("`grmeval run` asks for them")
 _OTHERS = {
+    BATCH: Origin(
+        "`grmeval export RUN --what requests` asks for them, `grmeval import answers` takes them in"
+    ),
     IMPORT: Origin(
         "the imported file has no more: import one that has",
         "imported judgements: their scores came with them, no text is read again",

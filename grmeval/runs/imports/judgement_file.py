@@ -88,6 +88,10 @@ def _result(value: Any, where: str) -> float | None:
 
 
 def _judgement(row: dict[str, Any], where: str) -> Judgement:
+    if "custom_id" in row:
+        raise DataError(
+            f"{where}: a line of a batch: `grmeval import answers` takes what came back for a run's requests"
+        )
     if unknown := [name for name in row if name not in _COLUMNS and name not in EXPORTED]:
         names = ", ".join(map(_likely, unknown))
         raise DataError(

@@ -11,6 +11,9 @@ from grmeval.config import RunConfig
 from grmeval.engines.arguments import SPEED_ONLY, check_arguments
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
 from grmeval.engines.scorer import Scorer
+from grmeval.engines.server.address import base_url
+from grmeval.engines.server.served import served_model
+from grmeval.engines.server.settings import check_fields
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, nearest
 from grmeval.items import Key
@@ -27,7 +30,10 @@ class MetaConfig(BaseModel):
     model: str | None = None
     name: str | None = None
     template: Path | None = None
-    engine: Literal["vllm", "fake"] = "vllm"
+    engine: Literal["vllm", "server", "fake"] = "vllm"
+    base_url: tuple[str, ...] | None = None
+    model_tag: str | None = None
+    concurrency: int | None = Field(None, ge=1)
     engine_args: dict[str, Any] = {}
     revision: str | None = None
     trust_remote_code: bool = False
@@ -55,6 +61,10 @@ class MetaPlan:
             from grmeval.engines.fake_meta import FakeScorer
 
             return FakeScorer(right, config.seed, config.engine_args)
+        if config.engine == "server":
+            from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+
+            return ServedScorer(PoolingSettings.of(self.model.location, config))
         from grmeval.engines.vllm_scorer import VllmScorer
 
         return VllmScorer(ModelSettings.of(self.model, config))
@@ -67,6 +77,10 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         for name in ("revision", "dtype", "max_model_len", "chat_template_kwargs"):
             if name in values:
                 raise ConfigError(f"--engine fake simulates a meta RM: it has no {name}")
+    elif values.get("engine") == "server":
+        values |= _served(values)
+    elif others := [name for name in _OF_A_SERVER if values.get(name)]:
+        raise ConfigError(f"--{others[0].replace('_', '-')}: of a server: add --engine server")
     elif not values.get("model"):
         raise ConfigError(
             "--meta-model: which meta RM? A preset (deepseek-grm-27b-meta), a folder, or a hub id"
@@ -93,6 +107,24 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {shown})") from None
 
 
+_OF_A_SERVER = ("base_url", "model_tag", "concurrency")
+_OF_WEIGHTS = ("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel")
+"""Settings of `--engine server` alone, and what whoever started a server has chosen."""
+
+
+def _served(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Addresses as they are meant; ConfigError: there is none, or the server itself has chosen a setting."""
+    for name in _OF_WEIGHTS:
+        if values.get(name):
+            flag = name.replace("_", "-")
+            raise ConfigError(f"--{flag}: with --engine server it is what that was started with")
+    if not values.get("base_url"):
+        raise ConfigError(
+            "--engine server: which one? --base-url http://localhost:8000/v1 (repeatable)"
+        )
+    return {"base_url": tuple(dict.fromkeys(map(base_url, values["base_url"])))}
+
+
 def meta_of(config: RunConfig) -> MetaPlan | None:
     """The meta RM that a run asks for, if it does; of a fake run a fake one."""
     if config.meta_model is None:
@@ -116,6 +148,10 @@ def prepare_meta(config: MetaConfig) -> MetaPlan:
         arguments = read_meta_settings(config.engine_args).model_dump(exclude_defaults=True)
         label = slug(config.model or "fake")
         model = ModelRef("fake", None, label, "fake")
+    elif config.engine == "server":
+        speed_only, arguments = frozenset(), config.engine_args
+        check_fields(arguments)
+        model = served_model(config.base_url or (), config.model, config.model_tag)
     else:
         speed_only, arguments = SPEED_ONLY, config.engine_args
         check_arguments(arguments)

@@ -67,7 +67,8 @@ def work_of(plan: Plan, path: Path | None, meta: str | None, assumed: Estimates)
 
 def _measured(plan: Plan, missing: Missing, folder: RunFolder) -> Work | None:
     """By what this run's judgements took so far, where there are enough of them."""
-    launches = [each for each in folder.record["launches"] if each.get("samples")]
+    timed = (each for each in folder.record["launches"] if "sample_seconds" in each)
+    launches = [each for each in timed if each["samples"]]
     made = sum(each["samples"] for each in launches)
     if made < MEASURED_FROM:
         return None

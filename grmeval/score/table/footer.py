@@ -267,4 +267,8 @@ _JUDGED = {IMPORT: _imported, PANEL: _panel}
 def _engine(launch: dict[str, Any]) -> str:
     facts = launch.get("engine") or {}
     name = facts.get("engine", "engine unknown")
-    return " ".join(str(part) for part in (name, facts.get("vllm"), facts.get("device")) if part)
+    return " ".join(
+        str(part)
+        for part in (name, facts.get("model"), facts.get("vllm"), facts.get("device"))
+        if part
+    )
