@@ -93,7 +93,7 @@ _IN_WORDS = {
     "meta_model": "none",
 }
 """What a field that is not set comes to."""
-_ON_OR_OFF = ("structured",)
+_ON_OR_OFF = ("structured", "stop_at_score")
 """Switches that a preset may turn on, so that a flag turns them off."""
 
 
