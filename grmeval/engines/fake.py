@@ -167,7 +167,7 @@ class FakeEngine:
         finish = "length" if failure == "truncated" else "stop"
         if finish == "stop":
             text += self._chatter
-        if (end := request.stop and request.stop(text, "")) is not None:
+        if (end := request.stop and request.stop(text, "", 0)) is not None:
             text, finish = text[:end], "stop"
         weight = self._weight(item, shown, request, j) if request.locate else None
         tokens = len(text) // 4 if request.chats is None else 0

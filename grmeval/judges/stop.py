@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from grmeval.items import NOTHING_KNOWN, Item, Known, Reading
+from grmeval.judges.judge import Stop
 from grmeval.judges.thinking import opened_before, split_thinking
 
 __all__ = ["ending"]
@@ -19,43 +20,48 @@ Read = Callable[[str, int, str, Known], Reading]
 """A judge's `read`."""
 
 _MARKS = r"[ \t*#>_`~-]*"
-_AFTER = r"[ \t*_`$.]*"
 _SPACE = re.compile(r"\s+")
 
 
-def ending(
-    labels: Sequence[str], last: str, read: Read, item: Item
-) -> Callable[[str, str], int | None]:
-    """Of a text and how its prompt ended -> where it is complete; see `Judge.stop`.
+def ending(labels: Sequence[str], last: str, read: Read, item: Item) -> Stop:
+    """Where a judgement of an item is complete; see `Judge.stop`.
 
     `labels`: of the lines before the one that `last` begins.
     """
     line = re.compile(
-        rf"^{_MARKS}{_label(last)}[ \t*_`$]*(\\boxed\{{[^{{}}\n]*\}}){_AFTER}\r?\n",
-        re.MULTILINE | re.IGNORECASE,
+        rf"{_MARKS}{_label(last)}[ \t*_`$]*(\\boxed\{{[^{{}}\n]*\}})[ \t\r*_`$.]*", re.IGNORECASE
     )
     before = [
         re.compile(rf"^{_MARKS}{_label(label)}", re.MULTILINE | re.IGNORECASE) for label in labels
     ]
 
-    def end(text: str, lead: str) -> int | None:
-        for found in line.finditer(text):
-            _, said = split_thinking(text[: found.end()], lead)
-            at = found.start() - (found.end() - len(said))  # where the line begins in what is said
-            if at < 0 or opened_before(said, at):
-                continue
-            if not all(label.search(said, 0, at) for label in before):
-                continue
-            whole = read(text[: found.end()], item.n, "stop", Known(lead=lead))
-            alone = read(found.group(), item.n, "stop", NOTHING_KNOWN)
-            if whole.form != "boxed" or whole.scores != alone.scores:
-                continue  # nothing to read, or an earlier box is a part of it
-            if _held(found.group(1), item):
-                continue
-            return found.start() + len(found.group().rstrip())
+    def complete(text: str, begin: int, end: int, lead: str) -> bool:
+        found = line.fullmatch(text, begin, end)
+        if not found:
+            return False
+        _, said = split_thinking(text[:end], lead)
+        at = len(said) - (end - begin)  # where the line begins in what is no thinking
+        if at < 0 or opened_before(said, at):
+            return False
+        if not all(label.search(said, 0, at) for label in before):
+            return False
+        whole = read(text[:end], item.n, "stop", Known(lead=lead))
+        alone = read(found.group(), item.n, "stop", NOTHING_KNOWN)
+        # Other scores: an earlier box would be a part of them.
+        return whole.form == "boxed" and whole.scores == alone.scores and not _held(found[1], item)
+
+    def stop(text: str, lead: str, start: int) -> int | None:
+        at = text.find("\\boxed", text.rfind("\n", 0, start) + 1)
+        while at >= 0:
+            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            if end < 0:
+                return None
+            if complete(text, begin, end, lead):
+                return begin + len(text[begin:end].rstrip())
+            at = text.find("\\boxed", end)
         return None
 
-    return end
+    return stop
 
 
 def _label(name: str) -> str:
