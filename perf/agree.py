@@ -16,11 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+
 from grmeval.errors import GrmevalError
+from grmeval.report.progress import ConsoleProgress
+from grmeval.report.signs import Signs
 from grmeval.runs import configure, extend, prepare
 from grmeval.store import RunFolder, SampleKey, find_run, sample_batches
-from engine import Silent
 
+WATCHER = ConsoleProgress(Console(stderr=True), Signs())
 COLUMNS = ["subset", "id", "j", "order", "scores", "invalid", "tokens"]
 
 
@@ -30,7 +34,10 @@ def said(run: Path) -> tuple[dict[SampleKey, tuple[list[int], str]], int]:
     for batch in sample_batches(RunFolder(run), COLUMNS, 8192):
         for row in batch.to_pylist():
             key = SampleKey(row["subset"], row["id"], row["j"])
-            found[key] = (row["order"], row["invalid"] if row["scores"] is None else str(row["scores"]))
+            found[key] = (
+                row["order"],
+                row["invalid"] if row["scores"] is None else str(row["scores"]),
+            )
             tokens += row["tokens"]
     return found, tokens
 
@@ -65,7 +72,7 @@ def made(results: Path) -> list[Path]:
     settings = {"bench": "sample", "engine": "fake", "k": 2, "limit": 20, "results": results}
     asked = [{"chars": 100}, {"chars": 300}, {"accuracy": 0.5}]
     plans = [prepare(configure(settings | {"engine_args": each})) for each in asked]
-    return [extend(plan, Silent()).path for plan in plans]
+    return [extend(plan, WATCHER).path for plan in plans]
 
 
 def main() -> None:

@@ -15,11 +15,22 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from engine import Silent
-from grmeval.items import Key, Known
-from grmeval.runs import Engines, configure, extend, prepare
-from grmeval.store import RunFolder, find_run, judged_items, judged_rows, reading_judge, sample_batches
+from rich.console import Console
 
+from grmeval.items import Key, Known
+from grmeval.report.progress import ConsoleProgress
+from grmeval.report.signs import Signs
+from grmeval.runs import Engines, configure, extend, prepare
+from grmeval.store import (
+    RunFolder,
+    find_run,
+    judged_items,
+    judged_rows,
+    reading_judge,
+    sample_batches,
+)
+
+WATCHER = ConsoleProgress(Console(stderr=True), Signs())
 COLUMNS = ["subset", "id", "order", "finish", "tokens", "invalid", "text"]
 
 
@@ -47,11 +58,12 @@ def replayed(folder: RunFolder) -> None:
             count["otherwise"] += whole.scores is not None and cut.scores != whole.scores
             count["gained"] += whole.scores is None
             saved += row["tokens"] * (1 - end / len(text))
+    share = saved / max(1, count["tokens"])
     print(
         f"{folder.path.name}: {count['samples']:,} judgements, {count['readable']:,} readable, "
         f"{count['tokens']:,} tokens written\n"
-        f"  {count['stopped']:,} would be stopped; tokens saved {saved / max(1, count['tokens']):.1%}; read otherwise "
-        f"{count['otherwise']:,}, read where the whole was not {count['gained']:,}"
+        f"  {count['stopped']:,} would be stopped; tokens saved {share:.1%}; "
+        f"read otherwise {count['otherwise']:,}, read where the whole was not {count['gained']:,}"
     )
 
 
@@ -60,7 +72,7 @@ def asked(settings: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as folder, Engines() as engines:
         for stopping in (False, True):
             given = settings | {"stop_at_score": stopping, "results": Path(folder)}
-            run = extend(prepare(configure(given)), Silent(), engines)
+            run = extend(prepare(configure(given)), WATCHER, engines)
             if not stopping:
                 replayed(run)
             samples = tokens = readable = 0
@@ -69,7 +81,9 @@ def asked(settings: dict[str, object]) -> None:
                 tokens += sum(batch.column("tokens").to_pylist())
                 readable += batch.column("invalid").null_count
             name = "--stop-at-score" if stopping else "as always"
-            print(f"  {name:15} {tokens / samples:6.1f} tokens a judgement, {readable} of {samples} readable")
+            print(
+                f"  {name:15} {tokens / samples:6.1f} tokens a judgement, {readable} of {samples} readable"
+            )
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ Locate = Callable[[str], tuple[int, int] | None]
 """An output -> which of its characters [start, end) are the pick; None: there is none."""
 
 Stop = Callable[[str, str, int], int | None]
-"""An output so far, its prompt's end (`Completion.lead`), how many of its characters were looked at before -> where
-it is complete; None: not yet."""
+"""An output so far, its prompt's end (`Completion.lead`), how much of it was looked at before -> where it is
+complete; None: not yet."""
 
 
 class Needs(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where a judgement in the making is complete: behind the last line of the format that the judge is asked for.
+"""Where a judgement in the making is complete: behind the last line of the format that its prompt asks for.
 
 The reader takes what stands LAST, and nobody knows what a model would have written next, so to stop is to
 read the FIRST complete judgement instead: a setting of the run (`--stop-at-score`), never a silent saving.

@@ -28,7 +28,9 @@ def check_config(config: RunConfig, judge: Judge) -> None:
             f"--k {judge.most}"
         )
     if config.stop_at_score and judge.head:
-        raise ConfigError(f"--stop-at-score: judge {judge.name} writes nothing that could be stopped")
+        raise ConfigError(
+            f"--stop-at-score: judge {judge.name} writes nothing that could be stopped"
+        )
     if config.stop_at_score and config.structured:
         raise ConfigError(
             "--stop-at-score with --structured: the format ends at the scores already; take one of them "

@@ -1,4 +1,4 @@
-"""The real engine stops where a judgement is complete: vLLM with the packaged model, held to texts by a grammar."""
+"""The real engine stops where a judgement is complete: the packaged model, held to texts by a grammar."""
 
 import pytest
 
@@ -26,7 +26,9 @@ def written(text: str) -> str:
 
 def answers(engine: VllmEngine, grammar: str, stops: bool, js: int = 4) -> list[Completion]:
     stop = PointwiseJudge().stop(ITEM) if stops else None
-    asked = Request(ITEM.key, (0, 1), tuple(range(js)), (Message("user", "Hi"),), grammar, stop=stop)
+    asked = Request(
+        ITEM.key, (0, 1), tuple(range(js)), (Message("user", "Hi"),), grammar, stop=stop
+    )
     return sorted(engine.generate([asked]), key=lambda done: done.j)
 
 
@@ -35,7 +37,10 @@ def test_what_follows_the_scores_is_not_generated(engine: VllmEngine) -> None:
     assert {done.finish for done in whole} == {"length"}
     assert [(done.text, done.finish) for done in stopped] == [(SAID, "stop")] * 4
     # The line's end is the last token that is paid.
-    assert all(done.tokens < len(SAID) < 120 == rest.tokens for done, rest in zip(stopped, whole, strict=True))
+    assert all(
+        done.tokens < len(SAID) < 120 == rest.tokens
+        for done, rest in zip(stopped, whole, strict=True)
+    )
     assert not engine._engine.has_unfinished_requests()
     assert not engine._engine.output_processor.request_states
 
@@ -55,8 +60,18 @@ def test_a_stopped_pick_keeps_its_probability(engine: VllmEngine) -> None:
     judge = IndexProbJudge()
     said = written("Analysis: b\nBest Response: \\boxed{") + r"[12]" + r"\}" + CHATTER
     asked = Request(
-        ITEM.key, (0, 1), (0, 1), (Message("user", "Hi"),), said, judge.locate(2), stop=judge.stop(ITEM)
+        ITEM.key,
+        (0, 1),
+        (0, 1),
+        (Message("user", "Hi"),),
+        said,
+        judge.locate(2),
+        stop=judge.stop(ITEM),
     )
     for done in engine.generate([asked]):
-        assert done.text in ("Analysis: b\nBest Response: \\boxed{1}", "Analysis: b\nBest Response: \\boxed{2}")
-        assert done.weight is not None and 0 < done.weight <= 1
+        assert done.text in (
+            "Analysis: b\nBest Response: \\boxed{1}",
+            "Analysis: b\nBest Response: \\boxed{2}",
+        )
+        assert done.weight is not None
+        assert 0 < done.weight <= 1

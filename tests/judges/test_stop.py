@@ -1,4 +1,4 @@
-"""Where a judgement is complete: what is stopped there is read as the whole would be, quotes and thoughts included."""
+"""Where a judgement is complete, and what of it is no end: drafts, thoughts, quotes."""
 
 import json
 from collections.abc import Sequence
