@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grmeval.engines.fake import FakeEngine
-from grmeval.items import NOTHING_KNOWN, Item, Known, Message
+from grmeval.items import Item, Known, Message
 from grmeval.runs.sample import make_sample
 from tests.engines.test_quotes import ITEMS, JUDGE, outcomes, requests, samples
 from tests.helpers import WRITING
@@ -131,17 +133,58 @@ def test_no_box_of_an_item_stops(before: str, after: str) -> None:
 
 def test_the_quoting_judge_is_read_the_same_and_costs_less() -> None:
     """Responses that hold every box, delimiter and marker that tests know, quoted in each judgement."""
-    given: dict[str, Any] = {"noise": 1, "quote": 1, "chatter": 200}
-    whole = samples(ITEMS, 2, **given)
+    settings: dict[str, Any] = {"noise": 1, "quote": 1, "chatter": 200}
+    whole = samples(ITEMS, 1, **settings)
     stops = {one.key: JUDGE.stop(one) for one in ITEMS}
-    asked = [replace(one, stop=stops[one.key]) for one in requests(ITEMS, 2)]
-    done = FakeEngine(ITEMS, JUDGE.write, 0, given).generate(asked)
+    asked = [replace(one, stop=stops[one.key]) for one in requests(ITEMS, 1)]
+    done = FakeEngine(ITEMS, JUDGE.write, 0, settings).generate(asked)
     found = [make_sample(JUDGE, one, "0000") for one in done]
     assert outcomes(found) == outcomes(whole)
     assert {one.finish for one in found} == {"stop"}
     cut = sum(a.text != b.text for a, b in zip(found, whole, strict=True))
     # All but those whose scores are in a response: [10, 1] and [1, 10], and what they hold of one response.
     assert cut > 0.5 * len(whole)
+
+
+# ---------------------------------------------------------------------- any text
+
+PARTS = (
+    *(
+        SAID,
+        WHOLE,
+        CRITERIA,
+        "Scores: \\boxed{8, 6}",
+        "\\boxed{8}",
+        "\\boxed",
+        "Analysis:",
+        "Scores:",
+    ),
+    *(
+        "\n",
+        "\r\n",
+        " ",
+        "<think>",
+        "</think>",
+        "{",
+        "}",
+        "**",
+        "or",
+        "\ud800",
+        "１",
+        "Response 1: ",
+    ),
+)
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=12).map("".join), st.sampled_from(["", "<think>\n"])
+)
+def test_whatever_stops_reads_as_scores_outside_thinking(text: str, lead: str) -> None:
+    left = stopped(text, lead=lead)
+    if left != text:
+        reading = ASKED["pointwise"].read(left, 2, "stop", Known(lead=lead))
+        assert (reading.form, reading.scores) == ("boxed", (8, 6))
+        assert "Scores: \\boxed{8, 6}" in reading.text
 
 
 # ---------------------------------------------------------------------- texts as judges write them
@@ -166,6 +209,6 @@ def test_only_what_takes_scores_back_is_read_otherwise() -> None:
     assert "Scores: \\boxed{8, 6}\n\nCorrection, final scores: 4, 9" in otherwise
 
 
-def _read(judge: Any, text: str, n: int, known: Known = NOTHING_KNOWN) -> Any:
-    reading = judge.read(text, n, "stop", known)
+def _read(judge: Any, text: str, n: int) -> Any:
+    reading = judge.read(text, n, "stop")
     return reading.scores, reading.invalid
