@@ -16,7 +16,7 @@ __all__ = ["check_config", "check_greedy", "check_judge", "check_meta"]
 
 
 def check_config(config: RunConfig, judge: Judge) -> None:
-    """The judge takes the votes, gives k different samples, and writes what is to be stopped."""
+    """The judge takes the votes, gives k different samples, and has something to stop."""
     for vote in config.vote or ():
         if vote not in judge.votes and not is_meta_vote(vote):
             raise ConfigError(
@@ -26,10 +26,6 @@ def check_config(config: RunConfig, judge: Judge) -> None:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
             f"--k {judge.most}"
-        )
-    if config.stop_at_score and judge.head:
-        raise ConfigError(
-            f"--stop-at-score: judge {judge.name} writes nothing that could be stopped"
         )
     if config.stop_at_score and config.structured:
         raise ConfigError(

@@ -15,7 +15,7 @@ from grmeval.runs.derived import with_critiques
 
 __all__ = ["configure", "kind_of"]
 
-UNFELT = ("temperature", "top_p", "max_tokens", "structured")
+UNFELT = ("temperature", "top_p", "max_tokens", "structured", "stop_at_score")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
 
 

@@ -65,11 +65,6 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
             2,
             "--stop-at-score with --structured: the format ends at the scores already",
         ),
-        (
-            ["run", "--engine", "fake", "--judge", "scalar", "--stop-at-score"],
-            2,
-            "--stop-at-score: judge scalar writes nothing",
-        ),
         (["scale-curve", "--ks", "1,x"], 2, "expected whole numbers"),
     ],
 )
