@@ -95,6 +95,11 @@ class RunConfig(BaseModel):
     structured: bool = _field(
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
+    stop_at_score: bool = _field(
+        "identity",
+        "End a judgement behind its first complete score line: what would follow is neither paid nor read.",
+        False,
+    )
     # the model
     engine: Literal["vllm", "server", "batch", "fake"] = _field(
         "identity",

@@ -103,7 +103,9 @@ class Request:
     None where there is none; no `locate`: no probability is wanted. `chats` are finished ones that a head
     gives a number each: then nothing is generated (None: text is). No chats at all: there is nothing to
     score, and the completion says so. `spent` is part of each sample's cost. `responses`: the item's, for the
-    parser of the outputs.
+    parser of the outputs. `stop(text, lead, start)` says where a text is complete, whatever follows it, None
+    where it is not yet (`start`: how much of it was looked at before): the text then ends there with finish
+    `stop`, and the engine need not write on.
     """
 
     key: Key
@@ -115,6 +117,7 @@ class Request:
     chats: tuple[tuple[Message, ...], ...] | None = None
     spent: Spent = FREE
     responses: tuple[str, ...] = ()
+    stop: Callable[[str, str, int], int | None] | None = None
 
     @property
     def prompts(self) -> tuple[tuple[Message, ...], ...]:

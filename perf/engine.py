@@ -4,20 +4,23 @@
 
 One engine is started once and its prefix cache emptied before every timing. Three raw arms: one request
 an order with n samples (balanced orders), one request a sample (balanced), one request a sample
-(random orders); beside them grmeval's own loop, run folder and journal included, with balanced and with
-random orders. The arms take turns; the ratio is taken round by round and its median printed.
+(random orders); beside them grmeval's own loop, run folder and journal included, with balanced orders, with
+--stop-at-score, and with random orders. The arms take turns, another first in each round. A ratio is taken
+round by round, against the best raw arm of the round; printed are its median and its range. `outside`: the
+share of the seconds that were not spent in vLLM's own steps.
 Decoding is unconstrained, so that nearly every judgement runs to the token limit: arms of one round
 generate the same number of tokens.
 """
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from grmeval.engines.vllm import VllmEngine
 from grmeval.items import Sample
@@ -48,8 +51,34 @@ def select(plan: Plan, n: int, count: int) -> Plan:
     return replace(plan, loaded=replace(plan.loaded, items=tuple(items)))
 
 
-def raw(engine: Any, plan: Plan, grouped: bool) -> float:
-    """Samples/s of one LLM.generate call; `engine` is opened up, since raw is what is measured."""
+class Rate(NamedTuple):
+    """Samples/s, and the share of the seconds that were not spent in vLLM's steps."""
+
+    samples: float
+    outside: float
+
+
+@contextlib.contextmanager
+def in_steps(engine: Any) -> Iterator[list[float]]:
+    """The seconds of each of vLLM's steps meanwhile."""
+    seconds, step = list[float](), engine._engine.step
+
+    def timed() -> Any:
+        start = time.perf_counter()
+        try:
+            return step()
+        finally:
+            seconds.append(time.perf_counter() - start)
+
+    engine._engine.step = timed
+    try:
+        yield seconds
+    finally:
+        engine._engine.step = step
+
+
+def raw(engine: Any, plan: Plan, grouped: bool) -> Rate:
+    """Of one LLM.generate call; `engine` is opened up, since raw is what is measured."""
     from vllm import SamplingParams
     from vllm.inputs import TokensPrompt
     from vllm.sampling_params import StructuredOutputsParams
@@ -67,18 +96,21 @@ def raw(engine: Any, plan: Plan, grouped: bool) -> float:
             prompts.append(ids)
             parameters.append(SamplingParams(n=n, structured_outputs=grammar, **common))
             count += n
-    start = time.perf_counter()
-    engine._llm.generate(prompts, parameters, use_tqdm=False)
-    return count / (time.perf_counter() - start)
+    with in_steps(engine) as steps:
+        start = time.perf_counter()
+        engine._llm.generate(prompts, parameters, use_tqdm=False)
+        wall = time.perf_counter() - start
+    return Rate(count / wall, 1 - sum(steps) / wall)
 
 
-def ours(engine: VllmEngine, plan: Plan) -> float:
-    """Samples/s of grmeval's loop, from the first request to the last sample on disk."""
+def ours(engine: Any, plan: Plan) -> Rate:
+    """Of grmeval's loop, from the first request to the last sample on disk."""
     watcher = Silent()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, in_steps(engine) as steps:
         config = plan.config.model_copy(update={"results": Path(folder)})
         extend(replace(plan, config=config), watcher, Engines(lambda seed: engine))
-    return len(plan.items()) * plan.config.k / (watcher.ended - watcher.began)
+    wall = watcher.ended - watcher.began
+    return Rate(len(plan.items()) * plan.config.k / wall, 1 - sum(steps) / wall)
 
 
 def main() -> None:
@@ -93,38 +125,62 @@ def main() -> None:
     settings = {"bench": "sample", "model": arguments.model, "k": arguments.k}
     settings["dtype"] = arguments.dtype
     settings |= {"structured": False, "max_tokens": arguments.max_tokens}
-    balanced = prepare(configure(settings))
-    random = prepare(configure(settings | {"orders": "random"}))
-    engine = balanced.engine(0)
+    asked: tuple[dict[str, Any], ...] = ({}, {"stop_at_score": True}, {"orders": "random"})
+    plans = [prepare(configure(settings | more)) for more in asked]
+    engine = plans[0].engine(0)
     assert isinstance(engine, VllmEngine)
     for n, name in ((2, "pairs"), (4, "best-of-4")):
-        plain, shuffled = (select(plan, n, arguments.items) for plan in (balanced, random))
-        arms: dict[str, Callable[[], float]] = {
-            "raw, n samples a request": lambda p=plain: raw(engine, p, True),  # type: ignore[misc]
-            "raw, one by one": lambda p=plain: raw(engine, p, False),  # type: ignore[misc]
-            "grmeval": lambda p=plain: ours(engine, p),  # type: ignore[misc]
-            "raw, one by one, random orders": lambda p=shuffled: raw(engine, p, False),  # type: ignore[misc]
-            "grmeval, random orders": lambda p=shuffled: ours(engine, p),  # type: ignore[misc]
-        }
-        rates: dict[str, list[float]] = {arm: [] for arm in arms}
-        for turn in range(arguments.repeats + 1):
-            for arm, measure in arms.items():
-                engine._llm.reset_prefix_cache()
-                rate = measure()
-                if turn:  # the first round warms up
-                    rates[arm].append(rate)
-        print(f"{name}: {len(plain.items())} items, k = {arguments.k}, {arguments.repeats} rounds")
-        for arm, found in rates.items():
-            print(
-                f"  {arm:32} {statistics.median(found):6.2f} samples/s ({min(found):.2f}-{max(found):.2f})"
-            )
-        for mine, theirs in (
-            ("grmeval", "raw, one by one"),
-            ("grmeval", "raw, n samples a request"),
-            ("grmeval, random orders", "raw, one by one, random orders"),
-        ):
-            ratios = [a / b for a, b in zip(rates[mine], rates[theirs], strict=True)]
-            print(f"  {mine} / {theirs}: median {statistics.median(ratios):.3f}")
+        chosen = [select(plan, n, arguments.items) for plan in plans]
+        print(f"{name}: {arguments.items} items, k = {arguments.k}, {arguments.repeats} rounds")
+        show(rounds(engine, chosen, arguments.repeats))
+
+
+def rounds(engine: Any, plans: list[Plan], repeats: int) -> dict[str, list[Rate]]:
+    """Each arm's rates, after a first round that warms up; plans: as always, stopping, random orders."""
+    plain, stopping, shuffled = plans
+    arms: dict[str, Callable[[], Rate]] = {
+        "raw, n samples a request": lambda: raw(engine, plain, True),
+        "raw, one by one": lambda: raw(engine, plain, False),
+        "grmeval": lambda: ours(engine, plain),
+        "grmeval --stop-at-score": lambda: ours(engine, stopping),
+        "raw, one by one, random orders": lambda: raw(engine, shuffled, False),
+        "grmeval, random orders": lambda: ours(engine, shuffled),
+    }
+    rates: dict[str, list[Rate]] = {arm: [] for arm in arms}
+    names = list(arms)
+    for turn in range(repeats + 1):
+        for arm in names[turn % len(names) :] + names[: turn % len(names)]:
+            engine._llm.reset_prefix_cache()
+            rate = arms[arm]()
+            if turn:
+                rates[arm].append(rate)
+    return rates
+
+
+def show(rates: dict[str, list[Rate]]) -> None:
+    """Each arm, and grmeval's beside the raw ones."""
+    for arm, found in rates.items():
+        speed, outside = ([getattr(rate, of) for rate in found] for of in Rate._fields)
+        print(
+            f"  {arm:32} {spread(speed, '6.2f')} samples/s, outside {statistics.median(outside):.2%}"
+        )
+    grouped, single = rates["raw, n samples a request"], rates["raw, one by one"]
+    best = [max(pair) for pair in zip(grouped, single, strict=True)]
+    shuffled = rates["raw, one by one, random orders"]
+    for mine, against, theirs in (
+        ("grmeval", "the best raw arm", best),
+        ("grmeval --stop-at-score", "the best raw arm", best),
+        ("grmeval", "raw, n samples a request", grouped),
+        ("grmeval", "raw, one by one", single),
+        ("grmeval, random orders", "raw, random orders", shuffled),
+    ):
+        ratios = [a.samples / b.samples for a, b in zip(rates[mine], theirs, strict=True)]
+        print(f"  {mine} / {against}: {spread(ratios, '.3f')}")
+
+
+def spread(values: list[float], form: str) -> str:
+    """Median (smallest to largest)."""
+    return f"{statistics.median(values):{form}} ({min(values):.3g}-{max(values):.3g})"
 
 
 if __name__ == "__main__":

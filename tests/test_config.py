@@ -245,6 +245,7 @@ CHANGED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "system": lambda tmp: {"system": "Be strict."},
     "chat_template_kwargs": lambda tmp: {"chat_template_kwargs": {"enable_thinking": False}},
     "structured": lambda tmp: {"structured": True},
+    "stop_at_score": lambda tmp: {"stop_at_score": True},
     "trust_remote_code": lambda tmp: {"trust_remote_code": True},
     "engine": lambda tmp: {"engine": "vllm", "model": model_folder(tmp / "m")},
     "dtype": lambda tmp: {"dtype": "bfloat16"},
@@ -341,7 +342,9 @@ def test_the_run_ids_of_the_first_judge_stay_what_they_were(tmp_path: Path) -> N
 
 def test_what_is_not_set_is_not_in_the_identity() -> None:
     identity = prepare(configure({"engine": "fake"})).identity
-    assert {"system", "structured", "trust_remote_code", "engine_args"}.isdisjoint(identity)
+    assert {"system", "structured", "stop_at_score", "trust_remote_code", "engine_args"}.isdisjoint(
+        identity
+    )
     assert (identity["seed"], identity["orders"]) == (0, "balanced")
 
 

@@ -74,7 +74,7 @@ def every_command() -> Iterator[Any]:
 
 def test_every_option_and_command_that_is_named_exists() -> None:
     known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--wheel"}
-    known |= {"--copies", "--means", "--nights", "--runs", "--replicates"}  # of scripts in perf/
+    known |= {"--copies", "--means", "--nights", "--runs", "--replicates", "--small"}  # of scripts in perf/
     known |= {"--memory", "--requests", "--vllm"}
     known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
     known |= {"--runner", "--generation-config", "--served-model-name"}

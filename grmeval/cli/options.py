@@ -95,7 +95,7 @@ _IN_WORDS = {
     "model_tag": "name and root of the server",
 }
 """What a field that is not set comes to."""
-_ON_OR_OFF = ("structured",)
+_ON_OR_OFF = ("structured", "stop_at_score")
 """Switches that a preset may turn on, so that a flag turns them off."""
 
 

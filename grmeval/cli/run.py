@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         "system",
         "chat_template_kwargs",
         "structured",
+        "stop_at_score",
     ),
     *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed", "limit_seed"),
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),

@@ -37,8 +37,8 @@ class Engine(Protocol):
         """Pull requests lazily, yield each sample's completion as soon as it is there, in any order.
 
         A prompt that does not fit beside the token limit comes back at once with finish
-        `prompt_too_long`. EngineError when the engine dies: what was not yielded is not lost, it is
-        missing. Closing the iterator drops what is in flight.
+        `prompt_too_long`. A text ends where its request's `stop` says so. EngineError when the engine
+        dies: what was not yielded is not lost, it is missing. Closing the iterator drops what is in flight.
         """
         ...
 

@@ -65,6 +65,8 @@ class FakeSettings(BaseModel):
     quote: float = Field(0.0, ge=0, le=1)
     """The analysis ends with one of the responses, verbatim, whatever that may hold. Scores stay as
     they are without it. (Of a sample of `no_score` that quotes nothing but a box, the box is read.)"""
+    chatter: int = Field(0, ge=0, le=10_000_000)
+    """Characters that are written after the scores, and give none."""
     latency: float = Field(0.0, ge=0)
     """Seconds from one completion to the next."""
     window: int = Field(32, ge=1)
@@ -116,10 +118,8 @@ class FakeEngine:
         self._items: dict[Key, Item] = {item.key: item for item in items}
         self._write, self._seed = write, seed
         self._accuracies: dict[Key, float] = {}
-        sentence = "The responses differ in what they get right. "
-        self._analysis = (sentence * (self.settings.chars // len(sentence) + 1))[
-            : self.settings.chars
-        ]
+        self._analysis = _talk(self.settings.chars)
+        self._chatter = "\n\n" + _talk(self.settings.chatter) if self.settings.chatter else ""
 
     def facts(self) -> dict[str, str]:
         """The fake has no version but the package's."""
@@ -165,6 +165,10 @@ class FakeEngine:
             analysis += f"\n{item.responses[int(draw() * item.n)]}\n"
         text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
+        if finish == "stop":
+            text += self._chatter
+        if (end := request.stop and request.stop(text, "", 0)) is not None:
+            text, finish = text[:end], "stop"
         weight = self._weight(item, shown, request, j) if request.locate else None
         tokens = len(text) // 4 if request.chats is None else 0
         return Completion(request, j, text, finish, prompt, 0, tokens, weight)
@@ -250,3 +254,8 @@ class FakeEngine:
         elif failure in ("truncated", "no_score"):  # cut at the token limit, or forgot its scores
             last = ""
         return said + last
+
+
+def _talk(length: int) -> str:
+    sentence = "The responses differ in what they get right. "
+    return (sentence * (length // len(sentence) + 1))[:length]

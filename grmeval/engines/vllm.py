@@ -3,7 +3,7 @@
 import json
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,14 @@ class VllmEngine(VllmModel[Sample, Completion]):
             structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
         )
         tokens = TokensPrompt(prompt_token_ids=ids)
-        self._engine.add_request(number, tokens, params, lora_request=self._adapter())
+        name = self._engine.add_request(number, tokens, params, lora_request=self._adapter())
+        if request.stop:
+            written = self._engine.output_processor.request_states[name].detokenizer
+            _end_at(written, request.stop, self._lead(request))
+
+    def _lead(self, request: Request) -> str:
+        """What is held to a format is no thinking."""
+        return "" if request.grammar else self.encode.lead
 
     def _adapter(self) -> Any:
         from vllm.lora.request import LoRARequest
@@ -98,11 +105,10 @@ class VllmEngine(VllmModel[Sample, Completion]):
         cached = output.num_cached_tokens or 0
         tokens = len(answer.token_ids)
         weight = self._weight(request, answer) if request.locate else None
-        # What is held to a format is no thinking.
-        lead = "" if request.grammar else self.encode.lead
-        return Completion(
-            request, j, answer.text, answer.finish_reason, length, cached, tokens, weight, lead
-        )
+        lead, text, finish = self._lead(request), answer.text, answer.finish_reason
+        if (end := request.stop and request.stop(text, lead, 0)) is not None:
+            text, finish = text[:end], "stop"
+        return Completion(request, j, text, finish, length, cached, tokens, weight, lead)
 
     def _weight(self, request: Request, answer: Any) -> float | None:
         """Product of the probabilities of the tokens that wrote what `locate` finds.
@@ -132,6 +138,25 @@ class VllmEngine(VllmModel[Sample, Completion]):
         last = bisect_left(counts, end, key=lambda count: len(written(count)))
         logs = [answer.logprobs[at][ids[at]].logprob for at in range(first, last)]
         return math.exp(sum(logs))
+
+
+def _end_at(detokenizer: Any, stop: Callable[[str, str, int], int | None], lead: str) -> None:
+    """End a request of vLLM as a stop string of its own would, where `stop` says that its text is complete.
+
+    vLLM asks this object, token by token, whether a stop string was met. To ask it for the output of every
+    token instead, and look at that, would cost as much again as detokenising.
+    """
+    update = detokenizer.update
+
+    def updated(new: list[int], ended: bool) -> str | None:
+        before = len(detokenizer.output_text)
+        met: str | None = update(new, ended)
+        text = detokenizer.output_text
+        if met is None and "\n" in text[before:] and stop(text, lead, before) is not None:
+            return "\n"
+        return met
+
+    detokenizer.update = updated
 
 
 def _rank(lora: Path) -> int:

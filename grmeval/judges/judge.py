@@ -5,10 +5,14 @@ from typing import Any, NamedTuple, Protocol
 
 from grmeval.items import NOTHING_KNOWN, Item, Known, Message, Reading, Spent
 
-__all__ = ["Judge", "Locate", "Needs"]
+__all__ = ["Judge", "Locate", "Needs", "Stop"]
 
 Locate = Callable[[str], tuple[int, int] | None]
 """An output -> which of its characters [start, end) are the pick; None: there is none."""
+
+Stop = Callable[[str, str, int], int | None]
+"""An output so far, its prompt's end (`Completion.lead`), how much of it was looked at before -> where it is
+complete; None: not yet."""
 
 
 class Needs(NamedTuple):
@@ -65,6 +69,13 @@ class Judge(Protocol):
         """Where an output on n responses holds the pick whose probability is a sample's weight.
 
         None: this judge's samples have no weight.
+        """
+        ...
+
+    def stop(self, item: Item) -> Stop | None:
+        """Where a judgement of an item is complete, so that nothing behind it need be written.
+
+        None: this judge's are only when they end.
         """
         ...
 

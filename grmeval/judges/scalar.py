@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grmeval.items import FREE, NOTHING_KNOWN, Item, Known, Message, Reading, Spent
-from grmeval.judges.judge import Locate, Needs
+from grmeval.judges.judge import Locate, Needs, Stop
 
 __all__ = ["ScalarJudge"]
 
@@ -48,6 +48,10 @@ class ScalarJudge:
 
     def grammar(self, n: int) -> str | None:
         """None: nothing is generated."""
+        return None
+
+    def stop(self, item: Item) -> Stop | None:
+        """Nothing is written."""
         return None
 
     def locate(self, n: int, responses: Sequence[str] = ()) -> Locate | None:

@@ -16,7 +16,7 @@ __all__ = ["check_batch", "check_config", "check_greedy", "check_judge", "check_
 
 
 def check_config(config: RunConfig, judge: Judge) -> None:
-    """The judge takes the votes, and gives k different samples."""
+    """The judge takes the votes, gives k different samples, and has something to stop."""
     for vote in config.vote or ():
         if vote not in judge.votes and not is_meta_vote(vote):
             raise ConfigError(
@@ -26,6 +26,11 @@ def check_config(config: RunConfig, judge: Judge) -> None:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
             f"--k {judge.most}"
+        )
+    if config.stop_at_score and config.structured:
+        raise ConfigError(
+            "--stop-at-score with --structured: the format ends at the scores already; take one of them "
+            "(--no-structured, where a preset has it on)"
         )
 
 

@@ -18,7 +18,7 @@ from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["OF_A_SERVER", "configure", "kind_of"]
 
-UNFELT = ("temperature", "top_p", "max_tokens", "structured")
+UNFELT = ("temperature", "top_p", "max_tokens", "structured", "stop_at_score")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
 
 OF_A_SERVER = frozenset({"base_url", "model_tag", "concurrency", "allow_identical"})

@@ -101,6 +101,7 @@ class Plan:
         """One request an item and response order (of a head: a sample), made as the engine asks for it."""
         config, judge = self.config, self.judge
         for item, js in missing:
+            stop = judge.stop(item) if config.stop_at_score else None
             by_order: dict[tuple[tuple[int, ...], int], list[int]] = {}
             for j in js:
                 order = response_order(config.orders, config.seed, item.key, item.n, j)
@@ -118,6 +119,7 @@ class Plan:
                     judge.chats(item, order, j),
                     judge.spent(item, j),
                     item.responses,
+                    stop,
                 )
 
     def engine(self, seed: int) -> Engine:

@@ -60,6 +60,11 @@ FAKE = ("run", "--engine", "fake", "--limit", 10, "--k", 2)
         (["run", "--model", "demo", "--revision", "v2"], 2, "demo is no hub model; drop it"),
         (["run", "--model", "demo", "--engine-arg", "seed=3"], 2, "--engine-arg seed: use --seed"),
         (["run", "--model", "demo", "--max-tokens", "20"], 2, "--structured with --max-tokens 20"),
+        (
+            ["run", "--model", "demo", "--stop-at-score"],
+            2,
+            "--stop-at-score with --structured: the format ends at the scores already",
+        ),
         (["scale-curve", "--ks", "1,x"], 2, "expected whole numbers"),
     ],
 )

@@ -231,8 +231,8 @@ def _asked(record: dict[str, Any]) -> list[str]:
     settings = [f"{name}={value}" for name, value in identity.get("engine_args", {}).items()]
     judge = identity["judge"]
     head = judge["name"] in JUDGES and JUDGES[judge["name"]].head
-    felt = ("lora",) if head else ("structured", "system", "lora")
-    settings += [name for name in felt if identity.get(name)]
+    felt = ("lora",) if head else ("structured", "stop_at_score", "system", "lora")
+    settings += [name.replace("_", " ") for name in felt if identity.get(name)]
     drawn = "" if head else f"T={identity['temperature']:g}, top-p {identity['top_p']:g}, "
     return [
         *([f"judge {judge['name']}"] if judge["name"] != "pointwise" else []),

@@ -283,6 +283,7 @@ def test_latest_takes_no_panel_and_no_import(tmp_path: Path) -> None:
 def test_what_a_head_cannot_feel_makes_no_other_run(tmp_path: Path) -> None:
     critiques = sampled(tmp_path / "c", k=1, limit=4)
     more: dict[str, Any] = {"temperature": 0.9, "top_p": 0.5, "max_tokens": 77, "structured": True}
+    more["stop_at_score"] = True
     for own in ({"judge": "scalar"}, {"judge": "critique-scalar", "critiques": critiques.path}):
         plain = sampled(tmp_path / "r", limit=4, k=1, **own)
         assert sampled(tmp_path / "r", limit=4, k=1, **own, **more).path == plain.path
