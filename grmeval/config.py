@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from grmeval.errors import ConfigError, nearest
 from grmeval.secret_keys import refuse_secrets, without_user
 
-__all__ = ["RunConfig", "Shard", "build", "roles"]
+__all__ = ["RunConfig", "Shard", "build", "processes", "roles"]
 
 ROLES = ("identity", "execution", "scoring")
 
@@ -148,6 +148,12 @@ class RunConfig(BaseModel):
     shard: Shard | None = _field("execution", "Part i/n of the items, for n machines at once.")
     results: Path = _field("execution", "Folder of run folders.", Path("results"))
     tensor_parallel: int = _field("execution", "GPUs that share one copy of the model.", 1, ge=1)
+    data_parallel: int | Literal["auto"] = _field(
+        "execution",
+        "Copies of the model, each in a process with its own GPUs (without a GPU: its own cores), that share "
+        "the items; auto: as many as the GPUs hold.",
+        1,
+    )
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(
         "scoring",
@@ -195,6 +201,11 @@ class RunConfig(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    @field_validator("data_parallel", mode="before")
+    @classmethod
+    def _processes(cls, value: Any) -> Any:
+        return processes(value)
+
     @model_validator(mode="before")
     @classmethod
     def _without_secrets(cls, values: Any) -> Any:
@@ -220,6 +231,16 @@ class RunConfig(BaseModel):
 
     def _role(self, role: str) -> dict[str, Any]:
         return self.model_dump(mode="json", include={n for n, r in roles().items() if r == role})
+
+
+def processes(value: Any) -> Any:
+    """A number of processes, of at least 1, or `auto`; ValueError: neither."""
+    text = str(value)
+    if text == "auto" or (type(value) is int and value >= 1):
+        return value
+    if type(value) is str and re.fullmatch(r"[1-9]\d{0,5}", text):
+        return int(text)
+    raise ValueError("expected a number of processes, at least 1, or auto")
 
 
 def roles() -> dict[str, str]:
@@ -251,7 +272,8 @@ def _explain(problem: Any) -> str:
         allowed = get_args(RunConfig.model_fields[name].annotation)
         words = [w for part in allowed for w in (get_args(part) or (part,)) if isinstance(w, str)]
         return f"{flag} {given!r}: {nearest(str(given), words)}"
-    said = f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    said = f"{flag}: {message[0].lower()}{message[1:]}"
     # A table, and what stands where one is expected, may hold a secret.
     table = RunConfig.model_fields[name].annotation == dict[str, Any]
     return f"{said} (given: {type(given).__name__ if table else repr(given)[:200]})"

@@ -24,7 +24,14 @@ __all__ = ["in_a_fresh_process", "meta_score"]
 @app.command("meta-score")
 @takes(
     *("meta_model", "meta_template", "name", "k", "subset", "section", "limit"),
-    *("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
+    *(
+        "revision",
+        "trust_remote_code",
+        "dtype",
+        "max_model_len",
+        "tensor_parallel",
+        "data_parallel",
+    ),
     *("engine", "engine_args", "chat_template_kwargs", "seed"),
 )
 def meta_score(
@@ -104,7 +111,7 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
     words += Filter.of(dict(config)).words
     words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
-    words += ["--engine", config.engine]
+    words += ["--engine", config.engine, "--data-parallel", config.data_parallel]
     for name, value in config.meta_engine_args.items():
         words += ["--engine-arg", f"{name}={json.dumps(value)}"]
     code = run_child(words)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         "dtype",
         "max_model_len",
         "tensor_parallel",
+        "data_parallel",
     ),
     *("engine", "engine_args"),
     *(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _FREE = (
     *(
         "chat_template_kwargs",
+        "data_parallel",
         "dtype",
         "engine_args",
         "max_model_len",

@@ -1,15 +1,19 @@
 """The plan of a launch: its items, its requests, its engine and its folder, before anything is loaded."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from grmeval.benches import EVERYTHING, Filter, Loaded
 from grmeval.config import RunConfig
 from grmeval.engines import Engine, Sampling
+from grmeval.engines.arguments import devices
 from grmeval.engines.models import ModelRef
+from grmeval.engines.places import Place, places
 from grmeval.engines.settings import ModelSettings
+from grmeval.engines.workers import engine_of
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge
@@ -120,14 +124,26 @@ class Plan:
                     item.responses,
                 )
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of the processes that hold the model: one, or those of --data-parallel. ConfigError: too many."""
+        config = self.config
+        gpus = devices(config.tensor_parallel, config.engine_args)
+        return places(config.data_parallel, gpus, config.engine)
+
     def engine(self, seed: int) -> Engine:
         """Load the engine; `seed` is the launch's."""
+        return engine_of(self.places, self._opens, seed)
+
+    def _opens(self, seed: int) -> Callable[[], Engine]:
+        """What loads one; it can be sent to another process."""
         config = self.config
         if config.engine == "fake":
             from grmeval.engines.fake import FakeEngine
 
             # The fake draws by (seed, item, j): the run's seed, so that launches agree.
-            return FakeEngine(
+            return partial(
+                FakeEngine,
                 self.loaded.items,
                 self.judge.write,
                 config.seed,
@@ -138,22 +154,22 @@ class Plan:
             return self._head()
         from grmeval.engines.vllm import VllmEngine
 
-        return VllmEngine(
+        return partial(
+            VllmEngine,
             ModelSettings.of(self.model, config),
             Sampling(config.temperature, config.top_p, config.max_tokens),
             seed=seed,
             lora=config.lora,
         )
 
-    def _head(self) -> Engine:
-        from grmeval.engines.heads import HeadEngine
-        from grmeval.engines.vllm_scorer import VllmScorer
+    def _head(self) -> Callable[[], Engine]:
+        from grmeval.engines.heads import open_head
 
         if self.config.lora:
             raise ConfigError(
                 f"--lora {self.config.lora}: judge {self.judge.name} takes whole models"
             )
-        return HeadEngine(VllmScorer(ModelSettings.of(self.model, self.config)))
+        return partial(open_head, ModelSettings.of(self.model, self.config))
 
 
 def part_of(config: RunConfig, loaded: Loaded) -> list[Item]:

@@ -121,7 +121,7 @@ def _launch(
         return engines.seed(plan.config.seed, name, taken)
 
     config = plan.config
-    gpus = devices(config.tensor_parallel, config.engine_args)
+    gpus = devices(config.tensor_parallel, config.engine_args) * len(plan.places)
     facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
     with (
         folder.launch(plan.config.shard, seed, facts) as launch,
@@ -145,8 +145,8 @@ def _launch(
             with contextlib.suppress(StoreError):  # what ended the launch is the news
                 folder.describe_launch(launch.name, **tally.facts())
             raise
-        else:
-            folder.describe_launch(launch.name, **tally.facts())
+        else:  # who of several died is known by now
+            folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
 
 
 class _Tally:

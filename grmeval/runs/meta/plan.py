@@ -1,19 +1,21 @@
 """Which meta RM is asked, and how: settings -> its model, its prompt, its identity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from grmeval.config import RunConfig
-from grmeval.engines.arguments import SPEED_ONLY, check_arguments
+from grmeval.config import RunConfig, processes
+from grmeval.engines.arguments import SPEED_ONLY, check_arguments, devices
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
+from grmeval.engines.places import Place, places
 from grmeval.engines.scorer import Scorer
 from grmeval.engines.settings import ModelSettings
+from grmeval.engines.workers import scorer_of
 from grmeval.errors import ConfigError, nearest
-from grmeval.items import Key
 from grmeval.judges import MetaPrompt
 from grmeval.secret_keys import refuse_secrets
 
@@ -21,7 +23,7 @@ __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"
 
 
 class MetaConfig(BaseModel):
-    """A meta RM and how it is asked. All but `name` and `tensor_parallel` changes what a reward means."""
+    """A meta RM and how it is asked. All changes what a reward means, but its name and where it runs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     model: str | None = None
@@ -36,6 +38,12 @@ class MetaConfig(BaseModel):
     chat_template_kwargs: dict[str, Any] = {}
     seed: int = Field(0, ge=0)
     tensor_parallel: int = Field(1, ge=1)
+    data_parallel: int | Literal["auto"] = 1
+
+    @field_validator("data_parallel", mode="before")
+    @classmethod
+    def _processes(cls, value: Any) -> Any:
+        return processes(value)
 
 
 @dataclass(frozen=True)
@@ -48,16 +56,25 @@ class MetaPlan:
     prompt: MetaPrompt
     identity: Mapping[str, Any]
 
-    def scorer(self, right: Mapping[tuple[Key, int], bool]) -> Scorer:
-        """Load the model; `right` is the fake's: which judgements rank a best response strictly first."""
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of the processes that hold the model: one, or those of --data-parallel. ConfigError: too many."""
+        gpus = devices(self.config.tensor_parallel, self.config.engine_args)
+        return places(self.config.data_parallel, gpus, self.config.engine)
+
+    def scorer(self) -> Scorer:
+        """Load the model."""
+        return scorer_of(self.places, self._opens())
+
+    def _opens(self) -> Callable[[], Scorer]:
         config = self.config
         if config.engine == "fake":
             from grmeval.engines.fake_meta import FakeScorer
 
-            return FakeScorer(right, config.seed, config.engine_args)
+            return partial(FakeScorer, config.seed, config.engine_args)
         from grmeval.engines.vllm_scorer import VllmScorer
 
-        return VllmScorer(ModelSettings.of(self.model, config))
+        return partial(VllmScorer, ModelSettings.of(self.model, config))
 
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
@@ -90,7 +107,9 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         flag = name.replace("_", "-")
         secret = name in ("engine_args", "chat_template_kwargs")  # or may hold one
         shown = type(given).__name__ if secret else repr(given)
-        raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {shown})") from None
+        raise ConfigError(
+            f"--{flag}: {problem['msg'].removeprefix('Value error, ').lower()} (given: {shown})"
+        ) from None
 
 
 def meta_of(config: RunConfig) -> MetaPlan | None:
@@ -102,8 +121,9 @@ def meta_of(config: RunConfig) -> MetaPlan | None:
                 raise ConfigError(f"{flag} {given}: of which meta RM? Add --meta-model")
         return None
     engine = "fake" if config.engine == "fake" else None
-    settings = {"model": config.meta_model, "template": config.meta_template, "engine": engine}
-    return prepare_meta(configure_meta(settings | {"engine_args": config.meta_engine_args}))
+    settings: dict[str, Any] = {"model": config.meta_model, "template": config.meta_template}
+    settings |= {"engine": engine, "engine_args": config.meta_engine_args}
+    return prepare_meta(configure_meta(settings | {"data_parallel": config.data_parallel}))
 
 
 def prepare_meta(config: MetaConfig) -> MetaPlan:
@@ -132,4 +152,6 @@ def prepare_meta(config: MetaConfig) -> MetaPlan:
         "seed": config.seed if config.engine == "fake" else None,
     }
     known = {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
-    return MetaPlan(config, slug(config.name or model.label), model, prompt, known)
+    plan = MetaPlan(config, slug(config.name or model.label), model, prompt, known)
+    _ = plan.places  # a mistake in them is found before anything is asked
+    return plan

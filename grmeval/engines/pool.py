@@ -1,0 +1,349 @@
+"""Several workers as one engine, or one scorer: one queue of requests, answered by whoever has room.
+
+A worker holds a model somewhere else: in a process of this machine (workers.py), on another one. It hears
+and tells the messages below, and what is known of it is only that; what it does with them is serve.py.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from grmeval.engines.scorer import Reward, ScoreRequest
+from grmeval.errors import EngineError, GrmevalError, UsageError
+from grmeval.items import Completion, Key, Message, Request
+
+__all__ = [
+    "Answered",
+    "Count",
+    "Counted",
+    "End",
+    "EnginePool",
+    "Event",
+    "Failed",
+    "Gone",
+    "Leave",
+    "Order",
+    "Pool",
+    "Ready",
+    "ScorerPool",
+    "Took",
+    "Work",
+    "Worker",
+]
+
+_LOG = logging.getLogger(__name__)
+
+UNIT = 32
+"""Answers asked of a worker in one piece, at most: an item's, which share its prompt's cache there."""
+PATIENCE = 10.0
+"""Seconds in which a worker with nothing to do may free its model before it is ended."""
+
+
+class Work(NamedTuple):
+    """To a worker: requests of one item, to be answered together with what it is about already."""
+
+    requests: tuple[Any, ...]
+
+
+class End(NamedTuple):
+    """To a worker: nothing more is to come for now; answer what there is."""
+
+
+class Count(NamedTuple):
+    """To a worker: how many tokens is this chat?"""
+
+    messages: tuple[Message, ...]
+
+
+class Leave(NamedTuple):
+    """To a worker: free the model, and end."""
+
+
+Order = Work | End | Count | Leave
+"""What a worker is told."""
+
+
+class Ready(NamedTuple):
+    """From a worker: the model is loaded."""
+
+    context: int
+    facts: dict[str, str]
+
+
+class Took(NamedTuple):
+    """From a worker: the oldest Work that it had not begun is begun."""
+
+
+class Answered(NamedTuple):
+    """From a worker: the answer to (key, j), with None for its request: the pool has that."""
+
+    key: Key
+    j: int
+    answer: Any
+
+
+class Counted(NamedTuple):
+    """From a worker: the tokens of the oldest Count that it had not answered."""
+
+    tokens: int
+
+
+class Failed(NamedTuple):
+    """From a worker: why it cannot go on; it is about to end."""
+
+    error: GrmevalError
+
+
+class Gone(NamedTuple):
+    """Of a worker, by whoever watches it: it is no more, and said nothing of it itself."""
+
+    why: str
+
+
+Event = Ready | Took | Answered | Counted | Failed | Gone
+"""What is heard of a worker."""
+
+
+class Worker(Protocol):
+    """A model that is asked by messages. None of its methods raises because it is dead: it tells Gone."""
+
+    name: str
+    """For messages: `process 2 of 4 (GPU 1)`."""
+
+    def start(self, tell: Callable[[Event], None]) -> None:
+        """Begin to load, and return. `tell` may be called from any thread: what the worker sent, in its order
+        and all of it, and Gone last, if it ends."""
+        ...
+
+    def send(self, order: Order) -> None:
+        """Hand over an order; returns without waiting for what comes of it."""
+        ...
+
+    def close(self, patience: float) -> None:
+        """It is no more when this returns: by itself within `patience` seconds (after Leave), or killed."""
+        ...
+
+
+Asked = TypeVar("Asked", Request, ScoreRequest)
+Answer = TypeVar("Answer", Completion, Reward)
+
+
+class _Seat(Generic[Asked]):
+    """A worker, and what it was asked and has not answered."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.ready: Ready | None = None
+        self.gone = False
+        self.out: dict[tuple[Key, int], Asked] = {}
+        self.ahead: deque[int] = deque()  # answers in each Work that it has not begun
+        self.open = False  # it waits for more, or for End
+
+    @property
+    def hungry(self) -> bool:
+        """It shall never wait for the pool, nor hoard: what it has not begun, another could."""
+        ahead = sum(self.ahead)
+        return len(self.ahead) < 2 or ahead < (len(self.out) - ahead) // 2
+
+
+class Pool(ABC, Generic[Asked, Answer]):
+    """Workers that load on their own, and share what is asked.
+
+    What a worker has not answered when it dies goes to the others, sample by sample, so that none is asked
+    for twice and none is lost; what ends them all is an EngineError. Answers are named by (key, j): that pair
+    is unique among the requests of one call.
+    """
+
+    def __init__(self, workers: Sequence[Worker], facts: Mapping[str, str]) -> None:
+        """Start the workers, and wait until each is loaded or dead; `facts`: what is said of all together.
+
+        UsageError: what one says of its settings, as all would. EngineError: none could be loaded, for the
+        reason of the first.
+        """
+        self._heard: SimpleQueue[tuple[_Seat[Asked], Event]] = SimpleQueue()
+        self._seats: list[_Seat[Asked]] = [_Seat(worker) for worker in workers]
+        self._back: deque[tuple[Asked, ...]] = deque()
+        self._told: dict[str, str] = dict(facts)
+        self._deaths: list[str] = []
+        self._first: str | None = None
+        self._unheard = False  # a call was closed before it was answered
+        try:
+            for seat in self._seats:
+                seat.worker.start(partial(self._tell, seat))
+            while any(not seat.ready and not seat.gone for seat in self._seats):
+                self._hear()
+        except BaseException:
+            self._end(0.0)
+            raise
+        self.context = min(seat.ready.context for seat in self._alive() if seat.ready)
+
+    def facts(self) -> dict[str, str]:
+        """Those of one engine, and of all together; who has died by now, and of what."""
+        ready = next(seat.ready for seat in self._seats if seat.ready)
+        died = {"died": "; ".join(self._deaths)} if self._deaths else {}
+        return {**ready.facts, "workers": str(len(self._seats)), **self._told, **died}
+
+    def _tell(self, seat: _Seat[Asked], event: Event) -> None:
+        self._heard.put((seat, event))
+
+    def close(self) -> None:
+        """Free the models: those that are at work at once."""
+        self._end(0.0 if self._unheard or any(seat.out for seat in self._seats) else PATIENCE)
+
+    def _end(self, patience: float) -> None:
+        for seat in self._seats:
+            if patience and not seat.gone:
+                seat.worker.send(Leave())
+        for seat in self._seats:
+            seat.gone = True
+            seat.worker.close(patience)
+
+    def _alive(self) -> list[_Seat[Asked]]:
+        return [seat for seat in self._seats if not seat.gone]
+
+    def _answers(self, requests: Iterable[Asked]) -> Iterator[Answer]:
+        """Answers as they come, in any order; closing it leaves what is in flight unheard."""
+        units = self._units(requests)
+        try:
+            while True:
+                self._hand_out(units)
+                if not any(seat.out for seat in self._seats):
+                    return
+                seat, event = self._hear()
+                if isinstance(event, Answered) and not seat.gone:
+                    asked = seat.out.pop((event.key, event.j), None)
+                    if asked is not None:  # else it is of a call that was closed
+                        yield event.answer._replace(request=asked)
+        finally:
+            self._back.clear()
+            for seat in self._alive():
+                self._unheard |= bool(seat.out)
+                seat.out.clear()
+                self._finish(seat)
+
+    def _hand_out(self, units: Iterator[tuple[Asked, ...]]) -> None:
+        """Give what there is to whoever wants it, to the one with least first."""
+        while hungry := [seat for seat in self._alive() if seat.hungry]:
+            unit = self._back.popleft() if self._back else next(units, None)
+            if unit is None:
+                for seat in self._alive():
+                    self._finish(seat)
+                return
+            seat = min(hungry, key=lambda seat: len(seat.out))
+            names = {(each.key, j): each for each in unit for j in self._js(each)}
+            seat.out |= names
+            seat.ahead.append(len(names))
+            seat.open = True
+            seat.worker.send(Work(unit))
+
+    def _finish(self, seat: _Seat[Asked]) -> None:
+        if seat.open:
+            seat.worker.send(End())
+            seat.open = False
+
+    def _hear(self) -> tuple[_Seat[Asked], Event]:
+        """The next news; what it means for the worker itself is done."""
+        seat, event = self._heard.get()
+        if seat.gone:  # it told why itself, or is not listened to any more
+            pass
+        elif isinstance(event, Ready):
+            seat.ready = event
+        elif isinstance(event, Took):
+            seat.ahead.popleft()
+        elif isinstance(event, Failed):
+            if isinstance(event.error, UsageError):  # the others would say the same
+                raise event.error
+            self._lose(seat, str(event.error), event.error)
+        elif isinstance(event, Gone):
+            self._lose(seat, event.why)
+        return seat, event
+
+    def _lose(self, seat: _Seat[Asked], why: str, error: GrmevalError | None = None) -> None:
+        """A worker is dead: what it has not answered goes back; EngineError: it was the last."""
+        seat.gone = True
+        seat.worker.close(0.0)
+        lost = len(seat.out)
+        left: dict[int, tuple[Asked, list[int]]] = {}
+        for (_, j), asked in seat.out.items():
+            left.setdefault(id(asked), (asked, []))[1].append(j)
+        seat.out.clear()
+        rest = (self._part(asked, tuple(js)) for asked, js in left.values())
+        self._back.extend(self._units(rest))
+        while_it = "died" if seat.ready else "could not be loaded"
+        first_line = why.partition("\n")[0]
+        self._deaths.append(f"{seat.worker.name} {while_it}: {first_line}")
+        if self._first is None:
+            kept = "what is finished is kept: run the same command again"
+            self._first = str(error or f"{seat.worker.name} {while_it}: {why}\n({kept})")
+        if not self._alive():
+            raise EngineError(self._first) from error
+        goes = f"; its {lost:,} unanswered samples go to the others" if lost else ""
+        _LOG.warning("%s %s: %s%s", seat.worker.name, while_it, first_line, goes)
+
+    def _units(self, requests: Iterable[Asked]) -> Iterator[tuple[Asked, ...]]:
+        """Requests of one item that follow one another, together, as long as they are few."""
+        for _, together in groupby(requests, key=lambda asked: asked.key):
+            unit, size = list[Asked](), 0
+            for asked in together:
+                js = self._js(asked)
+                for at in range(0, len(js), UNIT):
+                    some = js[at : at + UNIT]
+                    if unit and size + len(some) > UNIT:
+                        yield tuple(unit)
+                        unit, size = [], 0
+                    unit.append(asked if len(some) == len(js) else self._part(asked, some))
+                    size += len(some)
+            if unit:
+                yield tuple(unit)
+
+    @abstractmethod
+    def _js(self, asked: Asked) -> tuple[int, ...]:
+        """Which answers a request wants."""
+
+    @abstractmethod
+    def _part(self, asked: Asked, js: tuple[int, ...]) -> Asked:
+        """The request for these of its answers."""
+
+
+class EnginePool(Pool[Request, Completion]):
+    """An Engine made of several."""
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See Engine; a worker counts. Not while something is generated."""
+        while True:
+            asked = self._alive()[0]
+            asked.worker.send(Count(messages))
+            while not asked.gone:
+                seat, event = self._hear()
+                if seat is asked and isinstance(event, Counted):
+                    return event.tokens
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """See Engine."""
+        return self._answers(requests)
+
+    def _js(self, asked: Request) -> tuple[int, ...]:
+        return asked.js
+
+    def _part(self, asked: Request, js: tuple[int, ...]) -> Request:
+        return replace(asked, js=js)
+
+
+class ScorerPool(Pool[ScoreRequest, Reward]):
+    """A Scorer made of several."""
+
+    def score(self, requests: Iterable[ScoreRequest]) -> Iterator[Reward]:
+        """See Scorer."""
+        return self._answers(requests)
+
+    def _js(self, asked: ScoreRequest) -> tuple[int, ...]:
+        return (asked.j,)
+
+    def _part(self, asked: ScoreRequest, js: tuple[int, ...]) -> ScoreRequest:
+        return asked
