@@ -96,8 +96,10 @@ class RunConfig(BaseModel):
         "identity", "Constrain decoding to the output format (principles, analysis, scores).", False
     )
     # the model
-    engine: Literal["vllm", "fake"] = _field(
-        "identity", "Engine that answers: vllm or fake.", "vllm"
+    engine: Literal["vllm", "ray", "fake"] = _field(
+        "identity",
+        "Engine that answers: vllm, ray (vLLM in replicas on a Ray cluster: the same run) or fake.",
+        "vllm",
     )
     model: str | None = _field("identity", "Model: a preset, a folder, or a hub id.")
     revision: str | None = _field("identity", "Branch, tag or commit of a hub model.")
@@ -153,6 +155,18 @@ class RunConfig(BaseModel):
         "Copies of the model, each in a process with its own GPUs (without a GPU: its own cores), that share "
         "the items; auto: as many as the GPUs hold.",
         1,
+    )
+    replicas: int | None = _field(
+        "execution",
+        "Copies of the model on a Ray cluster, which share the items; with --engine ray, or fake to try it. "
+        "[default: 1 with --engine ray]",
+        ge=1,
+        le=4096,
+    )
+    ray_address: str | None = _field(
+        "execution",
+        "HOST:PORT of the Ray cluster's head, auto or local. [default: RAY_ADDRESS, else local: one that is "
+        "started on this machine]",
     )
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(

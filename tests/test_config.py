@@ -203,6 +203,8 @@ SAME: dict[str, Any] = {
     "results": Path("elsewhere"),
     "tensor_parallel": 2,
     "data_parallel": 2,
+    "replicas": 2,
+    "ray_address": "10.0.0.1:6379",
     "meta_model": "some-meta-rm",
     "meta_template": Path("meta.jinja"),
     "meta_engine_args": {"auc": 0.9},

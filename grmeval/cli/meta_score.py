@@ -32,7 +32,7 @@ __all__ = ["in_a_fresh_process", "meta_score"]
         "tensor_parallel",
         "data_parallel",
     ),
-    *("engine", "engine_args", "chat_template_kwargs", "seed"),
+    *("engine", "replicas", "ray_address", "engine_args", "chat_template_kwargs", "seed"),
 )
 def meta_score(
     *,
@@ -112,6 +112,8 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
     words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
     words += ["--engine", config.engine, "--data-parallel", config.data_parallel]
+    words += ["--replicas", config.replicas] if config.replicas else []
+    words += ["--ray-address", config.ray_address] if config.ray_address else []
     for name, value in config.meta_engine_args.items():
         words += ["--engine-arg", f"{name}={json.dumps(value)}"]
     code = run_child(words)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         "tensor_parallel",
         "data_parallel",
     ),
-    *("engine", "engine_args"),
+    *("engine", "replicas", "ray_address", "engine_args"),
     *(
         "judge",
         "principles",

@@ -129,6 +129,10 @@ class Worker(Protocol):
         """It is no more when this returns: by itself within `patience` seconds (after Leave), or killed."""
         ...
 
+    def again(self) -> bool:
+        """Whether `start` may be called once more, after it died and was closed."""
+        ...
+
 
 Asked = TypeVar("Asked", Request, ScoreRequest)
 Answer = TypeVar("Answer", Completion, Reward)
@@ -140,7 +144,8 @@ class _Seat(Generic[Asked]):
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.ready: Ready | None = None
-        self.gone = False
+        self.loading, self.gone = True, False
+        self.life = 0  # what is told of an earlier one is not heard
         self.out: dict[tuple[Key, int], Asked] = {}
         self.ahead: deque[int] = deque()  # answers in each Work that it has not begun
         self.open = False  # it waits for more, or for End
@@ -149,7 +154,7 @@ class _Seat(Generic[Asked]):
     def hungry(self) -> bool:
         """It shall never wait for the pool, nor hoard: what it has not begun, another could."""
         ahead = sum(self.ahead)
-        return len(self.ahead) < 2 or ahead < (len(self.out) - ahead) // 2
+        return not self.loading and (len(self.ahead) < 2 or ahead < (len(self.out) - ahead) // 2)
 
 
 class Pool(ABC, Generic[Asked, Answer]):
@@ -160,23 +165,31 @@ class Pool(ABC, Generic[Asked, Answer]):
     is unique among the requests of one call.
     """
 
-    def __init__(self, workers: Sequence[Worker], facts: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        facts: Mapping[str, str],
+        leave: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start the workers, and wait until each is loaded or dead; `facts`: what is said of all together.
+
+        `leave` is called when all are closed, also where none could be loaded.
 
         UsageError: what one says of its settings, as all would. EngineError: none could be loaded, for the
         reason of the first.
         """
-        self._heard: SimpleQueue[tuple[_Seat[Asked], Event]] = SimpleQueue()
+        self._heard: SimpleQueue[tuple[_Seat[Asked], int, Event]] = SimpleQueue()
         self._seats: list[_Seat[Asked]] = [_Seat(worker) for worker in workers]
         self._back: deque[tuple[Asked, ...]] = deque()
         self._told: dict[str, str] = dict(facts)
         self._deaths: list[str] = []
+        self._leave = leave
         self._first: str | None = None
         self._unheard = False  # a call was closed before it was answered
         try:
             for seat in self._seats:
-                seat.worker.start(partial(self._tell, seat))
-            while any(not seat.ready and not seat.gone for seat in self._seats):
+                self._start(seat)
+            while any(seat.loading and not seat.gone for seat in self._seats):
                 self._hear()
         except BaseException:
             self._end(0.0)
@@ -189,20 +202,26 @@ class Pool(ABC, Generic[Asked, Answer]):
         died = {"died": "; ".join(self._deaths)} if self._deaths else {}
         return {**ready.facts, "workers": str(len(self._seats)), **self._told, **died}
 
-    def _tell(self, seat: _Seat[Asked], event: Event) -> None:
-        self._heard.put((seat, event))
+    def _start(self, seat: _Seat[Asked]) -> None:
+        seat.worker.start(partial(self._tell, seat, seat.life))
+
+    def _tell(self, seat: _Seat[Asked], life: int, event: Event) -> None:
+        self._heard.put((seat, life, event))
 
     def close(self) -> None:
         """Free the models: those that are at work at once."""
         self._end(0.0 if self._unheard or any(seat.out for seat in self._seats) else PATIENCE)
 
     def _end(self, patience: float) -> None:
-        for seat in self._seats:
-            if patience and not seat.gone:
-                seat.worker.send(Leave())
-        for seat in self._seats:
-            seat.gone = True
-            seat.worker.close(patience)
+        try:
+            for seat in self._seats:
+                if patience and not seat.gone:
+                    seat.worker.send(Leave())
+            for seat in self._seats:
+                seat.gone = True
+                seat.worker.close(patience)
+        finally:
+            self._leave()
 
     def _alive(self) -> list[_Seat[Asked]]:
         return [seat for seat in self._seats if not seat.gone]
@@ -212,8 +231,8 @@ class Pool(ABC, Generic[Asked, Answer]):
         units = self._units(requests)
         try:
             while True:
-                self._hand_out(units)
-                if not any(seat.out for seat in self._seats):
+                all_given = self._hand_out(units)
+                if all_given and not any(seat.out for seat in self._seats):
                     return
                 seat, event = self._hear()
                 if isinstance(event, Answered) and not seat.gone:
@@ -227,20 +246,21 @@ class Pool(ABC, Generic[Asked, Answer]):
                 seat.out.clear()
                 self._finish(seat)
 
-    def _hand_out(self, units: Iterator[tuple[Asked, ...]]) -> None:
-        """Give what there is to whoever wants it, to the one with least first."""
+    def _hand_out(self, units: Iterator[tuple[Asked, ...]]) -> bool:
+        """Give what there is to whoever wants it, to the one with least first; True: nothing is left."""
         while hungry := [seat for seat in self._alive() if seat.hungry]:
             unit = self._back.popleft() if self._back else next(units, None)
             if unit is None:
                 for seat in self._alive():
                     self._finish(seat)
-                return
+                return True
             seat = min(hungry, key=lambda seat: len(seat.out))
             names = {(each.key, j): each for each in unit for j in self._js(each)}
             seat.out |= names
             seat.ahead.append(len(names))
             seat.open = True
             seat.worker.send(Work(unit))
+        return False
 
     def _finish(self, seat: _Seat[Asked]) -> None:
         if seat.open:
@@ -249,11 +269,13 @@ class Pool(ABC, Generic[Asked, Answer]):
 
     def _hear(self) -> tuple[_Seat[Asked], Event]:
         """The next news; what it means for the worker itself is done."""
-        seat, event = self._heard.get()
+        seat, life, event = self._heard.get()
+        while life != seat.life:
+            seat, life, event = self._heard.get()
         if seat.gone:  # it told why itself, or is not listened to any more
             pass
         elif isinstance(event, Ready):
-            seat.ready = event
+            seat.ready, seat.loading = event, False
         elif isinstance(event, Took):
             seat.ahead.popleft()
         elif isinstance(event, Failed):
@@ -275,15 +297,21 @@ class Pool(ABC, Generic[Asked, Answer]):
         seat.out.clear()
         rest = (self._part(asked, tuple(js)) for asked, js in left.values())
         self._back.extend(self._units(rest))
-        while_it = "died" if seat.ready else "could not be loaded"
+        again = not seat.loading and seat.worker.again()
+        while_it = "could not be loaded" if seat.loading else "died"
         first_line = why.partition("\n")[0]
         self._deaths.append(f"{seat.worker.name} {while_it}: {first_line}")
         if self._first is None:
             kept = "what is finished is kept: run the same command again"
             self._first = str(error or f"{seat.worker.name} {while_it}: {why}\n({kept})")
+        if again:
+            seat.life, seat.loading, seat.gone, seat.open = seat.life + 1, True, False, False
+            seat.ahead.clear()
+            self._start(seat)
         if not self._alive():
             raise EngineError(self._first) from error
-        goes = f"; its {lost:,} unanswered samples go to the others" if lost else ""
+        others = "are asked again, of a new one too" if again else "go to the others"
+        goes = f"; its {lost:,} unanswered samples {others}" if lost else ""
         _LOG.warning("%s %s: %s%s", seat.worker.name, while_it, first_line, goes)
 
     def _units(self, requests: Iterable[Asked]) -> Iterator[tuple[Asked, ...]]:
@@ -318,9 +346,12 @@ class EnginePool(Pool[Request, Completion]):
         """See Engine; a worker counts. Not while something is generated."""
         while True:
             asked = self._alive()[0]
+            life = asked.life
             asked.worker.send(Count(messages))
             while not asked.gone:
                 seat, event = self._hear()
+                if asked.life != life:
+                    break  # it died, and knows nothing of the question
                 if seat is asked and isinstance(event, Counted):
                     return event.tokens
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from grmeval.engines.arguments import devices
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
@@ -71,6 +72,9 @@ class VllmModel(ABC, Generic[Asked, Answer]):
             "max_model_len": settings.max_model_len,
             "tensor_parallel_size": settings.tensor_parallel,
         }
+        if devices(settings.tensor_parallel, settings.arguments) > 1:
+            # A copy lies on one machine: in an actor of Ray's vLLM would make actors of its own.
+            own["distributed_executor_backend"] = "mp"
         self._llm = _start(own | more, settings.arguments)
         self._engine = self._llm.llm_engine
         self._check(settings)

@@ -117,6 +117,10 @@ class ProcessWorker:
         self._said.close()
         self._process = None
 
+    def again(self) -> bool:
+        """See Worker: what ends a process of this machine (memory is short) would end the next one too."""
+        return False
+
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
         """With whatever it started, which may have outlived it."""
         with contextlib.suppress(ProcessLookupError):

@@ -13,7 +13,7 @@ from grmeval.errors import ConfigError
 from grmeval.judges import JUDGES
 from grmeval.runs.derived import with_critiques
 
-__all__ = ["configure", "kind_of"]
+__all__ = ["configure", "kind_of", "with_replicas"]
 
 UNFELT = ("temperature", "top_p", "max_tokens", "structured")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
@@ -21,7 +21,7 @@ UNFELT = ("temperature", "top_p", "max_tokens", "structured")
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
-    values = {name: value for name, value in settings.items() if value is not None}
+    values = with_replicas({name: value for name, value in settings.items() if value is not None})
     if values.get("engine") == "fake":
         for name in ("model", "revision", "lora"):
             if given := values.get(name):
@@ -51,6 +51,28 @@ def configure(settings: Mapping[str, Any]) -> RunConfig:
         build(values)  # what is left out is checked all the same
         values = {name: value for name, value in values.items() if name not in UNFELT}
     return build(with_critiques(values, Path(values.get("results", "results"))))
+
+
+def with_replicas(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the number of replicas, where they are of a Ray cluster; ConfigError: they do not fit.
+
+    The fake engine may have replicas too: so a cluster can be tried before a model is loaded.
+    """
+    engine, said = values.get("engine"), {"replicas", "ray_address"} & values.keys()
+    if not said and engine != "ray":
+        return values
+    if engine not in ("ray", "fake"):
+        raise ConfigError(
+            f"--{min(said).replace('_', '-')}: of a Ray cluster; add --engine ray (or, to try a cluster without "
+            "a model, --engine fake)"
+        )
+    if values.get("data_parallel", 1) != 1:
+        raise ConfigError("--data-parallel: copies on this machine; on a Ray cluster --replicas N")
+    if address := values.get("ray_address"):
+        from grmeval.engines.ray_cluster import check_address
+
+        check_address(address)
+    return values | {"replicas": values.get("replicas", 1)}
 
 
 def kind_of(judge: str | None) -> Kind:

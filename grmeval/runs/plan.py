@@ -12,6 +12,7 @@ from grmeval.engines import Engine, Sampling
 from grmeval.engines.arguments import devices
 from grmeval.engines.models import ModelRef
 from grmeval.engines.places import Place, places
+from grmeval.engines.ray import OnRay, engine_on_ray
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.workers import engine_of
 from grmeval.errors import ConfigError
@@ -133,7 +134,21 @@ class Plan:
 
     def engine(self, seed: int) -> Engine:
         """Load the engine; `seed` is the launch's."""
+        if on := self._on_ray():
+            return engine_on_ray(on, self._opens, seed)
         return engine_of(self.places, self._opens, seed)
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the model answer."""
+        return self.config.replicas or len(self.places)
+
+    def _on_ray(self) -> OnRay | None:
+        config = self.config
+        if config.replicas is None:
+            return None
+        settings = None if config.engine == "fake" else ModelSettings.of(self.model, config)
+        return OnRay(config.ray_address, config.replicas, settings)
 
     def _opens(self, seed: int) -> Callable[[], Engine]:
         """What loads one; it can be sent to another process."""

@@ -121,7 +121,7 @@ def _launch(
         return engines.seed(plan.config.seed, name, taken)
 
     config = plan.config
-    gpus = devices(config.tensor_parallel, config.engine_args) * len(plan.places)
+    gpus = devices(config.tensor_parallel, config.engine_args) * plan.copies
     facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
     with (
         folder.launch(plan.config.shard, seed, facts) as launch,

@@ -12,11 +12,13 @@ from grmeval.config import RunConfig, processes
 from grmeval.engines.arguments import SPEED_ONLY, check_arguments, devices
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
 from grmeval.engines.places import Place, places
+from grmeval.engines.ray import OnRay, scorer_on_ray
 from grmeval.engines.scorer import Scorer
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.workers import scorer_of
 from grmeval.errors import ConfigError, nearest
 from grmeval.judges import MetaPrompt
+from grmeval.runs.configuration import with_replicas
 from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
@@ -29,7 +31,7 @@ class MetaConfig(BaseModel):
     model: str | None = None
     name: str | None = None
     template: Path | None = None
-    engine: Literal["vllm", "fake"] = "vllm"
+    engine: Literal["vllm", "ray", "fake"] = "vllm"
     engine_args: dict[str, Any] = {}
     revision: str | None = None
     trust_remote_code: bool = False
@@ -39,6 +41,9 @@ class MetaConfig(BaseModel):
     seed: int = Field(0, ge=0)
     tensor_parallel: int = Field(1, ge=1)
     data_parallel: int | Literal["auto"] = 1
+
+    replicas: int | None = Field(None, ge=1, le=4096)
+    ray_address: str | None = None
 
     @field_validator("data_parallel", mode="before")
     @classmethod
@@ -64,7 +69,16 @@ class MetaPlan:
 
     def scorer(self) -> Scorer:
         """Load the model."""
-        return scorer_of(self.places, self._opens())
+        config = self.config
+        if config.replicas is None:
+            return scorer_of(self.places, self._opens())
+        settings = None if config.engine == "fake" else ModelSettings.of(self.model, config)
+        return scorer_on_ray(OnRay(config.ray_address, config.replicas, settings), self._opens())
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the model answer."""
+        return self.config.replicas or len(self.places)
 
     def _opens(self) -> Callable[[], Scorer]:
         config = self.config
@@ -79,7 +93,7 @@ class MetaPlan:
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
     """Settings that the user gave -> the whole configuration, the preset's defaults below them."""
-    values = {name: value for name, value in settings.items() if value is not None}
+    values = with_replicas({name: value for name, value in settings.items() if value is not None})
     if values.get("engine") == "fake":
         for name in ("revision", "dtype", "max_model_len", "chat_template_kwargs"):
             if name in values:
@@ -120,10 +134,11 @@ def meta_of(config: RunConfig) -> MetaPlan | None:
                 flag = f"--meta-{name.replace('_', '-').removesuffix('s')}"
                 raise ConfigError(f"{flag} {given}: of which meta RM? Add --meta-model")
         return None
-    engine = "fake" if config.engine == "fake" else None
+    engine = config.engine if config.engine in ("fake", "ray") else None
     settings: dict[str, Any] = {"model": config.meta_model, "template": config.meta_template}
     settings |= {"engine": engine, "engine_args": config.meta_engine_args}
-    return prepare_meta(configure_meta(settings | {"data_parallel": config.data_parallel}))
+    where = ("data_parallel", "replicas", "ray_address")
+    return prepare_meta(configure_meta(settings | {n: getattr(config, n) for n in where}))
 
 
 def prepare_meta(config: MetaConfig) -> MetaPlan:
@@ -143,9 +158,9 @@ def prepare_meta(config: MetaConfig) -> MetaPlan:
     identity = {
         "model": model.identity,
         "template": prompt.identity,
-        "engine": config.engine,
+        "engine": "vllm" if config.engine == "ray" else config.engine,
         "engine_args": {n: v for n, v in arguments.items() if n not in speed_only},
-        "dtype": config.dtype if config.engine == "vllm" else None,
+        "dtype": config.dtype if config.engine != "fake" else None,
         "max_model_len": config.max_model_len,
         "chat_template_kwargs": config.chat_template_kwargs,
         "trust_remote_code": config.trust_remote_code,

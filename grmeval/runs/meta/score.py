@@ -155,8 +155,7 @@ class _Work:
             facts: dict[str, Any] = {
                 "commit": commit(),
                 "model": config.model,
-                "devices": devices(config.tensor_parallel, config.engine_args)
-                * len(self.plan.places),
+                "devices": devices(config.tensor_parallel, config.engine_args) * self.plan.copies,
                 "k": self.k,
                 "limit": self.limit,
                 "engine": loaded.facts(),
