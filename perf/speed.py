@@ -37,6 +37,9 @@ SCRIPTS = {
     "score": Script("--samples 3200", ""),
     "curves": Script("--items 60 --loop 5 --replicates 100", ""),
     "fit": Script("--bench sample", "--bench sample"),
+    "workers": Script(
+        "--items 2 --k 2 --max-tokens 4 --rounds 1 --latency 0.001 --dtype float32", ""
+    ),
     "gpu": Script("--prompts 2 --tokens 4"),
     "nights": Script("--nights 20 --runs 1 --only 28"),
     "seeds": Script("--replicates 5 --processes 1"),

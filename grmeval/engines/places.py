@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from grmeval.errors import ConfigError
 
-__all__ = ["HERE", "Place", "places"]
+__all__ = ["HERE", "Place", "in_words", "places"]
 
 _ALL_GPUS = "CUDA_VISIBLE_DEVICES"
 
@@ -51,6 +51,15 @@ def places(asked: int | Literal["auto"], gpus_each: int, engine: str) -> tuple[P
         )
     slices = (gpus[at * gpus_each : (at + 1) * gpus_each] for at in range(count))
     return tuple(Place(f"GPU {', '.join(own)}", {_ALL_GPUS: ",".join(own)}) for own in slices)
+
+
+def in_words(asked: int | Literal["auto"], found: Sequence[Place]) -> str:
+    """What is said where something is loaded: `, in 2 processes (GPU 0; GPU 1)`; nothing of the usual one."""
+    if len(found) == 1:
+        why = "--data-parallel auto counts GPUs, and a second one has no room"
+        return f", in one process ({why})" if asked == "auto" else ""
+    names = "; ".join(place.name for place in found if place.name)
+    return f", in {len(found)} processes" + (f" ({names})" if names else "")
 
 
 def _of_cores(asked: int) -> tuple[Place, ...]:

@@ -46,8 +46,12 @@ PATIENCE = 10.0
 
 
 class Work(NamedTuple):
-    """To a worker: requests of one item, to be answered together with what it is about already."""
+    """To a worker: requests of one item, to be answered together with what it is about already.
 
+    `call`: which call they are of. Between two calls comes End.
+    """
+
+    call: int
     requests: tuple[Any, ...]
 
 
@@ -81,8 +85,9 @@ class Took(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """From a worker: the answer to (key, j), with None for its request: the pool has that."""
+    """From a worker: the answer to (key, j) in a call, with None for its request: the pool has that."""
 
+    call: int
     key: Key
     j: int
     answer: Any
@@ -185,6 +190,7 @@ class Pool(ABC, Generic[Asked, Answer]):
         self._deaths: list[str] = []
         self._leave = leave
         self._first: str | None = None
+        self._call = 0
         self._unheard = False  # a call was closed before it was answered
         try:
             for seat in self._seats:
@@ -194,6 +200,8 @@ class Pool(ABC, Generic[Asked, Answer]):
         except BaseException:
             self._end(0.0)
             raise
+        for died in self._deaths:  # where all have, the error says it
+            _LOG.warning("%s", died)
         self.context = min(seat.ready.context for seat in self._alive() if seat.ready)
 
     def facts(self) -> dict[str, str]:
@@ -229,16 +237,14 @@ class Pool(ABC, Generic[Asked, Answer]):
     def _answers(self, requests: Iterable[Asked]) -> Iterator[Answer]:
         """Answers as they come, in any order; closing it leaves what is in flight unheard."""
         units = self._units(requests)
+        self._call += 1
         try:
-            while True:
-                all_given = self._hand_out(units)
-                if all_given and not any(seat.out for seat in self._seats):
-                    return
+            while self._hand_out(units) or any(seat.out for seat in self._seats):
                 seat, event = self._hear()
-                if isinstance(event, Answered) and not seat.gone:
-                    asked = seat.out.pop((event.key, event.j), None)
-                    if asked is not None:  # else it is of a call that was closed
-                        yield event.answer._replace(request=asked)
+                # What is told of a call that was closed, or of the dead, is not heard.
+                if isinstance(event, Answered) and event.call == self._call and not seat.gone:
+                    asked = seat.out.pop((event.key, event.j))
+                    yield event.answer._replace(request=asked)
         finally:
             self._back.clear()
             for seat in self._alive():
@@ -247,20 +253,20 @@ class Pool(ABC, Generic[Asked, Answer]):
                 self._finish(seat)
 
     def _hand_out(self, units: Iterator[tuple[Asked, ...]]) -> bool:
-        """Give what there is to whoever wants it, to the one with least first; True: nothing is left."""
+        """Give what there is to whoever wants it, to the one with least first; whether there may be more."""
         while hungry := [seat for seat in self._alive() if seat.hungry]:
             unit = self._back.popleft() if self._back else next(units, None)
             if unit is None:
                 for seat in self._alive():
                     self._finish(seat)
-                return True
+                return False
             seat = min(hungry, key=lambda seat: len(seat.out))
             names = {(each.key, j): each for each in unit for j in self._js(each)}
             seat.out |= names
             seat.ahead.append(len(names))
             seat.open = True
-            seat.worker.send(Work(unit))
-        return False
+            seat.worker.send(Work(self._call, unit))
+        return True
 
     def _finish(self, seat: _Seat[Asked]) -> None:
         if seat.open:
@@ -310,9 +316,10 @@ class Pool(ABC, Generic[Asked, Answer]):
             self._start(seat)
         if not self._alive():
             raise EngineError(self._first) from error
-        others = "are asked again, of a new one too" if again else "go to the others"
-        goes = f"; its {lost:,} unanswered samples {others}" if lost else ""
-        _LOG.warning("%s %s: %s%s", seat.worker.name, while_it, first_line, goes)
+        if seat.ready:
+            others = "are asked again, it is started again" if again else "go to the others"
+            goes = f"; its {lost:,} unanswered samples {others}" if lost or again else ""
+            _LOG.warning("%s%s", self._deaths[-1], goes)
 
     def _units(self, requests: Iterable[Asked]) -> Iterator[tuple[Asked, ...]]:
         """Requests of one item that follow one another, together, as long as they are few."""

@@ -17,7 +17,16 @@ from typing import Any, NamedTuple
 
 from grmeval.errors import ConfigError, EngineError
 
-__all__ = ["START", "Cluster", "Room", "check_address", "check_versions", "first_line"]
+__all__ = [
+    "START",
+    "Cluster",
+    "Room",
+    "check_address",
+    "check_versions",
+    "first_line",
+    "no_room",
+    "share",
+]
 
 WAIT = 45
 """Seconds that a cluster may take to make room (machines that are joining, others' work that ends)."""
@@ -196,17 +205,17 @@ def _reserve(replicas: int, gpus: int, started: bool) -> tuple[Any, Room]:
     from ray.util.placement_group import placement_group, remove_placement_group
 
     machines = _machines()
-    room = Room(1, gpus) if gpus else Room(_share(machines, replicas), 0)
+    room = Room(1, gpus) if gpus else Room(share(machines, replicas), 0)
     fits = _fit(machines, room) >= replicas
     if not fits:
-        lacking = _no_room(replicas, room, machines)
+        lacking = no_room(replicas, room, machines)
         if started:  # nothing will join
             raise EngineError(lacking)
         _LOG.warning("waiting up to %d s for machines that may join: %s", WAIT, lacking)
     group = placement_group([room.bundle] * replicas, strategy="PACK")
     if not group.wait(timeout_seconds=WAIT):
         remove_placement_group(group)
-        raise EngineError(_no_room(replicas, room, _machines(), ray.available_resources()))
+        raise EngineError(no_room(replicas, room, _machines(), ray.available_resources()))
     return group, room
 
 
@@ -246,7 +255,7 @@ def _why_not(address: str, error: BaseException) -> str:
     return f"--ray-address {address}: Ray does not start: {type(error).__name__}: {said}. {more}"
 
 
-def _share(machines: Sequence[Mapping[str, float]], replicas: int) -> int:
+def share(machines: Sequence[Mapping[str, float]], replicas: int) -> int:
     """CPUs of a replica, where each machine holds as many as any other."""
     cores = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
     return max(1, min(cores) // ceil(replicas / len(cores))) if cores else 1
@@ -260,7 +269,7 @@ def _fit(machines: Sequence[Mapping[str, float]], room: Room) -> int:
     )
 
 
-def _no_room(
+def no_room(
     replicas: int,
     room: Room,
     machines: Sequence[Mapping[str, float]],

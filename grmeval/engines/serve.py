@@ -48,7 +48,7 @@ def serve(
                     request = answer.request
                     # A Reward's request is of one j; a Completion says which of its request's it is.
                     j = answer.j if hasattr(answer, "j") else request.j
-                    tell(Answered(request.key, j, answer._replace(request=None)))
+                    tell(Answered(order.call, request.key, j, answer._replace(request=None)))
         model.close()
     except GrmevalError as error:
         tell(Failed(_noted(error)))

@@ -63,8 +63,8 @@ def with_replicas(values: dict[str, Any]) -> dict[str, Any]:
         return values
     if engine not in ("ray", "fake"):
         raise ConfigError(
-            f"--{min(said).replace('_', '-')}: of a Ray cluster; add --engine ray (or, to try a cluster without "
-            "a model, --engine fake)"
+            f"--{min(said).replace('_', '-')}: of a Ray cluster; add --engine ray (or, to try a cluster "
+            "without a model, --engine fake)"
         )
     if values.get("data_parallel", 1) != 1:
         raise ConfigError("--data-parallel: copies on this machine; on a Ray cluster --replicas N")
