@@ -266,6 +266,6 @@ def test_what_is_told_after_the_end_is_not_heard() -> None:
     seat = pool._seats[0]
     for _ in range(2):
         pool._tell(seat, seat.life, Failed(EngineError("once")))
-        pool._tell(seat, Gone("twice"))
+        pool._tell(seat, seat.life, Gone("twice"))
     assert names(list(pool.generate(requests()))) == WANTED
     assert pool.facts()["died"] == "worker 1 died: once"
