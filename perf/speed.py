@@ -41,6 +41,7 @@ SCRIPTS = {
         "--items 2 --k 2 --max-tokens 4 --rounds 1 --latency 0.001 --dtype float32", ""
     ),
     "gpu": Script("--prompts 2 --tokens 4"),
+    "replicas": Script("--items 1 --k 2 --max-tokens 4 --arms actors --replicas 1"),
     "nights": Script("--nights 20 --runs 1 --only 28"),
     "seeds": Script("--replicates 5 --processes 1"),
     "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
