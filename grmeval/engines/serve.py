@@ -14,10 +14,11 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from grmeval.engines.pool import (
+from grmeval.engines.messages import (
     Answered,
     Count,
     Counted,
+    Done,
     End,
     Event,
     Failed,
@@ -49,6 +50,7 @@ def serve(
                     # A Reward's request is of one j; a Completion says which of its request's it is.
                     j = answer.j if hasattr(answer, "j") else request.j
                     tell(Answered(order.call, request.key, j, answer._replace(request=None)))
+                tell(Done())
         model.close()
     except GrmevalError as error:
         tell(Failed(_noted(error)))

@@ -19,8 +19,9 @@ from multiprocessing import Pipe
 from typing import Any
 
 from grmeval.engines.engine import Engine
+from grmeval.engines.messages import Event, Gone, Order
 from grmeval.engines.places import Place
-from grmeval.engines.pool import EnginePool, Event, Gone, Order, ScorerPool
+from grmeval.engines.pool import EnginePool, ScorerPool
 from grmeval.engines.scorer import Scorer
 
 __all__ = ["ProcessWorker", "engine_of", "scorer_of", "worker_seeds"]
