@@ -57,7 +57,7 @@ def places(asked: int | Literal["auto"], gpus_each: int, engine: str) -> tuple[P
 def in_words(asked: int | Literal["auto"], found: Sequence[Place]) -> str:
     """What is said where something is loaded: `, in 2 processes (GPU 0; GPU 1)`; nothing of the usual one."""
     if len(found) == 1:
-        why = "--data-parallel auto counts GPUs, and a second one has no room"
+        why = "--data-parallel auto: as many as GPUs have room for"
         return f", in one process ({why})" if asked == "auto" else ""
     names = "; ".join(place.name for place in found if place.name)
     return f", in {len(found)} processes" + (f" ({names})" if names else "")

@@ -11,12 +11,14 @@ import psutil
 import pytest
 
 from grmeval.benches import load
+from grmeval.cli.meta_score import in_a_fresh_process
 from grmeval.engines.fake import FakeEngine
 from grmeval.engines.places import HERE, Place, in_words, places
 from grmeval.engines.pool import EnginePool
 from grmeval.engines.workers import ProcessWorker, worker_seeds
 from grmeval.errors import ConfigError, EngineError
 from grmeval.judges import make_judge
+from grmeval.runs import configure
 from grmeval.store import RunFolder, latest, reward_rows
 from tests.helpers import ask, grmeval, journaled, rows, running, sampled, until
 
@@ -158,6 +160,17 @@ def test_a_meta_rm_in_two_processes_gives_the_same_rewards(alone: RunFolder) -> 
     )
     assert len(one) == SAMPLES
     assert one == two
+
+
+def test_the_meta_rm_of_a_run_has_as_many(
+    alone: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[object]] = []
+    monkeypatch.setattr("grmeval.cli.meta_score.run_child", lambda words: started.append(words))
+    settings = {"bench": "sample", "engine": "fake", "meta_model": "m", "data_parallel": "auto"}
+    in_a_fresh_process([alone.path], configure(settings))
+    (words,) = started
+    assert words[words.index("--data-parallel") + 1] == "auto"
 
 
 @pytest.fixture
