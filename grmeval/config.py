@@ -249,8 +249,7 @@ class RunConfig(BaseModel):
 
 def processes(value: Any) -> Any:
     """A number of processes, of at least 1, or `auto`; ValueError: neither."""
-    text = str(value)
-    if text == "auto" or (type(value) is int and value >= 1):
+    if value == "auto" or (type(value) is int and value >= 1):
         return value
     if type(value) is str and re.fullmatch(r"[1-9]\d{0,5}", text):
         return int(text)

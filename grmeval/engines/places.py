@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -56,14 +57,16 @@ def places(asked: int | Literal["auto"], gpus_each: int, engine: str) -> tuple[P
 def in_words(asked: int | Literal["auto"], found: Sequence[Place]) -> str:
     """What is said where something is loaded: `, in 2 processes (GPU 0; GPU 1)`; nothing of the usual one."""
     if len(found) == 1:
-        why = "--data-parallel auto counts GPUs, and a second one has no room"
+        why = "--data-parallel auto: as many as GPUs have room for"
         return f", in one process ({why})" if asked == "auto" else ""
     names = "; ".join(place.name for place in found if place.name)
     return f", in {len(found)} processes" + (f" ({names})" if names else "")
 
 
 def _of_cores(asked: int) -> tuple[Place, ...]:
-    cores = sorted(os.sched_getaffinity(0))
+    # Not every system says, or takes, on which cores a process runs.
+    mine = getattr(os, "sched_getaffinity", lambda process: range(os.cpu_count() or 1))
+    cores: list[int] = sorted(mine(0))
     if asked > len(cores):
         raise ConfigError(
             f"--data-parallel {asked}: without a GPU each process needs a core of its own, and there are "
@@ -91,12 +94,19 @@ def _gpus() -> list[str]:
         return []
     if (chosen := os.environ.get(_ALL_GPUS)) is not None:
         return [gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1")]
+    return [str(number) for number in range(_installed())]
+
+
+@cache
+def _installed() -> int:
+    """GPUs that nvidia-smi lists."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
+        return 0
     try:
-        done = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            [program, "-L"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    lines = [line for line in done.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number, _ in enumerate(lines)]
+        return 0
+    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())

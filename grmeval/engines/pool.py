@@ -1,41 +1,35 @@
-"""Several workers as one engine, or one scorer: one queue of requests, answered by whoever has room.
-
-A worker holds a model somewhere else: in a process of this machine (workers.py), on another one. It hears
-and tells the messages below, and what is known of it is only that; what it does with them is serve.py.
-"""
+"""Several workers as one engine, or one scorer: one queue of requests, answered by whoever has room."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from queue import SimpleQueue
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from grmeval.engines.messages import (
+    Answered,
+    Count,
+    Counted,
+    Done,
+    End,
+    Event,
+    Failed,
+    Gone,
+    Leave,
+    Ready,
+    Took,
+    Work,
+    Worker,
+)
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.errors import EngineError, GrmevalError, UsageError
 from grmeval.items import Completion, Key, Message, Request
 
-__all__ = [
-    "Answered",
-    "Count",
-    "Counted",
-    "End",
-    "EnginePool",
-    "Event",
-    "Failed",
-    "Gone",
-    "Leave",
-    "Order",
-    "Pool",
-    "Ready",
-    "ScorerPool",
-    "Took",
-    "Work",
-    "Worker",
-]
+__all__ = ["EnginePool", "Pool", "ScorerPool"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,103 +38,10 @@ UNIT = 32
 PATIENCE = 10.0
 """Seconds in which a worker with nothing to do may free its model before it is ended."""
 
-
-class Work(NamedTuple):
-    """To a worker: requests of one item, to be answered together with what it is about already.
-
-    `call`: which call they are of. Between two calls comes End.
-    """
-
-    call: int
-    requests: tuple[Any, ...]
-
-
-class End(NamedTuple):
-    """To a worker: nothing more is to come for now; answer what there is."""
-
-
-class Count(NamedTuple):
-    """To a worker: how many tokens is this chat?"""
-
-    messages: tuple[Message, ...]
-
-
-class Leave(NamedTuple):
-    """To a worker: free the model, and end."""
-
-
-Order = Work | End | Count | Leave
-"""What a worker is told."""
-
-
-class Ready(NamedTuple):
-    """From a worker: the model is loaded."""
-
-    context: int
-    facts: dict[str, str]
-
-
-class Took(NamedTuple):
-    """From a worker: the oldest Work that it had not begun is begun."""
-
-
-class Answered(NamedTuple):
-    """From a worker: the answer to (key, j) in a call, with None for its request: the pool has that."""
-
-    call: int
-    key: Key
-    j: int
-    answer: Any
-
-
-class Counted(NamedTuple):
-    """From a worker: the tokens of the oldest Count that it had not answered."""
-
-    tokens: int
-
-
-class Failed(NamedTuple):
-    """From a worker: why it cannot go on; it is about to end."""
-
-    error: GrmevalError
-
-
-class Gone(NamedTuple):
-    """Of a worker, by whoever watches it: it is no more, and said nothing of it itself."""
-
-    why: str
-
-
-Event = Ready | Took | Answered | Counted | Failed | Gone
-"""What is heard of a worker."""
-
-
-class Worker(Protocol):
-    """A model that is asked by messages. None of its methods raises because it is dead: it tells Gone."""
-
-    name: str
-    """For messages: `process 2 of 4 (GPU 1)`."""
-
-    def start(self, tell: Callable[[Event], None]) -> None:
-        """Begin to load, and return. `tell` may be called from any thread: what the worker sent, in its order
-        and all of it, and Gone last, if it ends."""
-        ...
-
-    def send(self, order: Order) -> None:
-        """Hand over an order; returns without waiting for what comes of it."""
-        ...
-
-    def close(self, patience: float) -> None:
-        """It is no more when this returns: by itself within `patience` seconds (after Leave), or killed."""
-        ...
-
-    def again(self) -> bool:
-        """Whether `start` may be called once more, after it died and was closed."""
-        ...
-
-
 Asked = TypeVar("Asked", Request, ScoreRequest)
 Answer = TypeVar("Answer", Completion, Reward)
+Name = tuple[Key, int]
+"""An answer's: an item, and which of its samples."""
 
 
 class _Seat(Generic[Asked]):
@@ -151,14 +52,14 @@ class _Seat(Generic[Asked]):
         self.ready: Ready | None = None
         self.loading, self.gone = True, False
         self.life = 0  # what is told of an earlier one is not heard
-        self.out: dict[tuple[Key, int], Asked] = {}
-        self.ahead: deque[int] = deque()  # answers in each Work that it has not begun
+        self.out: dict[Name, Asked] = {}
+        self.ahead: deque[list[Name]] = deque()  # of each Work that it has not begun
         self.open = False  # it waits for more, or for End
 
     @property
     def hungry(self) -> bool:
         """It shall never wait for the pool, nor hoard: what it has not begun, another could."""
-        ahead = sum(self.ahead)
+        ahead = sum(map(len, self.ahead))
         return not self.loading and (len(self.ahead) < 2 or ahead < (len(self.out) - ahead) // 2)
 
 
@@ -201,7 +102,7 @@ class Pool(ABC, Generic[Asked, Answer]):
             self._end(0.0)
             raise
         for died in self._deaths:  # where all have, the error says it
-            _LOG.warning("%s", died)
+            _LOG.warning("%s", _begin(died))
         self.context = min(seat.ready.context for seat in self._alive() if seat.ready)
 
     def facts(self) -> dict[str, str]:
@@ -243,8 +144,9 @@ class Pool(ABC, Generic[Asked, Answer]):
                 seat, event = self._hear()
                 # What is told of a call that was closed, or of the dead, is not heard.
                 if isinstance(event, Answered) and event.call == self._call and not seat.gone:
-                    asked = seat.out.pop((event.key, event.j))
-                    yield event.answer._replace(request=asked)
+                    asked = seat.out.pop((event.key, event.j), None)
+                    if asked is not None:  # else it is answered already
+                        yield event.answer._replace(request=asked)
         finally:
             self._back.clear()
             for seat in self._alive():
@@ -263,7 +165,7 @@ class Pool(ABC, Generic[Asked, Answer]):
             seat = min(hungry, key=lambda seat: len(seat.out))
             names = {(each.key, j): each for each in unit for j in self._js(each)}
             seat.out |= names
-            seat.ahead.append(len(names))
+            seat.ahead.append(list(names))
             seat.open = True
             seat.worker.send(Work(self._call, unit))
         return True
@@ -284,6 +186,9 @@ class Pool(ABC, Generic[Asked, Answer]):
             seat.ready, seat.loading = event, False
         elif isinstance(event, Took):
             seat.ahead.popleft()
+        elif isinstance(event, Done):
+            still = set(chain.from_iterable(seat.ahead))
+            seat.out = {name: asked for name, asked in seat.out.items() if name in still}
         elif isinstance(event, Failed):
             if isinstance(event.error, UsageError):  # the others would say the same
                 raise event.error
@@ -305,8 +210,7 @@ class Pool(ABC, Generic[Asked, Answer]):
         self._back.extend(self._units(rest))
         again = not seat.loading and seat.worker.again()
         while_it = "could not be loaded" if seat.loading else "died"
-        first_line = why.partition("\n")[0]
-        self._deaths.append(f"{seat.worker.name} {while_it}: {first_line}")
+        self._deaths.append(f"{seat.worker.name} {while_it}: {why}")
         if self._first is None:
             kept = "what is finished is kept: run the same command again"
             self._first = str(error or f"{seat.worker.name} {while_it}: {why}\n({kept})")
@@ -319,7 +223,7 @@ class Pool(ABC, Generic[Asked, Answer]):
         if seat.ready:
             others = "are asked again, it is started again" if again else "go to the others"
             goes = f"; its {lost:,} unanswered samples {others}" if lost or again else ""
-            _LOG.warning("%s%s", self._deaths[-1], goes)
+            _LOG.warning("%s%s", _begin(self._deaths[-1]), goes)
 
     def _units(self, requests: Iterable[Asked]) -> Iterator[tuple[Asked, ...]]:
         """Requests of one item that follow one another, together, as long as they are few."""
@@ -344,6 +248,10 @@ class Pool(ABC, Generic[Asked, Answer]):
     @abstractmethod
     def _part(self, asked: Asked, js: tuple[int, ...]) -> Asked:
         """The request for these of its answers."""
+
+
+def _begin(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 class EnginePool(Pool[Request, Completion]):

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from grmeval.engines.arguments import devices
 from grmeval.engines.engine import Engine
-from grmeval.engines.pool import EnginePool, Event, Gone, Order, ScorerPool, Worker
+from grmeval.engines.messages import Event, Gone, Order, Worker
+from grmeval.engines.pool import EnginePool, ScorerPool
 from grmeval.engines.ray_cluster import START, Cluster, first_line
 from grmeval.engines.scorer import Scorer
 from grmeval.engines.serve import serve

@@ -1,7 +1,7 @@
 """What a worker of a pool does: it loads a model, and answers until it is told to leave, or alone.
 
-As a program (`python -m grmeval.engines.serve PIPE CORES`, started by workers.py) it ends with the process
-at the other end of its pipe, whatever ends that.
+In a process of its own (`main`, started by workers.py) it ends with the process at the other end of its pipe,
+whatever ends that.
 """
 
 import os
@@ -14,10 +14,11 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from grmeval.engines.pool import (
+from grmeval.engines.messages import (
     Answered,
     Count,
     Counted,
+    Done,
     End,
     Event,
     Failed,
@@ -29,7 +30,7 @@ from grmeval.engines.pool import (
 )
 from grmeval.errors import EngineError, GrmevalError
 
-__all__ = ["serve"]
+__all__ = ["main", "serve"]
 
 
 def serve(
@@ -49,6 +50,7 @@ def serve(
                     # A Reward's request is of one j; a Completion says which of its request's it is.
                     j = answer.j if hasattr(answer, "j") else request.j
                     tell(Answered(order.call, request.key, j, answer._replace(request=None)))
+                tell(Done())
         model.close()
     except GrmevalError as error:
         tell(Failed(_noted(error)))
@@ -75,10 +77,10 @@ def _noted(error: GrmevalError) -> GrmevalError:
     return error
 
 
-def main(descriptor: int, cores: set[int]) -> None:
+def main(descriptor: int, cores: tuple[int, ...]) -> None:
     """Serve whoever holds the other end of a pipe; the first thing that comes through it opens the model."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this one ends it
-    if cores:
+    if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)  # before there are threads
     pipe = Connection(descriptor)
     os.register_at_fork(after_in_child=pipe.close)  # the other end shall see when this process ends
@@ -96,7 +98,3 @@ def main(descriptor: int, cores: set[int]) -> None:
 
     threading.Thread(target=listen, name="orders", daemon=True).start()
     serve(inbox.get(), inbox, pipe.send)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), {int(core) for core in sys.argv[2].split(",") if core})

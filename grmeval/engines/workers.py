@@ -19,8 +19,9 @@ from multiprocessing import Pipe
 from typing import Any
 
 from grmeval.engines.engine import Engine
+from grmeval.engines.messages import Event, Gone, Order
 from grmeval.engines.places import Place
-from grmeval.engines.pool import EnginePool, Event, Gone, Order, ScorerPool
+from grmeval.engines.pool import EnginePool, ScorerPool
 from grmeval.engines.scorer import Scorer
 
 __all__ = ["ProcessWorker", "engine_of", "scorer_of", "worker_seeds"]
@@ -69,6 +70,12 @@ def _workers(places: Sequence[Place], opens: Sequence[Callable[[], Any]]) -> "li
     ]
 
 
+def _program(descriptor: int, cores: tuple[int, ...]) -> str:
+    """What a process runs: it finds modules where this one does, and nothing beside the user's files."""
+    here = f"import sys; sys.path[:] = {sys.path!r}"
+    return f"{here}; from grmeval.engines.serve import main; main({descriptor}, {cores!r})"
+
+
 class ProcessWorker:
     """A Worker that is a process in a place; `opens` loads its model there."""
 
@@ -80,13 +87,12 @@ class ProcessWorker:
     def start(self, tell: Callable[[Event], None]) -> None:
         """See Worker."""
         opens = pickle.dumps(self._opens)  # before anything is there that would have to end
-        cores = ",".join(map(str, self._place.cores))
         self._pipe, theirs = Pipe()
         # What it prints would run through the display: it is kept for the case that it dies.
         self._said = tempfile.TemporaryFile("w+b")  # noqa: SIM115 (as long as the process)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "grmeval.engines.serve", str(theirs.fileno()), cores],
+                [sys.executable, "-c", _program(theirs.fileno(), self._place.cores)],
                 env=os.environ | dict(self._place.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
 from queue import SimpleQueue
@@ -14,7 +14,8 @@ import pytest
 from grmeval.benches import load
 from grmeval.engines.fake import FakeEngine
 from grmeval.engines.fake_meta import FakeScorer
-from grmeval.engines.pool import EnginePool, Event, Failed, Gone, Order, ScorerPool, Work
+from grmeval.engines.messages import Event, Failed, Gone, Order, Work
+from grmeval.engines.pool import EnginePool, ScorerPool
 from grmeval.engines.scorer import ScoreRequest
 from grmeval.engines.serve import serve
 from grmeval.errors import ConfigError, EngineError
@@ -207,7 +208,7 @@ def test_what_fails_to_load(caplog: pytest.LogCaptureFixture) -> None:
     pool = pooled(one, ThreadWorker("worker 2", fake()))
     said = "worker 1 could not be loaded: vLLM could not load it: no memory"
     assert caplog.messages == [said]
-    assert pool.facts()["died"] == said
+    assert pool.facts()["died"] == f"{said}\nlower something"
     assert names(list(pool.generate(requests()))) == WANTED
     with pytest.raises(EngineError) as none:
         pooled(*(ThreadWorker("worker", broken) for _ in range(2)))
@@ -259,6 +260,22 @@ def test_a_pool_of_scorers_scores_as_one_would() -> None:
     found = list(ScorerPool(workers, {}).score(asked))
     assert sorted(found) == sorted(opens().score(asked))
     assert {id(each.request) for each in found} == {id(each) for each in asked}
+
+
+class Forgetful(FakeEngine):
+    """An engine that leaves every fifth sample out."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        yield from (each for each in super().generate(requests) if each.j % 5)
+
+
+def test_what_an_engine_does_not_answer_is_missing_and_nobody_waits_for_it() -> None:
+    opens = partial(Forgetful, ITEMS, make_judge("pointwise").write, 0, {})
+    weak = ThreadWorker("worker 1", opens, 60)
+    pool = pooled(weak, ThreadWorker("worker 2", opens))
+    for _ in range(2):
+        found = names(list(pool.generate(requests())))
+        assert found == Counter({name: 1 for name in WANTED if name[1] % 5})
 
 
 def test_what_is_told_after_the_end_is_not_heard() -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ import psutil
 import pytest
 
 from grmeval.benches import load
+from grmeval.cli.meta_score import in_a_fresh_process
 from grmeval.engines.fake import FakeEngine
 from grmeval.engines.places import HERE, Place, in_words, places
 from grmeval.engines.pool import EnginePool
 from grmeval.engines.workers import ProcessWorker, worker_seeds
 from grmeval.errors import ConfigError, EngineError
+from grmeval.judges import make_judge
+from grmeval.runs import configure
 from grmeval.store import RunFolder, latest, reward_rows
 from tests.helpers import ask, grmeval, journaled, rows, running, sampled, until
 
@@ -160,8 +162,19 @@ def test_a_meta_rm_in_two_processes_gives_the_same_rewards(alone: RunFolder) -> 
     assert one == two
 
 
+def test_the_meta_rm_of_a_run_has_as_many(
+    alone: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[object]] = []
+    monkeypatch.setattr("grmeval.cli.meta_score.run_child", lambda words: started.append(words))
+    settings = {"bench": "sample", "engine": "fake", "meta_model": "m", "data_parallel": "auto"}
+    in_a_fresh_process([alone.path], configure(settings))
+    (words,) = started
+    assert words[words.index("--data-parallel") + 1] == "auto"
+
+
 @pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def gpus(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Four GPUs, by what a scheduler calls them, and a vLLM that uses them."""
     monkeypatch.setattr("grmeval.engines.vllm_model.is_cpu_build", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5, GPU-8f2a, 7")
@@ -201,7 +214,7 @@ def test_without_a_gpu_each_process_has_cores_of_its_own(monkeypatch: pytest.Mon
 def test_a_process_keeps_to_its_place_and_says_why_it_could_not_start() -> None:
     core = min(os.sched_getaffinity(0))
     place = Place("core", {"OMP_NUM_THREADS": "1", "GRMEVAL_TEST": "here"}, (core,))
-    items, write = load("sample").items, os.getcwd  # what is never called here
+    items, write = load("sample").items, make_judge("pointwise").write
     pool = EnginePool([ProcessWorker("a", place, partial(FakeEngine, items, write, 0, {}))], {})
     (seat,) = pool._seats
     assert isinstance(seat.worker, ProcessWorker)
@@ -230,3 +243,10 @@ def test_what_is_no_number_of_processes(word: str, alone: RunFolder) -> None:
             f"--data-parallel: expected a number of processes, at least 1, or auto (given: '{word}')"
             in said
         )
+
+
+def test_a_suite_hands_it_on() -> None:
+    said = ask("suite", "deepseek-grm", "--fake", "--dry-run", "--set", "data_parallel=2")
+    commands = [line for line in said.splitlines() if line.startswith("grmeval run")]
+    assert commands
+    assert all("--data-parallel 2" in line for line in commands)
