@@ -24,7 +24,7 @@ from grmeval.engines.settings import ModelSettings
 from grmeval.engines.workers import worker_seeds
 from grmeval.errors import ConfigError
 
-__all__ = ["OnRay", "engine_on_ray", "scorer_on_ray"]
+__all__ = ["OnRay", "RayWorker", "Replica", "engine_on_ray", "environment", "scorer_on_ray"]
 
 RESTARTS = 2
 """Times that a replica which died is started again."""
@@ -60,7 +60,7 @@ class OnRay(NamedTuple):
 def engine_on_ray(on: OnRay, opens: Callable[[int], Callable[[], Engine]], seed: int) -> Engine:
     """An Engine made of replicas; `opens(seed)` gives what loads one with this seed, and travels to it."""
     seeds = worker_seeds(seed, on.replicas)
-    lives = [[opens(each) for each in worker_seeds(own, 1 + RESTARTS)] for own in seeds]
+    lives = [[opens(each) for each in (own, *worker_seeds(own, RESTARTS))] for own in seeds]
     cluster = on.join()
     facts = _facts(cluster) | {"seeds": ", ".join(map(str, seeds))}
     return EnginePool(_workers(cluster, on, lives), facts, cluster.close)
@@ -118,7 +118,7 @@ class RayWorker:
             scheduling_strategy=self._cluster.place(self._index),
         ).remote()
         local = self._on.settings.model if self._on.settings else None
-        begun = self._actor.begin.remote(self._lives.pop(0), _environment(), local)
+        begun = self._actor.begin.remote(self._lives.pop(0), environment(), local)
         self._listener = threading.Thread(
             target=self._listen, args=(self._actor, begun, tell), name=self.name, daemon=True
         )
@@ -202,7 +202,7 @@ class Replica:
         return found
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What of this process's environment vLLM is to read there too; no secrets."""
     return {
         name: value

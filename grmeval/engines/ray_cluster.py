@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from math import ceil
@@ -28,7 +29,7 @@ __all__ = [
     "share",
 ]
 
-WAIT = 45
+WAIT = 30
 """Seconds that a cluster may take to make room (machines that are joining, others' work that ends)."""
 START = 90
 """Seconds that a process on a reserved place may take to begin."""
@@ -293,9 +294,9 @@ def no_room(
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
     """Ray takes SIGTERM for itself; this program has its own answer to it."""
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        before = signal.getsignal(signal.SIGTERM)
         yield
-        signal.signal(signal.SIGTERM, before)
-    except ValueError:  # signals belong to the main thread
-        pass
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,22 @@ from typing import Any
 import psutil
 import pytest
 
+from grmeval.benches import load
+from grmeval.engines.fake import FakeEngine
+from grmeval.engines.messages import (
+    Answered,
+    Count,
+    Counted,
+    Done,
+    End,
+    Event,
+    Failed,
+    Leave,
+    Ready,
+    Took,
+    Work,
+)
+from grmeval.engines.ray import Replica, environment
 from grmeval.engines.ray_cluster import (
     Room,
     check_address,
@@ -25,6 +42,8 @@ from grmeval.engines.ray_cluster import (
 )
 from grmeval.engines.vllm_model import available
 from grmeval.errors import ConfigError, EngineError
+from grmeval.items import Message, Request
+from grmeval.judges import make_judge
 from grmeval.runs import configure, prepare
 from grmeval.store import latest, run_id
 from tests.helpers import ENVIRONMENT, ask, journaled, process, rows, running, sampled, until
@@ -114,6 +133,49 @@ def test_what_is_lacking_is_said_with_what_there_is() -> None:
 def test_of_rays_pages_one_line_is_shown() -> None:
     assert first_line(ValueError("\n  a\nb")) == "ValueError: a"
     assert first_line(ValueError()) == "ValueError: no message"
+
+
+def heard(replica: Replica) -> list[Event]:
+    """All that it tells, to its end."""
+    found: list[Event] = []
+    while True:
+        for event in replica.events():
+            if event is None:
+                return found
+            found.append(event)
+
+
+def test_what_an_actor_does() -> None:
+    items = load("sample").items
+    opens = partial(FakeEngine, items, make_judge("pointwise").write, 0, {})
+    replica = Replica()
+    replica.begin(opens, {}, None)
+    chat = (Message("user", "x" * 40),)
+    work = Work(1, (Request(items[0].key, (0, 1), (0, 1, 2), chat),))
+    for order in (Count(chat), work, End(), Leave()):
+        replica.order(order)
+    ready, counted, took, *answers, done = heard(replica)
+    assert isinstance(ready, Ready)
+    assert counted == Counted(10)
+    assert took == Took()
+    assert done == Done()
+    assert {each.j for each in answers if isinstance(each, Answered)} == {0, 1, 2}
+
+
+def test_a_folder_that_this_machine_lacks_is_no_fault_of_the_others(tmp_path: Path) -> None:
+    replica = Replica()
+    replica.begin(FakeEngine, {}, str(tmp_path / "weights"))
+    (failed,) = heard(replica)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, ConfigError)
+    assert "not on the machine" in str(failed.error)
+
+
+def test_no_key_travels_to_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VLLM_CPU_KVCACHE_SPACE", "VLLM_API_KEY", "HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    assert {"VLLM_CPU_KVCACHE_SPACE", "HF_HUB_OFFLINE"} <= environment().keys()
+    assert not {"VLLM_API_KEY", "HF_TOKEN"} & environment().keys()
 
 
 # Real clusters.
