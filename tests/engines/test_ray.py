@@ -46,6 +46,7 @@ from grmeval.items import Message, Request
 from grmeval.judges import make_judge
 from grmeval.runs import configure, prepare
 from grmeval.store import latest, run_id
+from tests.engines.conftest import SMALL
 from tests.helpers import ENVIRONMENT, ask, journaled, process, rows, running, sampled, until
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: .[ray]")
@@ -303,6 +304,27 @@ def test_a_gpu_where_there_is_none_is_told_within_a_minute(
         "each needs 2 GPUs and 1 CPU on one machine; the cluster is 1 machine with" in done.stderr
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.vllm
+@pytest.mark.long
+@needs_ray
+@pytest.mark.skipif(not available(), reason="needs vLLM")
+def test_the_real_engine_in_an_actor_judges_as_it_does_here(address: str, tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = process("run", *SMALL, "--greedy", "--results", tmp_path / "here")
+    assert done.returncode == 0, done.stderr
+    on_ray = ("--engine", "ray", "--replicas", 1, "--ray-address", address)
+    done = process("run", *SMALL, "--greedy", *on_ray, "--results", tmp_path / "ray")
+    assert done.returncode == 0, done.stderr
+    print(f"{time.monotonic() - began:.0f} s")
+    here, there = (latest(tmp_path / name) for name in ("here", "ray"))
+    assert here.name == there.name
+    first, second = (
+        [(r["subset"], r["id"], r["j"], r["scores"]) for r in rows(path)] for path in (here, there)
+    )
+    assert first == second
+    assert not until_no_actor_is_left()
 
 
 def until_no_actor_is_left() -> list[psutil.Process]:
