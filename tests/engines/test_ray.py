@@ -165,7 +165,7 @@ def test_what_an_actor_does() -> None:
 
 def test_a_folder_that_this_machine_lacks_is_no_fault_of_the_others(tmp_path: Path) -> None:
     replica = Replica()
-    replica.begin(FakeEngine, {}, str(tmp_path / "weights"))
+    replica.begin(dict, {}, str(tmp_path / "weights"))
     (failed,) = heard(replica)
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, ConfigError)
