@@ -237,8 +237,8 @@ def processes(value: Any) -> Any:
     """A number of processes, of at least 1, or `auto`; ValueError: neither."""
     if value == "auto" or (type(value) is int and value >= 1):
         return value
-    if type(value) is str and re.fullmatch(r"[1-9]\d{0,5}", text):
-        return int(text)
+    if type(value) is str and re.fullmatch(r"[1-9]\d{0,5}", value):
+        return int(value)
     raise ValueError("expected a number of processes, at least 1, or auto")
 
 
