@@ -37,8 +37,8 @@ START = 90
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Where something else than Ray listens at an address it is asked 20 times, for minutes.
-    "RAY_NUM_REDIS_GET_RETRIES": "2",
+    # Where something else than Ray listens it is asked 20 times, 40 s each.
+    "RAY_NUM_REDIS_GET_RETRIES": "1",
 }
 _LOG = logging.getLogger(__name__)
 
