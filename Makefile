@@ -109,9 +109,9 @@ gpu-resolve: install  ## The GPU set resolves (nothing is installed).
 # Write requirements/*.txt anew from pyproject.toml.
 COMPILE := $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock:  ## Pin the newest versions that fit, into requirements/.
-	$(COMPILE) $(TORCH) --override requirements/overrides.txt pyproject.toml --extra cpu --extra demo --extra server -o requirements/cpu.txt
+	$(COMPILE) $(TORCH) --override requirements/overrides.txt pyproject.toml --extra cpu --extra demo --extra server --extra ray -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml --extra server -c requirements/cpu.txt -o requirements/core.txt
-	$(COMPILE) --python-platform x86_64-manylinux_2_28 pyproject.toml --extra gpu --extra demo --extra server -o requirements/gpu.txt
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 pyproject.toml --extra gpu --extra demo --extra server --extra ray -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt
 
 clean:  ## Remove what was built (not results/).

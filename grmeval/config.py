@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from grmeval.errors import ConfigError, nearest
 from grmeval.secret_keys import refuse_secrets, without_user
 
-__all__ = ["RunConfig", "Shard", "build", "roles"]
+__all__ = ["RunConfig", "Shard", "build", "processes", "roles"]
 
 ROLES = ("identity", "execution", "scoring")
 
@@ -101,9 +101,10 @@ class RunConfig(BaseModel):
         False,
     )
     # the model
-    engine: Literal["vllm", "server", "batch", "fake"] = _field(
+    engine: Literal["vllm", "ray", "server", "batch", "fake"] = _field(
         "identity",
-        "Engine that answers: vllm, server (--base-url), batch (nobody here: answers come in files) or fake.",
+        "Engine that answers: vllm, ray (vLLM in replicas on a Ray cluster: the same run), server "
+        "(--base-url), batch (nobody here: answers come in files) or fake.",
         "vllm",
     )
     model_tag: str | None = _field(
@@ -175,6 +176,24 @@ class RunConfig(BaseModel):
     allow_identical: bool = _field(
         "execution", "Go on where a server gives the same text again.", False
     )
+    data_parallel: int | Literal["auto"] = _field(
+        "execution",
+        "Copies of the model, each in a process with its own GPUs (without a GPU: its own cores), that share "
+        "the items; auto: as many as the GPUs hold.",
+        1,
+    )
+    replicas: int | None = _field(
+        "execution",
+        "Copies of the model on a Ray cluster, which share the items; with --engine ray, or fake to try it. "
+        "[default: 1 with --engine ray]",
+        ge=1,
+        le=4096,
+    )
+    ray_address: str | None = _field(
+        "execution",
+        "HOST:PORT of the Ray cluster's head, auto or local. [default: RAY_ADDRESS, else local: one that is "
+        "started on this machine]",
+    )
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(
         "scoring",
@@ -222,6 +241,11 @@ class RunConfig(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    @field_validator("data_parallel", mode="before")
+    @classmethod
+    def _processes(cls, value: Any) -> Any:
+        return processes(value)
+
     @model_validator(mode="before")
     @classmethod
     def _without_secrets(cls, values: Any) -> Any:
@@ -249,6 +273,15 @@ class RunConfig(BaseModel):
 
     def _role(self, role: str) -> dict[str, Any]:
         return self.model_dump(mode="json", include={n for n, r in roles().items() if r == role})
+
+
+def processes(value: Any) -> Any:
+    """A number of processes, of at least 1, or `auto`; ValueError: neither."""
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    if type(value) is str and re.fullmatch(r"[1-9]\d{0,5}", value):
+        return int(value)
+    raise ValueError("expected a number of processes, at least 1, or auto")
 
 
 def roles() -> dict[str, str]:
@@ -280,7 +313,8 @@ def _explain(problem: Any) -> str:
         allowed = get_args(RunConfig.model_fields[name].annotation)
         words = [w for part in allowed for w in (get_args(part) or (part,)) if isinstance(w, str)]
         return f"{flag} {given!r}: {nearest(str(given), words)}"
-    said = f"{flag}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    said = f"{flag}: {message[0].lower()}{message[1:]}"
     # A table, and what stands where one is expected, may hold a secret.
     table = RunConfig.model_fields[name].annotation == dict[str, Any]
     return f"{said} (given: {type(given).__name__ if table else repr(given)[:200]})"

@@ -38,7 +38,11 @@ SCRIPTS = {
     "curves": Script("--items 60 --loop 5 --replicates 100", ""),
     "fit": Script("--bench sample", "--bench sample"),
     "server": Script("--requests 40 --in-flight 1 8 --memory 80", ""),
+    "workers": Script(
+        "--items 2 --k 2 --max-tokens 4 --rounds 1 --latency 0.001 --dtype float32", ""
+    ),
     "gpu": Script("--prompts 2 --tokens 4"),
+    "replicas": Script("--items 1 --k 2 --max-tokens 4 --arms actors --replicas 1"),
     "nights": Script("--nights 20 --runs 1 --only 28"),
     "seeds": Script("--replicates 5 --processes 1"),
     "stop": Script("--small", ""),

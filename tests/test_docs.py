@@ -26,6 +26,15 @@ DOCS = {
 }
 
 
+OF_CLUSTERS = {
+    *("--array", "--cpus-per-task", "--gpus-per-node", "--gres", "--job-name", "--nodes"),
+    *("--ntasks-per-node", "--requeue", "--signal", "--time"),  # sbatch
+    *("--address", "--head", "--min-nodes", "--num-gpus", "--port"),  # ray
+    *("--pipeline-parallel-size", "--tensor-parallel-size"),  # vllm serve
+}
+"""Options of other programs, in the scripts for clusters."""
+
+
 def blocks(name: str) -> list[str]:
     """The indented blocks of a page."""
     found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", DOCS[name], re.MULTILINE)
@@ -74,10 +83,19 @@ def every_command() -> Iterator[Any]:
 
 def test_every_option_and_command_that_is_named_exists() -> None:
     known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--wheel"}
-    known |= {"--copies", "--means", "--nights", "--runs", "--replicates", "--small"}  # of scripts in perf/
+    known |= {
+        "--copies",
+        "--means",
+        "--nights",
+        "--runs",
+        "--replicates",
+        "--small",
+        "--only",
+    }  # of scripts in perf/
     known |= {"--memory", "--requests", "--vllm"}
     known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
     known |= {"--runner", "--generation-config", "--served-model-name"}
+    known |= OF_CLUSTERS
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():

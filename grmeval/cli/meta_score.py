@@ -24,8 +24,9 @@ __all__ = ["in_a_fresh_process", "meta_score"]
 @app.command("meta-score")
 @takes(
     *("meta_model", "meta_template", "name", "k", "subset", "section", "limit"),
-    *("revision", "trust_remote_code", "dtype", "max_model_len", "tensor_parallel"),
-    *("engine", "base_url", "model_tag", "concurrency", "engine_args"),
+    *("revision", "trust_remote_code", "dtype", "max_model_len"),
+    *("tensor_parallel", "data_parallel"),
+    *("engine", "base_url", "model_tag", "concurrency", "replicas", "ray_address", "engine_args"),
     *("chat_template_kwargs", "seed"),
 )
 def meta_score(
@@ -105,7 +106,15 @@ def in_a_fresh_process(runs: Sequence[Path], config: "RunConfig") -> None:
     words += Filter.of(dict(config)).words
     words += ["--limit", config.limit or EVERY]
     words += ["--meta-template", config.meta_template] if config.meta_template else []
-    words += ["--engine", "fake" if config.engine == "fake" else "vllm"]
+    here = config.engine in ("fake", "ray")  # a server's or a batch's meta RM is loaded here
+    words += [
+        "--engine",
+        config.engine if here else "vllm",
+        "--data-parallel",
+        config.data_parallel,
+    ]
+    words += ["--replicas", config.replicas] if config.replicas else []
+    words += ["--ray-address", config.ray_address] if config.ray_address else []
     for name, value in config.meta_engine_args.items():
         words += ["--engine-arg", f"{name}={json.dumps(value)}"]
     code = run_child(words)

@@ -193,6 +193,8 @@ def _typed(field: str) -> Any:
         return list[str] | None
     if field == "critiques":  # a run, as people name runs; only found is it a path
         return str | None
+    if _words(annotation):
+        return str | None
     for plain in (bool, int, float, Path):
         if annotation is plain or plain in get_args(annotation):
             return plain | None

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         "dtype",
         "max_model_len",
         "tensor_parallel",
+        "data_parallel",
     ),
-    *("engine", "base_url", "model_tag", "concurrency", "allow_identical", "engine_args"),
+    *("engine", "base_url", "model_tag", "concurrency", "allow_identical"),
+    *("replicas", "ray_address", "engine_args"),
     *(
         "judge",
         "principles",

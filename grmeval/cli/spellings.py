@@ -16,7 +16,7 @@ SHORT = {"--k": "-k", "--j": "-j"}
 """One letter for options whose long name is one letter, in every command that has them."""
 
 _VLLM = (
-    *("--block-size", "--calculate-kv-scales", "--cpu-offload-gb", "--data-parallel-size"),
+    *("--block-size", "--calculate-kv-scales", "--cpu-offload-gb"),
     *("--distributed-executor-backend", "--enable-chunked-prefill", "--enable-expert-parallel"),
     *("--enable-prefix-caching", "--enforce-eager", "--gpu-memory-utilization", "--kv-cache-dtype"),
     *("--limit-mm-per-prompt", "--load-format", "--max-num-batched-tokens", "--max-num-seqs"),
@@ -80,6 +80,9 @@ OPTIONS = {
     **dict.fromkeys(
         ("--tp", "--tp-size", "--tensor-parallel-size", "--num-gpus", "--gpus"),
         "--tensor-parallel",
+    ),
+    **dict.fromkeys(
+        ("--dp", "--dp-size", "--data-parallel-size", "--num-processes"), "--data-parallel"
     ),
     # -t rmb of one program, -tp 2 of another: only the letter is known here
     "-t": "benchmarks are named by --bench, the GPUs of a model counted by --tensor-parallel",

@@ -18,6 +18,7 @@ _FREE = (
     *("allow_identical", "base_url", "concurrency", "engine"),
     *(
         "chat_template_kwargs",
+        "data_parallel",
         "dtype",
         "engine_args",
         "max_model_len",

@@ -31,6 +31,7 @@ SPEED_ONLY = frozenset(
 """Engine arguments that change how fast samples come, not what they mean."""
 
 _HAVE_A_FLAG = {
+    "data_parallel_size": "--data-parallel",
     "dtype": "--dtype",
     "enable_lora": "--lora",
     "hf_token": "the environment variable HF_TOKEN (a run folder keeps engine arguments)",

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.errors import ConfigError, EngineError, nearest
-from grmeval.items import Key
 
 __all__ = ["SPEED_ONLY", "FakeScorer", "MetaSettings", "read_meta_settings"]
 
@@ -59,12 +58,10 @@ class FakeScorer:
 
     context = 1_000_000
 
-    def __init__(
-        self, right: Mapping[tuple[Key, int], bool], seed: int, settings: Mapping[str, Any]
-    ) -> None:
-        """`right`: of each judgement that is asked about, known by the time it is asked."""
+    def __init__(self, seed: int, settings: Mapping[str, Any]) -> None:
+        """See `read_meta_settings` for ConfigError."""
         self.settings = read_meta_settings(settings)
-        self._right, self._seed = right, seed
+        self._seed = seed
         self._apart = sqrt(2) * NormalDist().inv_cdf(self.settings.auc)
 
     def facts(self) -> dict[str, str]:
@@ -97,5 +94,5 @@ class FakeScorer:
         if second / 2**52 < self.settings.prompt_too_long:
             return Reward(request, None, "prompt_too_long", tokens, 0)
         noise = NormalDist().inv_cdf((first + 0.5) / 2**52)
-        shift = self._apart if self._right[request.key, request.j] else 0.0
+        shift = self._apart if request.right else 0.0
         return Reward(request, noise + shift, None, tokens, 0)

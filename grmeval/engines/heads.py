@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator
 
 from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
+from grmeval.engines.settings import ModelSettings
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["HeadEngine"]
+__all__ = ["HeadEngine", "open_head"]
 
 
 class HeadEngine:
@@ -58,6 +59,13 @@ class HeadEngine:
 
 _ENDS = {"prompt_too_long": "prompt_too_long", "refused": "error"}
 """Why a chat has no number -> how its sample's completion ended."""
+
+
+def open_head(settings: ModelSettings) -> HeadEngine:
+    """A model with a head, loaded; see VllmScorer for what goes wrong."""
+    from grmeval.engines.vllm_scorer import VllmScorer
+
+    return HeadEngine(VllmScorer(settings))
 
 
 def _taken(completions: list[Completion]) -> Iterator[Completion]:

@@ -11,12 +11,14 @@ __all__ = ["Reward", "ScoreRequest", "Scorer"]
 class ScoreRequest(NamedTuple):
     """One chat to score: it ends with an assistant's turn. (key, j) names it: sample j of an item, say.
 
-    Real scorers ignore the name; the fake one draws from it.
+    Real scorers ignore the name, and `right`: whether the judgement in it ranks a best response strictly
+    first; the fake one draws from them.
     """
 
     key: Key
     j: int
     messages: tuple[Message, ...]
+    right: bool = False
 
 
 class Reward(NamedTuple):

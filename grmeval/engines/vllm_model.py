@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from grmeval.engines.arguments import devices
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 
-__all__ = ["LONGEST_CONTEXT", "VllmModel", "available", "lines"]
+__all__ = ["LONGEST_CONTEXT", "VllmModel", "available", "is_cpu_build", "lines"]
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -71,6 +72,9 @@ class VllmModel(ABC, Generic[Asked, Answer]):
             "max_model_len": settings.max_model_len,
             "tensor_parallel_size": settings.tensor_parallel,
         }
+        if devices(settings.tensor_parallel, settings.arguments) > 1:
+            # A copy lies on one machine: in an actor of Ray's vLLM would make actors of its own.
+            own["distributed_executor_backend"] = "mp"
         self._llm = _start(own | more, settings.arguments)
         self._engine = self._llm.llm_engine
         self._check(settings)
@@ -166,7 +170,7 @@ def _start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
             "--engine vllm: vLLM is not installed. In a checkout: with an NVIDIA GPU "
             "pip install '.[gpu]', on Linux x86-64 without one make install; anywhere: --engine fake"
         )
-    cpu = _is_cpu_build()
+    cpu = is_cpu_build()
     for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
         os.environ.setdefault(name, value)
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
@@ -209,7 +213,8 @@ def _facts(engine: Any) -> dict[str, str]:
     }
 
 
-def _is_cpu_build() -> bool:
+def is_cpu_build() -> bool:
+    """Whether the vLLM that is installed is the one for CPUs."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -9,7 +9,7 @@ from grmeval import resources
 from grmeval.errors import ConfigError
 from grmeval.items import FREE, NOTHING_KNOWN, Item, Known, Message, Reading, Spent
 from grmeval.judges.judge import Locate, Needs, Stop
-from grmeval.judges.stop import ending
+from grmeval.judges.stop import Ending
 from grmeval.judges.template import PromptTemplate
 
 __all__ = ["PromptedJudge"]
@@ -135,7 +135,7 @@ class PromptedJudge(ABC):
 
     def stop(self, item: Item) -> Stop | None:
         """Behind the last line of the output format; see `grmeval.judges.stop`."""
-        return ending([label for label, _ in self.lines], self.last, self.read, item)
+        return Ending(tuple(label for label, _ in self.lines), self.last, self.read, item)
 
     @abstractmethod
     def read(self, text: str, n: int, finish: str, known: Known = NOTHING_KNOWN) -> Reading:

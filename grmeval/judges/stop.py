@@ -8,13 +8,14 @@ Anything else goes on to its end as it would have.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 from grmeval.items import NOTHING_KNOWN, Item, Known, Reading
-from grmeval.judges.judge import Stop
 from grmeval.judges.thinking import opened_before, split_thinking
 
-__all__ = ["ending"]
+__all__ = ["Ending"]
 
 Read = Callable[[str, int, str, Known], Reading]
 """A judge's `read`."""
@@ -23,45 +24,60 @@ _MARKS = r"[ \t*#>_`~-]*"
 _SPACE = re.compile(r"\s+")
 
 
-def ending(labels: Sequence[str], last: str, read: Read, item: Item) -> Stop:
+@dataclass(frozen=True)
+class Ending:
     """Where a judgement of an item is complete; see `Judge.stop`.
 
-    `labels`: of the lines before the one that `last` begins.
+    `labels`: of the lines before the one that `last` begins. It can be sent to another process.
     """
-    line = re.compile(
-        rf"{_MARKS}{_label(last)}[ \t*_`$]*(\\boxed\{{[^{{}}\n]*\}})[ \t\r*_`$.]*", re.IGNORECASE
-    )
-    before = [
-        re.compile(rf"^{_MARKS}{_label(label)}", re.MULTILINE | re.IGNORECASE) for label in labels
-    ]
 
-    def complete(text: str, begin: int, end: int, lead: str) -> bool:
-        found = line.fullmatch(text, begin, end)
+    labels: tuple[str, ...]
+    last: str
+    read: Read
+    item: Item
+
+    def __call__(self, text: str, lead: str, start: int) -> int | None:
+        """See `grmeval.judges.judge.Stop`."""
+        at = text.find("\\boxed", text.rfind("\n", 0, start) + 1)
+        while at >= 0:
+            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            if end < 0:
+                return None
+            if self._complete(text, begin, end, lead):
+                return begin + len(text[begin:end].rstrip())
+            at = text.find("\\boxed", end)
+        return None
+
+    def _complete(self, text: str, begin: int, end: int, lead: str) -> bool:
+        found = _line(self.last).fullmatch(text, begin, end)
         if not found:
             return False
         _, said = split_thinking(text[:end], lead)
         at = len(said) - (end - begin)  # where the line begins in what is no thinking
         if at < 0 or opened_before(said, at):
             return False
-        if not all(label.search(said, 0, at) for label in before):
+        if not all(_begins(label).search(said, 0, at) for label in self.labels):
             return False
-        whole = read(text[:end], item.n, "stop", Known(lead=lead))
-        alone = read(found.group(), item.n, "stop", NOTHING_KNOWN)
+        n = self.item.n
+        whole = self.read(text[:end], n, "stop", Known(lead=lead))
+        alone = self.read(found.group(), n, "stop", NOTHING_KNOWN)
         # Other scores: an earlier box would be a part of them.
-        return whole.form == "boxed" and whole.scores == alone.scores and not _held(found[1], item)
+        return (
+            whole.form == "boxed"
+            and whole.scores == alone.scores
+            and not _held(found[1], self.item)
+        )
 
-    def stop(text: str, lead: str, start: int) -> int | None:
-        at = text.find("\\boxed", text.rfind("\n", 0, start) + 1)
-        while at >= 0:
-            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
-            if end < 0:
-                return None
-            if complete(text, begin, end, lead):
-                return begin + len(text[begin:end].rstrip())
-            at = text.find("\\boxed", end)
-        return None
 
-    return stop
+@cache
+def _line(label: str) -> re.Pattern[str]:
+    box = r"[ \t*_`$]*(\\boxed\{[^{}\n]*\})[ \t\r*_`$.]*"
+    return re.compile(f"{_MARKS}{_label(label)}{box}", re.IGNORECASE)
+
+
+@cache
+def _begins(label: str) -> re.Pattern[str]:
+    return re.compile(f"^{_MARKS}{_label(label)}", re.MULTILINE | re.IGNORECASE)
 
 
 def _label(name: str) -> str:

@@ -24,6 +24,7 @@ class PromptTemplate:
 
         from grmeval.judges.sandbox import Bounded
 
+        self._made_of = flag, path, tuple(variables), tuple(shows)
         self._name, self._known = f"{flag} {path}", f"variables: {', '.join(variables)}"
         try:
             text = path.read_text(encoding="utf-8")
@@ -42,6 +43,10 @@ class PromptTemplate:
         if absent := [name for name in shows if name not in used]:
             raise ConfigError(f"{self._name}: shows no {absent[0]} ({self._known})")
         self.identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled templates cannot be sent to another process: it reads the file itself."""
+        return PromptTemplate, self._made_of
 
     def render(self, **values: Any) -> str:
         """The prompt; ConfigError where the template fails on these values."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grmeval import interrupts
+from grmeval.engines.places import in_words
 from grmeval.engines.scorer import Reward
 from grmeval.report.signs import Signs
 from grmeval.runs.meta import MetaPlan, Scored
@@ -26,7 +27,8 @@ class ConsoleMeta:
 
     def loading(self, plan: MetaPlan) -> None:
         """Say what is loaded."""
-        self._signs.at(f"loading meta RM {plan.config.engine}: {plan.name}")
+        where = in_words(plan.config.data_parallel, plan.places)
+        self._signs.at(f"loading meta RM {plan.config.engine}: {plan.name}{where}")
 
     def begin(self, run: Path, samples: int, have: int) -> None:
         """Say what is about to be scored."""

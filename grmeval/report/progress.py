@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grmeval import interrupts
+from grmeval.engines.places import in_words
 from grmeval.items import Sample
 from grmeval.report.signs import Signs
 from grmeval.runs import Estimate, Plan
@@ -33,7 +34,8 @@ class ConsoleProgress:
         self._samples = self._tokens = self._invalid = 0
         self._say(f"run folder {plan.path}")
         if not is_open:
-            self._signs.at(f"loading engine {plan.config.engine}: {plan.model.label}")
+            where = in_words(plan.config.data_parallel, plan.places)
+            self._signs.at(f"loading engine {plan.config.engine}: {plan.model.label}{where}")
 
     def begin(self, estimate: Estimate) -> None:
         """Say what is about to be asked."""

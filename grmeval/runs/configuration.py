@@ -16,7 +16,7 @@ from grmeval.judges import JUDGES
 from grmeval.runs.derived import with_critiques
 from grmeval.secret_keys import refuse_secrets
 
-__all__ = ["OF_A_SERVER", "configure", "kind_of"]
+__all__ = ["OF_A_SERVER", "configure", "kind_of", "with_replicas"]
 
 UNFELT = ("temperature", "top_p", "max_tokens", "structured", "stop_at_score")
 """Settings of a model that writes: a head gives the same numbers whatever they are."""
@@ -31,13 +31,15 @@ _OF_WEIGHTS = {
     "dtype": "the number format",
     "max_model_len": "the context",
     "tensor_parallel": "GPUs",
+    "data_parallel": "the number of copies",
+    "stop_at_score": "where a text may end",
 }
-"""What whoever started a server has chosen."""
+"""What whoever started a server has chosen, or a server cannot be told."""
 
 
 def configure(settings: Mapping[str, Any]) -> RunConfig:
     """Settings that the user gave -> the whole configuration: the model chosen, its preset applied."""
-    values = {name: value for name, value in settings.items() if value is not None}
+    values = with_replicas({name: value for name, value in settings.items() if value is not None})
     if values.get("engine") == "server":
         values |= _served(values)
     elif others := sorted(name for name in OF_A_SERVER if values.get(name)):
@@ -108,6 +110,28 @@ def _served(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def with_replicas(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the number of replicas, where they are of a Ray cluster; ConfigError: they do not fit.
+
+    The fake engine may have replicas too: so a cluster can be tried before a model is loaded.
+    """
+    engine, said = values.get("engine"), {"replicas", "ray_address"} & values.keys()
+    if not said and engine != "ray":
+        return values
+    if engine not in ("ray", "fake"):
+        raise ConfigError(
+            f"{_flag(min(said))}: of a Ray cluster; add --engine ray (or, to try a cluster "
+            "without a model, --engine fake)"
+        )
+    if values.get("data_parallel", 1) != 1:
+        raise ConfigError("--data-parallel: copies on this machine; on a Ray cluster --replicas N")
+    if address := values.get("ray_address"):
+        from grmeval.engines.ray_cluster import check_address
+
+        check_address(address)
+    return values | {"replicas": values.get("replicas", 1)}
 
 
 def kind_of(judge: str | None) -> Kind:

@@ -35,6 +35,8 @@ def identity_of(config: RunConfig, loaded: Loaded, judge: Judge, model: ModelRef
         "model": model.identity,
         "engine_args": {k: v for k, v in arguments.items() if k not in speed_only},
     }
+    if config.engine == "ray":  # where vLLM answers changes nothing that it says
+        identity["engine"] = "vllm"
     for name in ("revision", "template", "principles", "critiques", "lora", "model_tag"):
         del identity[name]  # the model's identity and the judge's say what they hold
     # The seed chose the items before there was a limit seed: such runs keep their ids.

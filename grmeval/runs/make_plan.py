@@ -66,6 +66,7 @@ def prepare(
     if critiques:
         critiques.only({item.key for item in plan.items()})
     check_judge(plan)
+    _ = plan.places  # a mistake in them is found before anything is loaded
     return plan
 
 

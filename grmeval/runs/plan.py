@@ -1,15 +1,20 @@
 """The plan of a launch: its items, its requests, its engine and its folder, before anything is loaded."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from grmeval.benches import EVERYTHING, Filter, Loaded
 from grmeval.config import RunConfig
 from grmeval.engines import Engine, Sampling
+from grmeval.engines.arguments import devices
 from grmeval.engines.models import ModelRef
+from grmeval.engines.places import Place, places
+from grmeval.engines.ray import OnRay, engine_on_ray
 from grmeval.engines.settings import ModelSettings
+from grmeval.engines.workers import engine_of
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge
@@ -122,14 +127,40 @@ class Plan:
                     stop,
                 )
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of the processes that hold the model: one, or those of --data-parallel. ConfigError: too many."""
+        config = self.config
+        gpus = devices(config.tensor_parallel, config.engine_args)
+        return places(config.data_parallel, gpus, config.engine)
+
     def engine(self, seed: int) -> Engine:
         """Load the engine; `seed` is the launch's."""
+        if on := self._on_ray():
+            return engine_on_ray(on, self._opens, seed)
+        return engine_of(self.places, self._opens, seed)
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the model answer."""
+        return self.config.replicas or len(self.places)
+
+    def _on_ray(self) -> OnRay | None:
+        config = self.config
+        if config.replicas is None:
+            return None
+        settings = None if config.engine == "fake" else ModelSettings.of(self.model, config)
+        return OnRay(config.ray_address, config.replicas, settings)
+
+    def _opens(self, seed: int) -> Callable[[], Engine]:
+        """What loads one; it can be sent to another process."""
         config = self.config
         if config.engine == "fake":
             from grmeval.engines.fake import FakeEngine
 
             # The fake draws by (seed, item, j): the run's seed, so that launches agree.
-            return FakeEngine(
+            return partial(
+                FakeEngine,
                 self.loaded.items,
                 self.judge.write,
                 config.seed,
@@ -142,38 +173,38 @@ class Plan:
             return self._head()
         from grmeval.engines.vllm import VllmEngine
 
-        return VllmEngine(
+        return partial(
+            VllmEngine,
             ModelSettings.of(self.model, config),
             Sampling(config.temperature, config.top_p, config.max_tokens),
             seed=seed,
             lora=config.lora,
         )
 
-    def _served(self, seed: int) -> Engine:
-        from grmeval.engines.server.engine import ServerEngine
+    def _served(self, seed: int) -> Callable[[], Engine]:
         from grmeval.engines.server.settings import ServerSettings
 
         config = self.config
         if self.judge.head:
-            from grmeval.engines.heads import HeadEngine
-            from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+            from grmeval.engines.server.pooling import PoolingSettings, open_served_head
 
-            return HeadEngine(ServedScorer(PoolingSettings.of(self.model.location, config)))
+            return partial(open_served_head, PoolingSettings.of(self.model.location, config))
+        from grmeval.engines.server.engine import ServerEngine
+
         sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
         settings = ServerSettings.of(self.model.location, config, sampling)
         items = self.items()[:1]
         first = next(self.requests([(item, (0,)) for item in items]), None)
-        return ServerEngine(settings, seed=seed, first=first)
+        return partial(ServerEngine, settings, seed=seed, first=first)
 
-    def _head(self) -> Engine:
-        from grmeval.engines.heads import HeadEngine
-        from grmeval.engines.vllm_scorer import VllmScorer
+    def _head(self) -> Callable[[], Engine]:
+        from grmeval.engines.heads import open_head
 
         if self.config.lora:
             raise ConfigError(
                 f"--lora {self.config.lora}: judge {self.judge.name} takes whole models"
             )
-        return HeadEngine(VllmScorer(ModelSettings.of(self.model, self.config)))
+        return partial(open_head, ModelSettings.of(self.model, self.config))
 
 
 def part_of(config: RunConfig, loaded: Loaded) -> list[Item]:

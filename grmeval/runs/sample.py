@@ -122,7 +122,7 @@ def _launch(
         return engines.seed(plan.config.seed, name, taken)
 
     config = plan.config
-    gpus = devices(config.tensor_parallel, config.engine_args)
+    gpus = devices(config.tensor_parallel, config.engine_args) * plan.copies
     facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
     with (
         folder.launch(plan.config.shard, seed, facts) as launch,
@@ -146,7 +146,7 @@ def _launch(
             with contextlib.suppress(Exception):  # what ended the launch is the news
                 folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
             raise
-        else:
+        else:  # who of several died is known by now
             folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.head_check import no_head, own
+from grmeval.engines.heads import HeadEngine
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.engines.server.client import Answer, Client, Unreadable, api_key
 from grmeval.engines.server.pull import Pull
@@ -24,7 +25,7 @@ from grmeval.engines.server.served import Card, card_of
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 
-__all__ = ["PoolingSettings", "ServedScorer"]
+__all__ = ["PoolingSettings", "ServedScorer", "open_served_head"]
 
 PATH = "/classify"
 REFUSED_IN_A_ROW = 32
@@ -80,6 +81,11 @@ class PoolingSettings:
 class _Number(NamedTuple):
     value: float
     tokens: int
+
+
+def open_served_head(settings: "PoolingSettings") -> HeadEngine:
+    """A served head as an engine; see ServedScorer for what goes wrong."""
+    return HeadEngine(ServedScorer(settings))
 
 
 class ServedScorer:

@@ -1,36 +1,40 @@
 """Which meta RM is asked, and how: settings -> its model, its prompt, its identity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from grmeval.config import RunConfig
-from grmeval.engines.arguments import SPEED_ONLY, check_arguments
+from grmeval.config import RunConfig, processes
+from grmeval.engines.arguments import SPEED_ONLY, check_arguments, devices
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
+from grmeval.engines.places import Place, places
+from grmeval.engines.ray import OnRay, scorer_on_ray
 from grmeval.engines.scorer import Scorer
 from grmeval.engines.server.address import base_url
 from grmeval.engines.server.served import served_model
 from grmeval.engines.server.settings import check_fields
 from grmeval.engines.settings import ModelSettings
+from grmeval.engines.workers import scorer_of
 from grmeval.errors import ConfigError, nearest
-from grmeval.items import Key
 from grmeval.judges import MetaPrompt
+from grmeval.runs.configuration import with_replicas
 from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
 
 
 class MetaConfig(BaseModel):
-    """A meta RM and how it is asked. All but `name` and `tensor_parallel` changes what a reward means."""
+    """A meta RM and how it is asked. All changes what a reward means, but its name and where it runs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     model: str | None = None
     name: str | None = None
     template: Path | None = None
-    engine: Literal["vllm", "server", "fake"] = "vllm"
+    engine: Literal["vllm", "ray", "server", "fake"] = "vllm"
     base_url: tuple[str, ...] | None = None
     model_tag: str | None = None
     concurrency: int | None = Field(None, ge=1)
@@ -42,6 +46,15 @@ class MetaConfig(BaseModel):
     chat_template_kwargs: dict[str, Any] = {}
     seed: int = Field(0, ge=0)
     tensor_parallel: int = Field(1, ge=1)
+    data_parallel: int | Literal["auto"] = 1
+
+    replicas: int | None = Field(None, ge=1, le=4096)
+    ray_address: str | None = None
+
+    @field_validator("data_parallel", mode="before")
+    @classmethod
+    def _processes(cls, value: Any) -> Any:
+        return processes(value)
 
 
 @dataclass(frozen=True)
@@ -54,25 +67,43 @@ class MetaPlan:
     prompt: MetaPrompt
     identity: Mapping[str, Any]
 
-    def scorer(self, right: Mapping[tuple[Key, int], bool]) -> Scorer:
-        """Load the model; `right` is the fake's: which judgements rank a best response strictly first."""
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of the processes that hold the model: one, or those of --data-parallel. ConfigError: too many."""
+        gpus = devices(self.config.tensor_parallel, self.config.engine_args)
+        return places(self.config.data_parallel, gpus, self.config.engine)
+
+    def scorer(self) -> Scorer:
+        """Load the model."""
+        config = self.config
+        if config.replicas is None:
+            return scorer_of(self.places, self._opens())
+        settings = None if config.engine == "fake" else ModelSettings.of(self.model, config)
+        return scorer_on_ray(OnRay(config.ray_address, config.replicas, settings), self._opens())
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the model answer."""
+        return self.config.replicas or len(self.places)
+
+    def _opens(self) -> Callable[[], Scorer]:
         config = self.config
         if config.engine == "fake":
             from grmeval.engines.fake_meta import FakeScorer
 
-            return FakeScorer(right, config.seed, config.engine_args)
+            return partial(FakeScorer, config.seed, config.engine_args)
         if config.engine == "server":
             from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
 
-            return ServedScorer(PoolingSettings.of(self.model.location, config))
+            return partial(ServedScorer, PoolingSettings.of(self.model.location, config))
         from grmeval.engines.vllm_scorer import VllmScorer
 
-        return VllmScorer(ModelSettings.of(self.model, config))
+        return partial(VllmScorer, ModelSettings.of(self.model, config))
 
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
     """Settings that the user gave -> the whole configuration, the preset's defaults below them."""
-    values = {name: value for name, value in settings.items() if value is not None}
+    values = with_replicas({name: value for name, value in settings.items() if value is not None})
     if values.get("engine") == "fake":
         for name in ("revision", "dtype", "max_model_len", "chat_template_kwargs"):
             if name in values:
@@ -104,7 +135,9 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         flag = name.replace("_", "-")
         secret = name in ("engine_args", "chat_template_kwargs")  # or may hold one
         shown = type(given).__name__ if secret else repr(given)
-        raise ConfigError(f"--{flag}: {problem['msg'].lower()} (given: {shown})") from None
+        raise ConfigError(
+            f"--{flag}: {problem['msg'].removeprefix('Value error, ').lower()} (given: {shown})"
+        ) from None
 
 
 _OF_A_SERVER = ("base_url", "model_tag", "concurrency")
@@ -133,9 +166,11 @@ def meta_of(config: RunConfig) -> MetaPlan | None:
                 flag = f"--meta-{name.replace('_', '-').removesuffix('s')}"
                 raise ConfigError(f"{flag} {given}: of which meta RM? Add --meta-model")
         return None
-    engine = "fake" if config.engine == "fake" else None
-    settings = {"model": config.meta_model, "template": config.meta_template, "engine": engine}
-    return prepare_meta(configure_meta(settings | {"engine_args": config.meta_engine_args}))
+    engine = config.engine if config.engine in ("fake", "ray") else None
+    settings: dict[str, Any] = {"model": config.meta_model, "template": config.meta_template}
+    settings |= {"engine": engine, "engine_args": config.meta_engine_args}
+    where = ("data_parallel", "replicas", "ray_address")
+    return prepare_meta(configure_meta(settings | {n: getattr(config, n) for n in where}))
 
 
 def prepare_meta(config: MetaConfig) -> MetaPlan:
@@ -159,13 +194,15 @@ def prepare_meta(config: MetaConfig) -> MetaPlan:
     identity = {
         "model": model.identity,
         "template": prompt.identity,
-        "engine": config.engine,
+        "engine": "vllm" if config.engine == "ray" else config.engine,
         "engine_args": {n: v for n, v in arguments.items() if n not in speed_only},
-        "dtype": config.dtype if config.engine == "vllm" else None,
+        "dtype": config.dtype if config.engine != "fake" else None,
         "max_model_len": config.max_model_len,
         "chat_template_kwargs": config.chat_template_kwargs,
         "trust_remote_code": config.trust_remote_code,
         "seed": config.seed if config.engine == "fake" else None,
     }
     known = {n: v for n, v in identity.items() if v is not None and v is not False and v != {}}
-    return MetaPlan(config, slug(config.name or model.label), model, prompt, known)
+    plan = MetaPlan(config, slug(config.name or model.label), model, prompt, known)
+    _ = plan.places  # a mistake in them is found before anything is asked
+    return plan

@@ -87,17 +87,16 @@ def meta_score(
     """
     files = [RewardFile(folder.path, plan.name) for folder in folders]
     found = []
-    right: dict[tuple[Key, int], bool] = {}
     with contextlib.ExitStack() as opened:
         for file in files:
             opened.enter_context(file.writer())
             file.check(plan.identity)
             file.fold()
-        scorer = _Lazy(plan, right, progress)
+        scorer = _Lazy(plan, progress)
         opened.callback(scorer.close)
         for folder, file in zip(folders, files, strict=True):
             told = record_of(folder)
-            work = _Work(folder, file, plan, k or told.k, limit or told.limit, right)
+            work = _Work(folder, file, plan, k or told.k, limit or told.limit)
             found.append(work.score(scorer, progress, data))
     return found
 
@@ -105,16 +104,14 @@ def meta_score(
 class _Lazy:
     """The scorer, loaded when it is first wanted."""
 
-    def __init__(
-        self, plan: MetaPlan, right: Mapping[tuple[Key, int], bool], progress: MetaProgress
-    ) -> None:
-        self._plan, self._right, self._progress = plan, right, progress
+    def __init__(self, plan: MetaPlan, progress: MetaProgress) -> None:
+        self._plan, self._progress = plan, progress
         self._loaded: Scorer | None = None
 
     def get(self) -> Scorer:
         if self._loaded is None:
             self._progress.loading(self._plan)
-            self._loaded = self._plan.scorer(self._right)
+            self._loaded = self._plan.scorer()
         return self._loaded
 
     def close(self) -> None:
@@ -132,10 +129,9 @@ class _Work:
         plan: MetaPlan,
         k: int,
         limit: int | None,
-        right: dict[tuple[Key, int], bool],
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
-        self.k, self.limit, self.right = k, limit, right
+        self.k, self.limit = k, limit
         if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
             raise ConfigError(
                 f"{folder.path}: responses are judged one by one here, not in one judgement"
@@ -159,7 +155,7 @@ class _Work:
             facts: dict[str, Any] = {
                 "commit": commit(),
                 "model": config.model,
-                "devices": devices(config.tensor_parallel, config.engine_args),
+                "devices": devices(config.tensor_parallel, config.engine_args) * self.plan.copies,
                 "k": self.k,
                 "limit": self.limit,
                 "engine": loaded.facts(),
@@ -170,6 +166,7 @@ class _Work:
             with self.file.launch(**facts) as (journal, launch):
                 try:
                     self._ask(loaded, items, journal, tally, progress)
+                    launch["engine"] = loaded.facts()  # who died is known by now
                 finally:
                     progress.end()
                     launch |= tally.facts()
@@ -188,7 +185,6 @@ class _Work:
     ) -> None:
         def keep(reward: Reward) -> None:
             key = SampleKey(*reward.request.key, reward.request.j)
-            self.right.pop((reward.request.key, key.j), None)
             row = RewardRow(
                 *key,
                 reward.reward,
@@ -245,10 +241,8 @@ class _Work:
                 if reason:
                     keep(Reward(ScoreRequest(key, row["j"], ()), None, reason, 0, 0))
                     continue
-                self.right[key, row["j"]] = self._is_right(item, row["scores"])
-                yield ScoreRequest(
-                    key, row["j"], self.plan.prompt.messages(item, order, row["text"])
-                )
+                chat = self.plan.prompt.messages(item, order, row["text"])
+                yield ScoreRequest(key, row["j"], chat, self._is_right(item, row["scores"]))
 
     def _is_right(self, item: Item, scores: Sequence[float | None] | None) -> bool:
         """Whether a judgement ranks a best response strictly first; of one response, the right side."""

@@ -224,7 +224,7 @@ class Recording(MetaPlan):
 
     kept: Recorder
 
-    def scorer(self, right: Any) -> Scorer:
+    def scorer(self) -> Scorer:
         return self.kept
 
 
@@ -239,7 +239,7 @@ def test_each_judgement_is_shown_with_what_it_saw(tmp_path: Path) -> None:
     samples = {(r["subset"], r["id"], r["j"]): r for r in rows(folder.path)}
     items = {item.key: item for item in load("sample").items}
     assert len(recorder.asked) == len(samples) == 450
-    for key, j, (user, said) in recorder.asked:
+    for key, j, (user, said), _ in recorder.asked:
         row = samples[(*key, j)]
         assert said.content == row["text"]
         shown = "".join(
@@ -248,7 +248,7 @@ def test_each_judgement_is_shown_with_what_it_saw(tmp_path: Path) -> None:
         )
         assert shown in user.content
     # Those of an item and order follow one another, so that the prefix cache is of use.
-    prompts = [(key, messages[0].content) for key, _, messages in recorder.asked]
+    prompts = [(each.key, each.messages[0].content) for each in recorder.asked]
     changes = sum(a != b for a, b in pairwise(prompts))
     assert changes == len(set(prompts)) - 1
 
