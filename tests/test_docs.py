@@ -92,7 +92,7 @@ def test_every_option_and_command_that_is_named_exists() -> None:
         "--small",
         "--only",
     }  # of scripts in perf/
-    known |= {"--memory", "--requests", "--vllm"}
+    known |= {"--memory", "--requests", "--vllm"}  # these are of scripts in perf/
     known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
     known |= {"--runner", "--generation-config", "--served-model-name"}
     known |= OF_CLUSTERS
