@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @takes(
-    *("layout", "k", "subset", "section", "limit"),
+    *("layout", "k", "adaptive", "k_min", "epsilon", "subset", "section", "limit"),
     *(
         "model",
         "revision",

@@ -11,6 +11,7 @@ from grmeval.engines.models import ModelRef, resolve, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.judges import make_judge
+from grmeval.runs.adaptive import check_adaptive
 from grmeval.runs.check_plan import check_config, check_greedy, check_judge, check_meta
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import critiques_of
@@ -61,6 +62,8 @@ def prepare(
     if critiques:
         critiques.only({item.key for item in plan.items()})
     check_judge(plan)
+    if config.adaptive:
+        check_adaptive(plan)
     return plan
 
 
@@ -116,6 +119,8 @@ def again(folder: RunFolder, k: int) -> Plan:
     values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
     values |= {"k": k, "limit": record_of(folder).limit}
     values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
+    for name in ("adaptive", "k_min", "epsilon"):
+        values.pop(name, None)
     values |= {"results": (folder.path / "../../..").resolve()}
     plan = prepare(build(values))
     if run_id(plan.identity) != run_id(folder.record["identity"]):
