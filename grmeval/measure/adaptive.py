@@ -88,7 +88,9 @@ def prospects(
     verdict. m = most: every verdict is sure, a tie too. ValueError: a vote that has no bound and no model.
     """
     if vote not in (*ADDING, *BOUNDED):
-        raise ValueError(f"the vote {vote!r} has no bound: choose one of {', '.join((*ADDING, *BOUNDED))}")
+        raise ValueError(
+            f"the vote {vote!r} has no bound: choose one of {', '.join((*ADDING, *BOUNDED))}"
+        )
     read = valid[..., None] & ~np.isnan(scores)
     if vote == "token-prob":
         if weight is None:
@@ -247,7 +249,10 @@ def _means(filled: Floats, read: Bools, left: int, scale: Scale) -> tuple[Floats
     total = filled.sum(axis=1)
     low, high = (
         (total + left * end) / (count + left)
-        for end in (-np.inf if scale.low is None else scale.low, np.inf if scale.high is None else scale.high)
+        for end in (
+            -np.inf if scale.low is None else scale.low,
+            np.inf if scale.high is None else scale.high,
+        )
     )
     return _and_threshold(low, high, scale)
 
@@ -280,4 +285,6 @@ def _by_bound(low: Floats, high: Floats, left: int) -> Prospects:
     over = lowest > others.max(axis=1) + _ROUNDING * (1 + np.abs(lowest))
     nothing = np.zeros(len(low))
     sure = over | (left <= 0)
-    return Prospects(np.where(over, leader[:, 0], -1), sure, np.where(sure, 0.0, 1.0), *(nothing,) * 3)
+    return Prospects(
+        np.where(over, leader[:, 0], -1), sure, np.where(sure, 0.0, 1.0), *(nothing,) * 3
+    )

@@ -9,8 +9,7 @@ next round begins with what that showed. Every sample is asked once, so rounds c
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,8 +38,7 @@ LEARN_FROM = 32
 BATCH = 4096
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """When items stop: `votes` at `most` samples, after `k_min` at least, at a chance of `epsilon` at most."""
 
     votes: tuple[str, ...]
@@ -74,7 +72,9 @@ def check_adaptive(plan: Plan) -> None:
     if config.k_min > config.k:
         raise ConfigError(f"--k-min {config.k_min}: more than --k {config.k}, which is the most")
     if judge.most:
-        raise ConfigError(f"{said}: judge {judge.name} gives the same numbers again after {judge.most}")
+        raise ConfigError(
+            f"{said}: judge {judge.name} gives the same numbers again after {judge.most}"
+        )
     if spec.overall == "roc-auc":
         raise ConfigError(
             f"{said}: {spec.id} is measured by ROC-AUC, which ranks the mean scores of all items: none is "
@@ -92,7 +92,9 @@ def check_adaptive(plan: Plan) -> None:
                 f"{', '.join((*ADDING, *BOUNDED))}"
             )
         if vote in BOUNDED and judge.score_range is None:
-            raise ConfigError(f"{said} with --vote {vote}: needs scores with bounds, and judge {judge.name} has none")
+            raise ConfigError(
+                f"{said} with --vote {vote}: needs scores with bounds, and judge {judge.name} has none"
+            )
     if not any(map(_may_stop(spec), plan.part())):
         raise ConfigError(
             f"{said}: {spec.id} counts how far totals lie apart, or every pick on the way to the last: no item is "
@@ -128,7 +130,9 @@ class _Unit:
         first = self.items[0]
         return first.subset, self.pooled, first.id if first.pool is None else first.pool
 
-    def hear(self, slot: int, j: int, scores: Sequence[float | None] | None, weight: float | None) -> None:
+    def hear(
+        self, slot: int, j: int, scores: Sequence[float | None] | None, weight: float | None
+    ) -> None:
         """One sample; None: it could not be read."""
         if j >= len(self._heard):
             more = max(j + 1, 2 * len(self._heard)) - len(self._heard)
@@ -165,7 +169,11 @@ class _Unit:
     def finish(self) -> None:
         """No more is wanted; what was heard is on disk."""
         self.over = True
-        self._scores, self._weight, self._heard = self._scores[:0], self._weight[:0], self._heard[:0]
+        self._scores, self._weight, self._heard = (
+            self._scores[:0],
+            self._weight[:0],
+            self._heard[:0],
+        )
 
 
 class Asking:
@@ -183,13 +191,16 @@ class Asking:
         self._scale = Scale(low, high, spec.threshold)
         self._games = spec.games and config.orders == "balanced" and config.layout != "single"
         self._units = list(_units(plan.items(), config, _may_stop(spec)))
-        self._of = {item.key: (unit, slot) for unit in self._units for slot, item in enumerate(unit.items)}
+        self._of = {
+            item.key: (unit, slot) for unit in self._units for slot, item in enumerate(unit.items)
+        }
         self._fresh: deque[_Unit] = deque()
         self._ready: deque[Request] = deque()
         self._waiting: list[_Unit] = []
         self._open: dict[tuple[str, bool, str], _Unit] = {}
         self._pulled: set[tuple[Key, int]] = set()
         self._spread, self._learned, self._stopped = Spread(), 0, 0
+        self._idle, self._refused = True, False  # an engine that takes nothing ends the launch
         self._first_block = min(len(self._units), LEARN_FROM)
         self._read(folder)
 
@@ -240,7 +251,8 @@ class Asking:
         with self._lock:
             if not self._ready and not self._fresh:
                 self._settle(force=True)
-            return bool(self._ready or self._fresh)
+            self._idle = True
+            return bool(self._ready or self._fresh) and not self._refused
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -255,6 +267,7 @@ class Asking:
                 self._look_ahead()
             if not self._ready:
                 raise StopIteration
+            self._idle = False
             request = self._ready.popleft()
             self._pulled.update((request.key, j) for j in request.js)
             return request
@@ -299,13 +312,12 @@ class Asking:
             for key, _ in self._pulled:
                 self._of[key][0].lost = True
             self._pulled.clear()
+            self._refused = self._idle
             self._settle(force=True)
 
     def facts(self) -> dict[str, Any]:
         """What a launch's record says of it."""
-        rule = self._rule
-        known = {"votes": list(rule.votes), "k_min": rule.k_min, "epsilon": rule.epsilon}
-        return {"adaptive": known | {"most": rule.most, "stopped": self._stopped}}
+        return {"adaptive": self._rule._asdict() | {"stopped": self._stopped}}
 
     # ------------------------------------------------------------------ deciding
 
@@ -383,4 +395,3 @@ def _units(
         elif mine := pools.pop((item.subset, item.pool), None):
             mine.sort(key=lambda each: each.slot)
             yield _Unit(tuple(mine), 1, may_stop(item))
-

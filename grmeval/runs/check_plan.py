@@ -26,7 +26,9 @@ def check_config(config: RunConfig, judge: Judge) -> None:
         for name in ("k_min", "epsilon"):
             if (given := getattr(config, name)) != type(config).model_fields[name].default:
                 flag = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{flag} {given:g}: it is of --adaptive; add that, or drop {flag}")
+                raise ConfigError(
+                    f"{flag} {given:g}: it is of --adaptive; add that, or drop {flag}"
+                )
     if judge.most and config.k > judge.most:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "

@@ -31,6 +31,8 @@ class Estimate:
     have: int
     prompt_tokens: int
     max_new_tokens: int
+    at_most: bool = False
+    """Items may stop before."""
 
 
 class Progress(Protocol):
@@ -231,6 +233,7 @@ def estimate(
         have,
         round(mean * prompts),
         0 if plan.judge.head else samples * plan.config.max_tokens,
+        plan.config.adaptive,
     )
 
 

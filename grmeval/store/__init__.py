@@ -41,7 +41,7 @@ from grmeval.store.samples import (
     read_batches,
     sample_schema,
 )
-from grmeval.store.stopped import STOPPED, Stop, StopWriter, stops_of
+from grmeval.store.stopped import STOPPED, Stop, StopWriter, stops_of, take_stops
 from grmeval.store.trash import check_unwritten, empty_runs, left_behind, put_away, trash_folder
 
 __all__ = [
@@ -108,5 +108,6 @@ __all__ = [
     "size_of",
     "stops_of",
     "stored_ranks",
+    "take_stops",
     "trash_folder",
 ]

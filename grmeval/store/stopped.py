@@ -4,13 +4,14 @@ A line stands from the moment of the decision, and is never changed. It counts w
 from are there: an item of which one is lost is asked again, and decided again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from grmeval.config import Shard
 from grmeval.store.folder import RunFolder
 from grmeval.store.journal import Form, LineWriter, damaged_lines, read_lines
+from grmeval.store.samples import SampleKey
 
 __all__ = ["STOPPED", "Stop", "StopWriter", "damaged_stops", "stops_of", "take_stops"]
 
@@ -88,10 +89,24 @@ class StopWriter:
             self._file = None
 
 
-def take_stops(folder: RunFolder, stops: Iterable[Stop]) -> None:
-    """Add another folder's stops to a run's. Inside the run's `writer`."""
+def take_stops(folder: RunFolder, other: RunFolder, had: Collection[SampleKey]) -> None:
+    """Take over another folder's stops with its samples; `had`: those that there were before it was merged.
+
+    A stop of which a sample was there before is about other judgements: it stays behind.
+    """
+    members: dict[tuple[str, bool, str], list[str]] = {}
+    table = folder.items()
+    columns = (table[name].to_pylist() for name in ("subset", "id", "pool"))
+    for subset, item, pool in zip(*columns, strict=True):
+        name = item if pool is None else pool
+        members.setdefault((subset, pool is not None, name), []).append(item)
     known = set(stops_of(folder.path))
-    with StopWriter(folder.path) as writer:
-        for stop in stops:
-            if stop not in known:
+    with folder.writer(None), StopWriter(folder.path) as writer:
+        for stop in stops_of(other.path):
+            keys = (
+                SampleKey(stop.subset, item, j)
+                for item in members.get(stop.name, ())
+                for j in range(stop.k)
+            )
+            if stop not in known and not any(key in had for key in keys):
                 writer.write(stop)
