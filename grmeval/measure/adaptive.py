@@ -1,14 +1,16 @@
 """Adaptive: when an item needs no more samples, because its verdict cannot change, or hardly can.
 
-The verdict is who is ahead: the one side with the highest total. Sides are responses; of one response they are it
-and the threshold. A tie is no verdict that could be kept, and nothing here knows which response is best.
+The verdict is who is ahead: the one side with the highest total. Sides are responses; of one response they
+are it and the threshold. A tie is no verdict that could be kept, and nothing here knows which response is
+best.
 
-A vote that adds points has leads: the leader's points less a rival's, one number a sample; what could not be read
-adds 0. A lead that the samples to come cannot make up for stays (`sure`). Else the final lead over k samples is
-predicted from the m at hand, for each rival: mean k d and variance s2 r k / m, where r = k - m are to come (r s2 is
-their own variance, r^2 s2 / m that of the mean d they are predicted by). s2 is the variance of the leads, badly
-known from a few samples and therefore drawn towards that of all items, which counts as PRIOR samples. `change` is
-the chance that some rival is not behind at the end: normal, rivals added up.
+A vote that adds points has leads: the leader's points less a rival's, one number a sample; what could not
+be read adds 0. A lead that the samples to come cannot make up for stays (`sure`). Else the final lead over
+k samples is predicted from the m at hand, for each rival: mean k d and variance s2 r k / m, where r = k - m
+are to come (r s2 is their own variance, r^2 s2 / m that of the mean d they are predicted by). s2 is the
+variance of the leads, badly known from a few samples and therefore drawn towards that of all items, which
+counts as PRIOR samples. `change` is the chance that some rival is not behind at the end: normal, rivals
+added up.
 """
 
 from typing import NamedTuple
@@ -83,9 +85,10 @@ def prospects(
 ) -> Prospects:
     """What may become of the verdicts of items that have m of `most` samples.
 
-    `scores` [I, m, n] (ignored where invalid; NaN in a valid sample: that response's is missing), `valid` [I, m]
-    (an invalid sample is an empty vote), `weight` [I, m]: for token-prob, NaN where a sample has none. m = 0: no
-    verdict. m = most: every verdict is sure, a tie too. ValueError: a vote that has no bound and no model.
+    `scores` [I, m, n] (ignored where invalid; NaN in a valid sample: that response's is missing), `valid`
+    [I, m] (an invalid sample is an empty vote), `weight` [I, m]: for token-prob, NaN where a sample has
+    none. m = 0: no verdict. m = most: every verdict is sure, a tie too. ValueError: a vote that has no
+    bound and no model.
     """
     if vote not in (*ADDING, *BOUNDED):
         raise ValueError(
@@ -161,8 +164,8 @@ def _beside(points: Floats, read: Bools, threshold: float) -> Floats:
 def _counted(vote: str, filled: Floats, read: Bools, threshold: float) -> Floats:
     """Points of each sample: what the vote gives to that sample alone. Sides as in `prospects`."""
     items, samples, responses = filled.shape
-    alone = (each.reshape(-1, 1, responses) for each in (filled, read))
-    given = Ballots(*alone, np.ones((1, 1)), threshold, np.ones((1, 1)))
+    shape, one = (-1, 1, responses), np.ones((1, 1))
+    given = Ballots(filled.reshape(shape), read.reshape(shape), one, threshold, one)
     total = {"majority": majority, "borda": borda}[vote](given).total
     points = total.reshape(items, samples, responses)
     if responses > 1:
@@ -240,7 +243,8 @@ def _sure(
     leader = np.maximum(ahead, 0)[:, None]
     lead = np.take_along_axis(totals, leader, axis=1) - totals
     np.put_along_axis(lead, leader, np.inf, axis=1)
-    return (lead.min(axis=1, initial=np.inf) > left * step + _ROUNDING) & (ahead >= 0)
+    least: Floats = lead.min(axis=1, initial=np.inf)
+    return np.asarray((least > left * step + _ROUNDING) & (ahead >= 0))
 
 
 def _means(filled: Floats, read: Bools, left: int, scale: Scale) -> tuple[Floats, Floats]:
@@ -266,7 +270,7 @@ def _medians(filled: Floats, read: Bools, left: int, scale: Scale) -> tuple[Floa
         silent = np.isnan(held).all(axis=1, keepdims=True)
         # Without any score a median is anything.
         found.append(np.nanmedian(np.where(silent, default, held), axis=1))
-    return _and_threshold(*found, scale)
+    return _and_threshold(found[0], found[1], scale)
 
 
 def _and_threshold(low: Floats, high: Floats, scale: Scale) -> tuple[Floats, Floats]:

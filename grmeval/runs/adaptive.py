@@ -1,36 +1,24 @@
 """Adaptive sampling: an iterator of requests that is fed by completions, and stops each item in its time.
 
-An engine pulls requests when it has room and must never wait for one that depends on what is still running. So the
-iterator never waits: it gives what is known to be wanted; where nothing is, the next samples of items that, as they
-look now, will want them; where there is none of these either it ends, the engine finishes what is running, and the
-next round begins with what that showed. Every sample is asked once, so rounds come to an end.
+An engine pulls requests when it has room and must never wait for one that depends on what is still running.
+So the iterator never waits: it gives what is known to be wanted; where nothing is, the next samples of
+items that, as they look now, will want them; where there is none of these either it ends, the engine
+finishes what is running, and the next round begins with what that showed. Every sample is asked once, so
+rounds come to an end.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
-
-from grmeval.benches import BenchSpec
-from grmeval.config import RunConfig
-from grmeval.errors import ConfigError
 from grmeval.items import Item, Key, Request, Sample
-from grmeval.judges import Judge
-from grmeval.measure.adaptive import (
-    ADDING,
-    BOUNDED,
-    Prospects,
-    Scale,
-    Spread,
-    games,
-    prospects,
-)
+from grmeval.measure import Prospects, Scale, Spread, games, prospects
 from grmeval.runs.plan import Plan
-from grmeval.store import RunFolder, Stop, StopWriter, record_of, sample_batches, stops_of
+from grmeval.runs.stopping import Rule, Unit, units_of
+from grmeval.store import RunFolder, Stop, StopWriter, sample_batches, stops_of
 
-__all__ = ["Asking", "Rule", "check_adaptive"]
+__all__ = ["Asking"]
 
 LEARN_FROM = 32
 """Items that have their first samples before the model decides of any; where there are fewer, all of them."""
@@ -38,149 +26,12 @@ LEARN_FROM = 32
 BATCH = 4096
 
 
-class Rule(NamedTuple):
-    """When items stop: `votes` at `most` samples, after `k_min` at least, at a chance of `epsilon` at most."""
-
-    votes: tuple[str, ...]
-    most: int
-    k_min: int
-    epsilon: float
-
-    @classmethod
-    def of(cls, plan: Plan) -> "Rule":
-        """The votes are those asked for, else the record's, else the judge's first."""
-        config, votes = plan.config, plan.config.vote
-        if not votes and (plan.path / "run.json").exists():
-            votes = record_of(RunFolder(plan.path)).votes
-        votes = votes or plan.judge.votes[:1]
-        return cls(tuple(votes), config.k, config.k_min, config.epsilon)
-
-    def covered_by(self, stop: Stop) -> bool:
-        """Whether an earlier stop is one by this rule too."""
-        return (
-            stop.most >= self.most
-            and stop.k >= self.k_min
-            and stop.epsilon <= self.epsilon
-            and set(self.votes) <= set(stop.votes)
-        )
-
-
-def check_adaptive(plan: Plan) -> None:
-    """ConfigError: why items of this run cannot stop early."""
-    config, judge, spec = plan.config, plan.judge, plan.loaded.spec
-    said = "--adaptive"
-    if config.k_min > config.k:
-        raise ConfigError(f"--k-min {config.k_min}: more than --k {config.k}, which is the most")
-    if judge.most:
-        raise ConfigError(
-            f"{said}: judge {judge.name} gives the same numbers again after {judge.most}"
-        )
-    if spec.overall == "roc-auc":
-        raise ConfigError(
-            f"{said}: {spec.id} is measured by ROC-AUC, which ranks the mean scores of all items: none is "
-            "decided before its last sample; drop --adaptive"
-        )
-    for vote in Rule.of(plan).votes:
-        if vote not in (*ADDING, *BOUNDED):
-            why = (
-                "the meta rewards come after the samples"
-                if vote.startswith("meta")
-                else "any further sample can change it"
-            )
-            raise ConfigError(
-                f"{said} with --vote {vote}: {why}; votes that can be decided early: "
-                f"{', '.join((*ADDING, *BOUNDED))}"
-            )
-        if vote in BOUNDED and judge.score_range is None:
-            raise ConfigError(
-                f"{said} with --vote {vote}: needs scores with bounds, and judge {judge.name} has none"
-            )
-    if not any(map(_may_stop(spec), plan.part())):
-        raise ConfigError(
-            f"{said}: {spec.id} counts how far totals lie apart, or every pick on the way to the last: no item is "
-            "decided before its last sample; drop --adaptive"
-        )
-
-
-def _may_stop(spec: BenchSpec) -> Callable[[Item], bool]:
-    """Whether an item's credit is that of who is ahead: in Ties it is of distances, in best-of-k of an area."""
-    return lambda item: spec.sections[spec.section_of(item.subset)].rule == "accuracy"
-
-
-class _Unit:
-    """What has one verdict: an item, or the responses of a pool, which are items that are judged one by one.
-
-    `target`: samples asked for so far; `expected`: where it would stop if it goes on as it looks; `running`: of
-    those asked for what has not come; `lost`: something never will; `over`: no more is wanted.
-    """
-
-    def __init__(self, items: tuple[Item, ...], step: int, stops: bool) -> None:
-        self.items, self.step, self.stops = items, step, stops
-        self.pooled = items[0].pool is not None
-        self.n = len(items) if self.pooled else items[0].n
-        self.target = self.expected = self.running = 0
-        self.lost = self.over = False
-        self.spread = Spread()
-        self._scores, self._weight = np.empty((0, self.n)), np.empty(0)
-        self._heard = np.empty((0, len(items)), dtype=bool)
-
-    @property
-    def name(self) -> tuple[str, bool, str]:
-        """As of a `Stop`."""
-        first = self.items[0]
-        return first.subset, self.pooled, first.id if first.pool is None else first.pool
-
-    def hear(
-        self, slot: int, j: int, scores: Sequence[float | None] | None, weight: float | None
-    ) -> None:
-        """One sample; None: it could not be read."""
-        if j >= len(self._heard):
-            more = max(j + 1, 2 * len(self._heard)) - len(self._heard)
-            self._scores = np.concatenate([self._scores, np.full((more, self.n), np.nan)])
-            self._weight = np.concatenate([self._weight, np.full(more, np.nan)])
-            self._heard = np.concatenate([self._heard, np.zeros((more, len(self.items)), bool)])
-        self._heard[j, slot] = True
-        if scores is not None:
-            self._scores[j, slot if self.pooled else slice(None)] = scores
-        if weight is not None:
-            self._weight[j] = weight
-
-    @property
-    def made(self) -> int:
-        """Samples before the first gap."""
-        whole = self._heard.all(axis=1)
-        return len(whole) if whole.all() else int(whole.argmin())
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing of it was heard."""
-        return not self._heard.any()
-
-    def missing(self, slot: int, start: int, stop: int) -> tuple[int, ...]:
-        """Which samples of one of its items were not heard of."""
-        heard = self._heard[:, slot]
-        return tuple(j for j in range(start, stop) if j >= len(heard) or not heard[j])
-
-    def arrays(self, made: int) -> tuple[Any, Any, Any]:
-        """(scores [1, m, n], valid [1, m], weight [1, m]) of the first m samples."""
-        scores = self._scores[None, :made]
-        return scores, ~np.isnan(scores).all(axis=2), self._weight[None, :made]
-
-    def finish(self) -> None:
-        """No more is wanted; what was heard is on disk."""
-        self.over = True
-        self._scores, self._weight, self._heard = (
-            self._scores[:0],
-            self._weight[:0],
-            self._heard[:0],
-        )
-
-
 class Asking:
-    """What is still to be asked of a plan's items under a rule, and what stopped. Safe to be pulled by a thread.
+    """What is still to be asked of a plan's items under a rule, and what stopped. Safe to be pulled by a
+    thread.
 
-    `begin_round` says whether there is anything to ask; iterating gives the requests of the round; `take` hears
-    each sample as it is on disk; `end_round` after the engine gave all that it will.
+    `begin_round` says whether there is anything to ask; iterating gives the requests of the round; `take`
+    hears each sample as it is on disk; `end_round` after the engine gave all that it will.
     """
 
     def __init__(self, plan: Plan, rule: Rule, folder: RunFolder, stops: StopWriter) -> None:
@@ -190,14 +41,14 @@ class Asking:
         low, high = judge.score_range or (None, None)
         self._scale = Scale(low, high, spec.threshold)
         self._games = spec.games and config.orders == "balanced" and config.layout != "single"
-        self._units = list(_units(plan.items(), config, _may_stop(spec)))
+        self._units = list(units_of(plan))
         self._of = {
             item.key: (unit, slot) for unit in self._units for slot, item in enumerate(unit.items)
         }
-        self._fresh: deque[_Unit] = deque()
+        self._fresh: deque[Unit] = deque()
         self._ready: deque[Request] = deque()
-        self._waiting: list[_Unit] = []
-        self._open: dict[tuple[str, bool, str], _Unit] = {}
+        self._waiting: list[Unit] = []
+        self._open: dict[tuple[str, bool, str], Unit] = {}
         self._pulled: set[tuple[Key, int]] = set()
         self._spread, self._learned, self._stopped = Spread(), 0, 0
         self._idle, self._refused = True, False  # an engine that takes nothing ends the launch
@@ -229,7 +80,7 @@ class Asking:
                 self._waiting.append(unit) if made >= unit.target else self._ask(unit, made)
         self._settle(force=False)
 
-    def _up(self, unit: _Unit, count: int) -> int:
+    def _up(self, unit: Unit, count: int) -> int:
         """At least so many samples: whole rounds of orders, all of them where an item may not stop."""
         if not unit.stops:
             return self._rule.most
@@ -280,7 +131,7 @@ class Asking:
                 self._ask(unit, before)
                 return
 
-    def _ask(self, unit: _Unit, start: int) -> None:
+    def _ask(self, unit: Unit, start: int) -> None:
         """Queue what is missing from sample `start` to the target; the unit is open until all of it came."""
         for slot, item in enumerate(unit.items):
             if js := unit.missing(slot, start, unit.target):
@@ -307,7 +158,9 @@ class Asking:
                 self._settle(force=False)
 
     def end_round(self) -> None:
-        """The engine gave all it will: what is still open did not come, and is not asked again by this launch."""
+        """The engine gave all it will: what is still open did not come, and is not asked again by this
+        launch.
+        """
         with self._lock:
             for key, _ in self._pulled:
                 self._of[key][0].lost = True
@@ -329,7 +182,7 @@ class Asking:
         for unit in waiting:
             self._decide(unit, force or self._learned >= self._first_block)
 
-    def _learn(self, unit: _Unit, made: int) -> None:
+    def _learn(self, unit: Unit, made: int) -> None:
         """Put what a unit tells of how leads vary in the place of what it told before."""
         if made < 2:
             return
@@ -343,14 +196,14 @@ class Asking:
         )
         unit.spread = new
 
-    def _look(self, unit: _Unit, made: int) -> list[Prospects]:
+    def _look(self, unit: Unit, made: int) -> list[Prospects]:
         """By vote."""
         scores, valid, weight = unit.arrays(made)
         common = self._rule.most, self._spread, self._scale
         look = games if self._games and unit.n == 2 else prospects
         return [look(vote, scores, valid, *common, weight=weight) for vote in self._rule.votes]
 
-    def _decide(self, unit: _Unit, learned: bool) -> None:
+    def _decide(self, unit: Unit, learned: bool) -> None:
         made, mine = unit.made, self._rule
         if made >= mine.most:
             unit.finish()
@@ -371,27 +224,10 @@ class Asking:
             unit.target = self._up(unit, made + 1)
             self._ask(unit, made)
 
-    def _stop(self, unit: _Unit, made: int, rule: str, change: float) -> None:
+    def _stop(self, unit: Unit, made: int, rule: str, change: float) -> None:
         subset, pool, name = unit.name
         mine = self._rule
         asked = mine.most, mine.votes, mine.k_min, mine.epsilon
         self._writer.write(Stop(subset, name, pool, made, *asked, rule, change))
         self._stopped += 1
         unit.finish()
-
-
-def _units(
-    items: Sequence[Item], config: RunConfig, may_stop: Callable[[Item], bool]
-) -> Iterator[_Unit]:
-    """Items, those of a pool together in the order of their slots, as they come."""
-    pools: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.pool is not None:
-            pools.setdefault((item.subset, item.pool), []).append(item)
-    for item in items:
-        if item.pool is None:
-            step = 2 if item.n == 2 and config.orders == "balanced" else 1
-            yield _Unit((item,), step, may_stop(item))
-        elif mine := pools.pop((item.subset, item.pool), None):
-            mine.sort(key=lambda each: each.slot)
-            yield _Unit(tuple(mine), 1, may_stop(item))

@@ -11,13 +11,13 @@ from grmeval.engines.models import ModelRef, resolve, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
 from grmeval.judges import make_judge
-from grmeval.runs.adaptive import check_adaptive
 from grmeval.runs.check_plan import check_config, check_greedy, check_judge, check_meta
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import critiques_of
 from grmeval.runs.identity import identity_of
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.plan import Plan, made_before, part_of
+from grmeval.runs.stopping import check_adaptive
 from grmeval.store import RunFolder, limit_seed, origin, record_of, run_id, stored_ranks
 
 __all__ = ["again", "prepare"]

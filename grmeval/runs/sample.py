@@ -11,9 +11,10 @@ from grmeval.engines.arguments import devices
 from grmeval.errors import ConfigError, StoreError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
-from grmeval.runs.adaptive import Asking, Rule
+from grmeval.runs.adaptive import Asking
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
+from grmeval.runs.stopping import Rule
 from grmeval.store import RunFolder, StopWriter, commit, memory, now
 
 __all__ = ["Estimate", "Progress", "estimate", "extend", "make_sample"]

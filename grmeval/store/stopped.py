@@ -1,7 +1,7 @@
 """stopped/: which items an adaptive run needs no more samples of, one line an item, by whom and why.
 
-A line stands from the moment of the decision, and is never changed. It counts while the samples that it was made
-from are there: an item of which one is lost is asked again, and decided again.
+A line stands from the moment of the decision, and is never changed. It counts while the samples that it was
+made from are there: an item of which one is lost is asked again, and decided again.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,8 +22,8 @@ STOPPED = "stopped"
 class Stop(NamedTuple):
     """An item's verdict under `votes` at `most` samples is taken to be that of its first `k`.
 
-    `id`: the item's, or where `pool` that of the responses that are judged one by one. `change`: the chance that
-    it is another, at most `epsilon`; 0 where it cannot be. `rule`: bound or model.
+    `id`: the item's, or where `pool` that of the responses that are judged one by one. `change`: the chance
+    that it is another, at most `epsilon`; 0 where it cannot be. `rule`: bound or model.
     """
 
     subset: str

@@ -39,7 +39,8 @@ class Spent:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a vote of `samples` (k) judgements of each of `items` took; `mean_samples`: fewer where some stopped.
+    """What a vote of `samples` (k) judgements of each of `items` took; `mean_samples`: fewer where some
+    stopped.
 
     `critic`: of the critiques that a head read, `meta`: of the meta RM that the vote counts; a panel's are
     those of its members together. Where a run holds more or fewer judgements, tokens are those of the

@@ -277,7 +277,8 @@ def _policy(curve: Curve) -> str:
         return (
             f"vote@k: of the first k samples alone, as {early:,} items stopped early (--adaptive)"
             + (
-                f"; beyond k={fewest} of those that an item has, at k={last} of {beyond:,} of {len(curve.run.n):,}"
+                f"; beyond k={fewest} of those that an item has, at k={last} {beyond:,} of "
+                f"{len(curve.run.n):,} items"
                 if beyond
                 else f"; all have k={fewest}, --ks goes on with what stopped as it stands"
             )

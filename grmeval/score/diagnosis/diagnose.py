@@ -69,8 +69,8 @@ def diagnose(
     most = int(run.depth.max(initial=0))
     if run.stopped.any():
         raise ConfigError(
-            f"{folder.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive): items "
-            "that are hard to decide have more judgements, which is no fair sample of any; "
+            f"{folder.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive): "
+            "items that are hard to decide have more judgements, which is no fair sample of any; "
             f"`grmeval run … --k {usual.k}` without --adaptive draws the rest"
         )
     if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):

@@ -190,8 +190,8 @@ def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
     if run.stopped.any():
         raise Incomplete(
             f"{run.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive), and "
-            f"nights are compared at a fixed number of samples; `grmeval run … --k {k}` without --adaptive draws "
-            "the rest"
+            f"nights are compared at a fixed number of samples; `grmeval run … --k {k}` without --adaptive "
+            "draws the rest"
         )
     if short := int((run.depth < k).sum()):
         raise Incomplete(

@@ -82,8 +82,9 @@ def _stopped(run: RunArrays, k: int, votes: Sequence[str]) -> list[str]:
         other = [each for each in run.decided if run.reach(vote).min() < k <= run.reach(each).min()]
         if early:
             lines.append(
-                f"adaptive: k ≤ {k}, mean {made.mean():.1f}; {100 * (1 - made.mean() / k):.0f} % of samples not "
-                f"needed: the verdict of {early:,} of {len(made):,} items is that of the samples they stopped with"
+                f"adaptive: k ≤ {k}, mean {made.mean():.1f}; {100 * (1 - made.mean() / k):.0f} % of samples "
+                f"not needed: the verdict of {early:,} of {len(made):,} items is that of the samples they "
+                "stopped with"
             )
         if other:
             lines.append(

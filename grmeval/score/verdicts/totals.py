@@ -14,8 +14,8 @@ def ranking(
 ) -> tuple[list[list[float] | None], list[list[int] | None]]:
     """(totals, ranks) of each item's responses from its FIRST k samples; equal totals share a rank.
 
-    Rank 1 is the best. Of an item that stopped before k: from those it has. None for another one with fewer than
-    k samples, or none that can be read.
+    Rank 1 is the best. Of an item that stopped before k: from those it has. None for another one with fewer
+    than k samples, or none that can be read.
     """
     added: list[list[float] | None] = [None] * len(run.n)
     ranks: list[list[int] | None] = [None] * len(run.n)

@@ -249,11 +249,11 @@ def _found(
     area: bool,
     rng: np.random.Generator,
 ) -> tuple[Outcomes, NDArray[np.float64], NDArray[np.bool_]]:
-    """The same as `_outcomes`; where items stopped on their own, one plain vote an item: of its first k samples,
-    or of those that it stopped with.
+    """The same as `_outcomes`; where items stopped on their own, one plain vote an item: of its first k
+    samples, or of those that it stopped with.
 
-    Not a mean over subsets: when an item stops hangs on the order in which its samples came, so that those it has
-    are no fresh k, and in subsets of them the first ones, that were undecided, are too rare.
+    Not a mean over subsets: when an item stops hangs on the order in which its samples came, so that those
+    it has are no fresh k, and in subsets of them the first ones, that were undecided, are too rare.
     """
     if not run.stopped.any():
         return _outcomes(run, block, known, vote, ks, area, rng)
