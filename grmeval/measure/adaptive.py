@@ -262,14 +262,17 @@ def _means(filled: Floats, read: Bools, left: int, scale: Scale) -> tuple[Floats
 
 
 def _medians(filled: Floats, read: Bools, left: int, scale: Scale) -> tuple[Floats, Floats]:
-    """The same of medians."""
+    """The same of medians; without any score a median is anything."""
+    count = read.sum(axis=1) + left
     found = []
-    for end, default in ((scale.low, -np.inf), (scale.high, np.inf)):
-        more = np.full((len(filled), left, filled.shape[2]), default if end is None else end)
-        held = np.concatenate([np.where(read, filled, np.nan), more], axis=1)
-        silent = np.isnan(held).all(axis=1, keepdims=True)
-        # Without any score a median is anything.
-        found.append(np.nanmedian(np.where(silent, default, held), axis=1))
+    for end, silent in ((scale.low, -np.inf), (scale.high, np.inf)):
+        more = np.full((len(filled), left, filled.shape[2]), silent if end is None else end)
+        held = np.sort(np.concatenate([np.where(read, filled, np.inf), more], axis=1), axis=1)
+        middle = [
+            np.take_along_axis(held, at[:, None], axis=1)[:, 0]
+            for at in (np.maximum(count - 1, 0) // 2, np.minimum(count // 2, held.shape[1] - 1))
+        ]
+        found.append(np.where(count > 0, (middle[0] + middle[1]) / 2, silent))
     return _and_threshold(found[0], found[1], scale)
 
 

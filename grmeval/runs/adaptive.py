@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grmeval.items import Item, Key, Request, Sample
-from grmeval.measure import Prospects, Scale, Spread, games, prospects
+from grmeval.measure import BOUNDED, Prospects, Scale, Spread, games, prospects
 from grmeval.runs.plan import Plan
 from grmeval.runs.stopping import Rule, Unit, units_of
 from grmeval.store import RunFolder, Stop, StopWriter, sample_batches, stops_of
@@ -78,7 +78,8 @@ class Asking:
                 # What lies beyond a gap is there because it was short.
                 unit.target = max(self._up(unit, self._rule.k_min), self._up(unit, made))
                 self._waiting.append(unit) if made >= unit.target else self._ask(unit, made)
-        self._settle(force=False)
+        if self._is_learned:
+            self._settle()
 
     def _up(self, unit: Unit, count: int) -> int:
         """At least so many samples: whole rounds of orders, all of them where an item may not stop."""
@@ -101,7 +102,7 @@ class Asking:
         """Whether there is something to ask."""
         with self._lock:
             if not self._ready and not self._fresh:
-                self._settle(force=True)
+                self._settle()
             self._idle = True
             return bool(self._ready or self._fresh) and not self._refused
 
@@ -154,8 +155,10 @@ class Asking:
             unit.hear(slot, sample.j, sample.scores, sample.weight)
             if not unit.running:
                 self._open.pop(unit.name, None)
-                self._waiting.append(unit)
-                self._settle(force=False)
+                self._learn(unit, unit.made)
+                self._decide(unit, self._is_learned)
+                if self._waiting and self._is_learned:
+                    self._settle()
 
     def end_round(self) -> None:
         """The engine gave all it will: what is still open did not come, and is not asked again by this
@@ -166,7 +169,7 @@ class Asking:
                 self._of[key][0].lost = True
             self._pulled.clear()
             self._refused = self._idle
-            self._settle(force=True)
+            self._settle()
 
     def facts(self) -> dict[str, Any]:
         """What a launch's record says of it."""
@@ -174,13 +177,17 @@ class Asking:
 
     # ------------------------------------------------------------------ deciding
 
-    def _settle(self, force: bool) -> None:
-        """Decide of the items that have all they asked for. `force`: of all, however little was learned."""
+    @property
+    def _is_learned(self) -> bool:
+        """Whether enough items have told how leads vary. No vote that has a bound alone waits for that."""
+        bounded = any(vote in BOUNDED for vote in self._rule.votes)
+        return bounded or self._learned >= self._first_block
+
+    def _settle(self) -> None:
+        """Decide of the items that wait for what others tell, by what is known now."""
         waiting, self._waiting = self._waiting, []
         for unit in waiting:
-            self._learn(unit, unit.made)
-        for unit in waiting:
-            self._decide(unit, force or self._learned >= self._first_block)
+            self._decide(unit, learned=True)
 
     def _learn(self, unit: Unit, made: int) -> None:
         """Put what a unit tells of how leads vary in the place of what it told before."""

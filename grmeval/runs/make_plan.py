@@ -56,14 +56,14 @@ def prepare(
         config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
     )
     plan = _as_before(plan) or plan
+    if config.adaptive:
+        check_adaptive(plan)
     check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
     plan = replace(plan, ranks=stored_ranks(plan.path) or _ranks(plan))
     if critiques:
         critiques.only({item.key for item in plan.items()})
     check_judge(plan)
-    if config.adaptive:
-        check_adaptive(plan)
     return plan
 
 

@@ -49,12 +49,12 @@ def check_adaptive(plan: Plan) -> None:
     """ConfigError: why items of this run cannot stop early."""
     config, judge, spec = plan.config, plan.judge, plan.loaded.spec
     said = "--adaptive"
-    if config.k_min > config.k:
-        raise ConfigError(f"--k-min {config.k_min}: more than --k {config.k}, which is the most")
     if judge.most:
         raise ConfigError(
             f"{said}: judge {judge.name} gives the same numbers again after {judge.most}"
         )
+    if config.k_min > config.k:
+        raise ConfigError(f"--k-min {config.k_min}: more than --k {config.k}, which is the most")
     if spec.overall == "roc-auc":
         raise ConfigError(
             f"{said}: {spec.id} is measured by ROC-AUC, which ranks the mean scores of all items: none is "
@@ -124,7 +124,7 @@ class Unit:
             self._heard = np.concatenate([self._heard, np.zeros((more, len(self.items)), bool)])
         self._heard[j, slot] = True
         if scores is not None:
-            self._scores[j, slot if self.pooled else slice(None)] = scores
+            self._scores[j, slot : slot + 1 if self.pooled else None] = scores
         if weight is not None:
             self._weight[j] = weight
 
