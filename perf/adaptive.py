@@ -2,11 +2,12 @@
 
     python perf/adaptive.py [--scores rb2-k8-judge/mini.jsonl.xz] [--seeds 20] [--epsilon 0.02] [--small]
 
-Items stop by the rule of `grmeval run --adaptive` (`grmeval.measure.prospects`), in rounds over all items. Beside
-each other: the vote (sum) of what each stopped with, and that of all k samples of the same items. `real`: the scores
-of a public judge, 8 samples a response of 1,724 best-of-4 items (composo-ai/llm-judge-criteria-ensembling, MIT; not
-shipped with this project): at k = 8 in a fresh order each seed, beyond that drawn from the 8 with replacement.
-`fake`: the packaged sample judged by the fake engine, its 75 items anew each seed.
+Items stop by the rule of `grmeval run --adaptive` (`grmeval.measure.prospects`), in rounds over all items.
+Beside each other: the vote (sum) of what each stopped with, and that of all k samples of the same items.
+`real`: the scores of a public judge, 8 samples a response of 1,724 best-of-4 items (composo-ai/llm-judge-
+criteria-ensembling, MIT; not shipped with this project): at k = 8 in a fresh order each seed, beyond that
+drawn from the 8 with replacement. `fake`: the packaged sample judged by the fake engine, its 75 items anew
+each seed.
 """
 
 import argparse
@@ -46,7 +47,7 @@ class Block(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Of one data set at one k: samples that were needed, accuracy less the full vote's, verdicts that differ."""
+    """Shares of one data set at one k: samples needed, accuracy less that of k, verdicts that differ."""
 
     needed: float
     difference: float
@@ -57,19 +58,18 @@ class Found(NamedTuple):
 def stopped(blocks: Sequence[Block], most: int, epsilon: float) -> list[NDArray[np.int64]]:
     """How many samples each item of each block needed."""
     made = [np.full(len(block.scores), most) for block in blocks]
-    told = [(np.zeros(len(block.scores)), np.zeros(len(block.scores))) for block in blocks]
+    told = [np.zeros((len(Spread._fields), len(block.scores))) for block in blocks]
     for m in range(K_MIN, most):
-        for block, needed, (squares, freedom) in zip(blocks, made, told, strict=True):
+        for block, needed, mine in zip(blocks, made, told, strict=True):
             at = np.flatnonzero(needed == most)
             if (block.scores.shape[2] == 2 and m % 2) or not len(at):
                 continue
             given = block.scores[at, :m], block.valid[at, :m]
             # What an item told last counts for as long as the run goes on.
-            look = prospects("sum", *given, most, Spread(), SCALE)
-            squares[at], freedom[at] = look.squares, look.freedom
-            common = Spread(*(sum(float(t[part].sum()) for t in told) for part in (0, 1)))
-            look = prospects("sum", *given, most, common, SCALE)
-            needed[at[look.sure | (look.change <= epsilon)]] = m
+            mine[:, at] = prospects("sum", *given, most, Spread(), SCALE).told
+            every = Spread(*np.concatenate(told, axis=1)).total()
+            found = prospects("sum", *given, most, every, SCALE)
+            needed[at[found.sure | (found.change <= epsilon)]] = m
     return made
 
 
@@ -78,18 +78,18 @@ def verdicts(block: Block, made: NDArray[np.int64]) -> NDArray[np.bool_]:
     counted = block.valid & (np.arange(block.valid.shape[1]) < made[:, None])
     found = totals("sum", block.scores, counted)
     if found.shape[1] == 1:
-        return found >= SCALE.threshold
-    return found == found.max(axis=1, keepdims=True)
+        return np.asarray(found >= SCALE.threshold)
+    return np.asarray(found == found.max(axis=1, keepdims=True))
 
 
 def credit(block: Block, ahead: NDArray[np.bool_]) -> Floats:
     """Ties share."""
     if ahead.shape[1] == 1:
-        return (ahead == block.best)[:, 0].astype(float)
-    return (ahead & block.best).sum(axis=1) / np.maximum(ahead.sum(axis=1), 1)
+        return np.asarray((ahead == block.best)[:, 0], dtype=float)
+    return np.asarray((ahead & block.best).sum(axis=1) / np.maximum(ahead.sum(axis=1), 1))
 
 
-def look(blocks: Sequence[Block], most: int, epsilon: float) -> Found:
+def compared(blocks: Sequence[Block], most: int, epsilon: float) -> Found:
     """One data set."""
     made = stopped(blocks, most, epsilon)
     part = [verdicts(block, needed) for block, needed in zip(blocks, made, strict=True)]
@@ -168,19 +168,17 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, list[Found]
     if arguments.scores:
         for most in KS:
             path = arguments.scores
-            yield "real", most, [look(real(path, most, seed), most, epsilon) for seed in seeds]
+            yield "real", most, [compared(real(path, most, seed), most, epsilon) for seed in seeds]
     for name, mix in MIXES.items():
         with tempfile.TemporaryDirectory() as folder:
             blocks = [fake(mix, seed, Path(folder)) for seed in seeds]
         for most in KS:
-            yield f"fake, {name}", most, [look(each, most, epsilon) for each in blocks]
+            yield f"fake, {name}", most, [compared(each, most, epsilon) for each in blocks]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--scores", type=Path, help="the public judge's scores; without them that part is left out"
-    )
+    parser.add_argument("--scores", type=Path, help="the judge's scores; else left out")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epsilon", type=float, default=0.02)
     parser.add_argument(

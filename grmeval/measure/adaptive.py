@@ -6,14 +6,16 @@ best.
 
 A vote that adds points has leads: the leader's points less a rival's, one number a sample; what could not
 be read adds 0. A lead that the samples to come cannot make up for stays (`sure`). Else the final lead over
-k samples is predicted from the m at hand, for each rival: mean k d and variance s2 r k / m, where r = k - m
-are to come (r s2 is their own variance, r^2 s2 / m that of the mean d they are predicted by). s2 is the
-variance of the leads, badly known from a few samples and therefore drawn towards that of all items, which
-counts as PRIOR samples. `change` is the chance that some rival is not behind at the end: normal, rivals
-added up.
+k samples is predicted from the m at hand, for each rival. Their mean d is the better known the more samples
+there are, and who leads owes some of it to luck: so the r = k - m to come are taken to have the mean B d,
+where B = t2 / (t2 + s2 / m), the posterior mean of an item whose true lead is normal around 0 with variance
+t2. The final lead then has mean m d + r B d and variance r s2 + r^2 B s2 / m. s2 is the variance of the
+item's leads, badly known from a few samples and therefore drawn towards that of all items, which counts as
+PRIOR samples; t2 is that of true leads, by the method of moments from all items: mean of d^2 less s2 / m.
+`change` is the chance that some rival is not behind at the end: normal, rivals added up.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,10 +36,32 @@ _ROUNDING = 1e-9
 
 
 class Spread(NamedTuple):
-    """How leads vary: sum of squared deviations, and its degrees of freedom, of all items together."""
+    """How leads over the second vary, of all items together; or [I], what each tells.
 
-    squares: float = 0.0
-    freedom: float = 0.0
+    squares and freedom: inside items, squared deviations and their degrees of freedom. items: those with two
+    samples or more; gaps: their mean leads squared, inverse: 1 / samples, summed up.
+    """
+
+    squares: Any = 0.0
+    freedom: Any = 0.0
+    items: Any = 0.0
+    gaps: Any = 0.0
+    inverse: Any = 0.0
+
+    def total(self) -> "Spread":
+        """Of all items together."""
+        return Spread(*(float(np.sum(part)) for part in self))
+
+    def and_(self, other: "Spread", sign: int = 1) -> "Spread":
+        """With what others tell, or without it (-1)."""
+        return Spread(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def variances(self) -> tuple[float, float] | None:
+        """(inside items, between the true leads of items); None: nothing is known."""
+        if self.freedom <= 0:
+            return None
+        inside = self.squares / self.freedom
+        return inside, max(0.0, (self.gaps - inside * self.inverse) / self.items)
 
 
 class Scale(NamedTuple):
@@ -52,15 +76,14 @@ class Prospects(NamedTuple):
     """What may become of I items, arrays [I].
 
     ahead: the side that leads alone, -1 where none does. sure: it will. change: the chance that it does not;
-    1 where none leads or nothing is known. squares and freedom: the `Spread` of its lead over the second.
+    1 where none leads or nothing is known. told: what each item tells of how leads vary.
     steady: the lead over the nearest rival, mean by standard deviation; 0 where nothing is known.
     """
 
     ahead: Ints
     sure: Bools
     change: Floats
-    squares: Floats
-    freedom: Floats
+    told: Spread
     steady: Floats
 
     def needed(self, most: int, epsilon: float) -> int:
@@ -141,8 +164,7 @@ def games(
         np.where(same, one.ahead, -1),
         (one.sure & other.sure & same) | done,
         np.where(same, np.minimum(one.change + other.change, 1.0), 1.0),
-        one.squares + other.squares,
-        one.freedom + other.freedom,
+        one.told.and_(other.told),
         np.minimum(one.steady, other.steady),
     )
 
@@ -188,7 +210,7 @@ def _by_model(sides: Floats, told: Bools, most: int, spread: Spread) -> Prospect
     nothing = np.zeros(items)
     if made == 0:
         none = np.full(items, -1)
-        return Prospects(none, np.zeros(items, bool), nothing + 1, nothing, nothing, nothing)
+        return Prospects(none, np.zeros(items, bool), nothing + 1, Spread(*[nothing] * 5), nothing)
     totals = sides.sum(axis=1)
     ahead = np.where(told, _ahead(totals), -1)
     leader = np.where(ahead < 0, totals.argmax(axis=1), ahead)[:, None]
@@ -197,21 +219,31 @@ def _by_model(sides: Floats, told: Bools, most: int, spread: Spread) -> Prospect
     squares = ((leads - mean[:, None]) ** 2).sum(axis=1)
     rivals = np.arange(count) != leader
     second = np.where(rivals, totals, -np.inf).argmax(axis=1)[:, None]
-    own = np.take_along_axis(squares, second, axis=1)[:, 0]
-    left, steady = most - made, nothing
-    if left <= 0:
-        change = nothing
-    elif spread.freedom <= 0:
+    left, steady, change = most - made, nothing, nothing
+    known = spread.variances()
+    if left > 0 and known is None:
         change = nothing + 1
-    else:
-        common = PRIOR * spread.squares / spread.freedom
-        variance = (squares + common) / (made - 1 + PRIOR)
-        chance = _behind(most * mean, variance * left * most / made)
+    elif left > 0 and known:
+        inside, between = known
+        variance = (squares + PRIOR * inside) / (made - 1 + PRIOR)
+        shrunk = between / np.maximum(between + variance / made, _ROUNDING)
+        chance = _behind(
+            (made + left * shrunk) * mean, variance * left * (1 + left * shrunk / made)
+        )
         change = np.minimum(np.where(rivals, chance, 0.0).sum(axis=1), 1.0)
         nearest = np.where(rivals, mean / np.sqrt(np.maximum(variance, _ROUNDING)), np.inf)
         steady = np.maximum(nearest.min(axis=1), 0.0)
     change = np.where((ahead < 0) & (left > 0), 1.0, change)
-    return Prospects(ahead, np.zeros(items, bool), change, own, nothing + (made - 1), steady)
+    return Prospects(
+        ahead, np.zeros(items, bool), change, _told(squares, mean, second, made), steady
+    )
+
+
+def _told(squares: Floats, mean: Floats, second: Ints, made: int) -> Spread:
+    """What items tell of their lead over the second; of one sample nothing."""
+    own, gap = (np.take_along_axis(each, second, axis=1)[:, 0] for each in (squares, mean))
+    one = np.full(len(own), float(made > 1))
+    return Spread(own * one, one * (made - 1), one, gap**2 * one, one / made)
 
 
 def _behind(mean: Floats, variance: Floats) -> Floats:
@@ -293,5 +325,9 @@ def _by_bound(low: Floats, high: Floats, left: int) -> Prospects:
     nothing = np.zeros(len(low))
     sure = over | (left <= 0)
     return Prospects(
-        np.where(over, leader[:, 0], -1), sure, np.where(sure, 0.0, 1.0), *(nothing,) * 3
+        np.where(over, leader[:, 0], -1),
+        sure,
+        np.where(sure, 0.0, 1.0),
+        Spread(*[nothing] * 5),
+        nothing,
     )

@@ -194,13 +194,9 @@ class Asking:
         if made < 2:
             return
         found = self._look(unit, made)[0]
-        new = Spread(float(found.squares[0]), float(found.freedom[0]))
+        new = found.told.total()
         self._learned += unit.spread.freedom == 0 and new.freedom > 0
-        old = unit.spread
-        self._spread = Spread(
-            self._spread.squares + new.squares - old.squares,
-            self._spread.freedom + new.freedom - old.freedom,
-        )
+        self._spread = self._spread.and_(new).and_(unit.spread, -1)
         unit.spread = new
 
     def _look(self, unit: Unit, made: int) -> list[Prospects]:

@@ -76,7 +76,7 @@ def test_nothing_is_sure_of_scores_without_bounds_or_of_a_tie() -> None:
     assert prospects("sum", scores, valid, 8, NOTHING, Scale(1, 10)).sure[0]
     assert not prospects("sum", scores, valid, 8, NOTHING, Scale()).sure[0]
     assert not prospects("median", scores[:, :3], valid[:, :3], 8, NOTHING, Scale()).sure[0]
-    tie = prospects("sum", np.full((1, 7, 2), 5.0), valid, 8, Spread(10, 10), Scale(1, 10))
+    tie = prospects("sum", np.full((1, 7, 2), 5.0), valid, 8, Spread(10, 10, 5, 9, 1), Scale(1, 10))
     assert (tie.ahead[0], tie.sure[0], tie.change[0]) == (-1, False, 1.0)
     last = prospects("sum", np.full((1, 7, 2), 5.0), valid, 7, NOTHING, Scale(1, 10))
     assert last.sure[0]
@@ -90,30 +90,36 @@ def test_a_score_that_is_missing_beside_others_counts_as_its_own_mean() -> None:
     """As in the vote: responses judged one by one, of which the second failed once."""
     scores = np.array([[[8.0, 4.0], [8.0, np.nan], [8.0, 5.0], [8.0, 4.0]]])
     valid = np.ones((1, 4), bool)
-    found = prospects("sum", scores, valid, 5, Spread(40, 40), Scale(1, 10))
+    found = prospects("sum", scores, valid, 5, Spread(40, 40, 10, 90, 2), Scale(1, 10))
     assert found.ahead[0] == 0
-    assert found.squares[0] == pytest.approx(np.var([4, 8 - 13 / 3, 3, 4]) * 4)
-    nobody = prospects("sum", np.array([[[8.0, np.nan]]]), valid[:, :1], 5, Spread(4, 4), SCALE)
+    assert found.told.squares[0] == pytest.approx(np.var([4, 8 - 13 / 3, 3, 4]) * 4)
+    nobody = prospects(
+        "sum", np.array([[[8.0, np.nan]]]), valid[:, :1], 5, Spread(4, 4, 4, 9, 2), SCALE
+    )
     assert nobody.ahead[0] == -1
 
 
 def test_the_chance_is_normal_with_the_error_of_its_own_mean() -> None:
-    """By hand: leads 3 and 1 (mean 2, squares 2), k = 8, m = 2; all items tell a variance of 4."""
-    scores = np.array([[[6.0, 3.0], [5.0, 4.0]]])
-    found = prospects("sum", scores, np.ones((1, 2), bool), 8, Spread(40.0, 10.0), Scale(1, 10))
-    variance = (2 + 4 * 4) / (1 + 4)
+    """By hand: leads 3 and 1 (mean 2, squares 2), k = 8, m = 2; 10 items of 2 samples tell a variance of 4
+    inside (40 / 10), and 5 between (mean square 7, less 4 / 2)."""
     from scipy.stats import norm
 
-    assert found.change[0] == pytest.approx(norm.sf(8 * 2 / np.sqrt(variance * 6 * 8 / 2)))
-    assert (found.squares[0], found.freedom[0]) == (2, 1)
-    # As many samples as `needed` says bring the chance to epsilon, had the lead gone on like this.
+    scores, every = np.array([[[6.0, 3.0], [5.0, 4.0]]]), Spread(40.0, 10.0, 10.0, 70.0, 5.0)
+    assert every.variances() == (4.0, 5.0)
+    found = prospects("sum", scores, np.ones((1, 2), bool), 8, every, Scale(1, 10))
+    variance = (2 + 4 * 4) / (1 + 4)
+    shrunk = 5 / (5 + variance / 2)
+    spread = np.sqrt(6 * variance + 36 * shrunk * variance / 2)
+    assert found.change[0] == pytest.approx(norm.sf((2 * 2 + 6 * shrunk * 2) / spread))
+    assert found.told == (2, 1, 1, 4, 0.5)
+    # With items as far apart as can be nothing is drawn back, and `needed` samples bring it to epsilon.
     needed = found.needed(8, 0.02)
     assert norm.sf(16 / np.sqrt(variance * (8 - needed) * 8 / needed)) <= 0.02
     before = needed - 1
     assert norm.sf(16 / np.sqrt(variance * (8 - before) * 8 / before)) > 0.02
     # Every rival may overtake.
     three = np.concatenate([scores, scores[..., 1:]], axis=2)
-    both = prospects("sum", three, np.ones((1, 2), bool), 8, Spread(40.0, 10.0), Scale(1, 10))
+    both = prospects("sum", three, np.ones((1, 2), bool), 8, every, Scale(1, 10))
     assert both.change[0] == pytest.approx(2 * found.change[0])
 
 
@@ -121,11 +127,11 @@ def test_two_games_are_sure_where_both_are() -> None:
     """Order 0: 9 to 1 each time. Order 1: the same, or the other way round."""
     same = np.array([[[9.0, 1.0]] * 6])
     valid = np.ones((1, 6), bool)
-    found = games("sum", same, valid, 8, Spread(40.0, 10.0), Scale(1, 10))
+    found = games("sum", same, valid, 8, Spread(40.0, 10.0, 10.0, 70.0, 5.0), Scale(1, 10))
     assert (found.ahead[0], found.sure[0]) == (0, True)
     torn = same.copy()
     torn[0, 1::2] = [1.0, 9.0]
-    found = games("sum", torn, valid, 8, Spread(40.0, 10.0), Scale(1, 10))
+    found = games("sum", torn, valid, 8, Spread(40.0, 10.0, 10.0, 70.0, 5.0), Scale(1, 10))
     assert (found.ahead[0], found.sure[0], found.change[0]) == (-1, False, 1.0)
 
 
@@ -140,7 +146,7 @@ def test_fewer_verdicts_change_than_epsilon_says(vote: str, most: int) -> None:
     made, ahead, spread = np.full(items, most), np.full(items, -1), NOTHING
     for m in range(2, most):
         found = prospects(vote, scores[:, :m], valid[:, :m], most, spread, kept)
-        spread = Spread(float(found.squares.sum()), float(found.freedom.sum()))
+        spread = found.told.total()
         found = prospects(vote, scores[:, :m], valid[:, :m], most, spread, kept)
         stops = (made == most) & (found.sure | (found.change <= epsilon))
         made[stops], ahead[stops] = m, found.ahead[stops]
@@ -149,4 +155,4 @@ def test_fewer_verdicts_change_than_epsilon_says(vote: str, most: int) -> None:
     changed = int((full[early] != ahead[early]).sum())
     assert changed <= epsilon * items + 3 * np.sqrt(epsilon * items), changed
     assert changed > 0  # it is a chance that is taken
-    assert made.mean() < 0.75 * most
+    assert made.mean() < 0.8 * most
