@@ -40,6 +40,7 @@ SCRIPTS = {
     "gpu": Script("--prompts 2 --tokens 4"),
     "nights": Script("--nights 20 --runs 1 --only 28"),
     "seeds": Script("--replicates 5 --processes 1"),
+    "adaptive": Script("--small"),
     "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
 }
 
