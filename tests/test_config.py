@@ -193,6 +193,9 @@ def nothing_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 SAME: dict[str, Any] = {
     "k": 32,
+    "adaptive": True,
+    "k_min": 4,
+    "epsilon": 0.05,
     "limit": 3,
     "subset": ("facts-pairs",),
     "section": ("Code",),
