@@ -74,7 +74,14 @@ def every_command() -> Iterator[Any]:
 
 def test_every_option_and_command_that_is_named_exists() -> None:
     known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--wheel"}
-    known |= {"--copies", "--means", "--scores", "--nights", "--runs", "--replicates"}  # of scripts in perf/
+    known |= {
+        "--copies",
+        "--means",
+        "--scores",
+        "--nights",
+        "--runs",
+        "--replicates",
+    }  # of scripts in perf/
     for command in every_command():
         known |= {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     for page, text in DOCS.items():

@@ -187,7 +187,7 @@ def _plans(
     from grmeval.benches import expand, groups
     from grmeval.cli.settings import data_of, read_settings, settings_file
     from grmeval.config import Shard
-    from grmeval.errors import GrmevalError
+    from grmeval.errors import ConfigError, GrmevalError
 
     settings = read_settings(config)
     copies = settings.pop("data", {})
@@ -205,6 +205,12 @@ def _plans(
         }
         for name in of_a_model - given.keys():
             settings.pop(name, None)
+    if not settings.get("adaptive"):
+        for flag in ("--k-min", "--epsilon"):
+            if (value := given.get(flag[2:].replace("-", "_"))) is not None:
+                raise ConfigError(
+                    f"{flag} {value:g}: it is of --adaptive; add that, or drop {flag}"
+                )
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings

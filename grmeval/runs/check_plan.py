@@ -22,13 +22,6 @@ def check_config(config: RunConfig, judge: Judge) -> None:
             raise ConfigError(
                 f"--vote {vote!r}: judge {judge.name} allows {', '.join(judge.votes)}"
             )
-    if not config.adaptive:
-        for name in ("k_min", "epsilon"):
-            if (given := getattr(config, name)) != type(config).model_fields[name].default:
-                flag = f"--{name.replace('_', '-')}"
-                raise ConfigError(
-                    f"{flag} {given:g}: it is of --adaptive; add that, or drop {flag}"
-                )
     if judge.most and config.k > judge.most:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
