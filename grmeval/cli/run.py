@@ -187,7 +187,7 @@ def _plans(
     from grmeval.benches import expand, groups
     from grmeval.cli.settings import data_of, read_settings, settings_file
     from grmeval.config import Shard
-    from grmeval.errors import ConfigError, GrmevalError
+    from grmeval.errors import GrmevalError
 
     settings = read_settings(config)
     copies = settings.pop("data", {})
@@ -206,11 +206,7 @@ def _plans(
         for name in of_a_model - given.keys():
             settings.pop(name, None)
     if not settings.get("adaptive"):
-        for flag in ("--k-min", "--epsilon"):
-            if (value := given.get(flag[2:].replace("-", "_"))) is not None:
-                raise ConfigError(
-                    f"{flag} {value:g}: it is of --adaptive; add that, or drop {flag}"
-                )
+        _refuse_unused(given)
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings
@@ -233,6 +229,17 @@ def _plans(
             said[f"({file} is in force)"] = None
         raise type(troubles[0])("\n".join(said))
     return plans, asked
+
+
+def _refuse_unused(given: dict[str, Any]) -> None:
+    """ConfigError: a flag that means something to --adaptive alone."""
+    from grmeval.errors import ConfigError
+
+    for name, flag in (("k_min", "--k-min"), ("epsilon", "--epsilon")):
+        if name in given:
+            raise ConfigError(
+                f"{flag} {given[name]:g}: it is of --adaptive; add that, or drop {flag}"
+            )
 
 
 def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
