@@ -205,8 +205,7 @@ def _plans(
         }
         for name in of_a_model - given.keys():
             settings.pop(name, None)
-    if not settings.get("adaptive"):
-        _refuse_unused(given)
+    _refuse_unused(given, bool(settings.get("adaptive")))
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings
@@ -231,12 +230,12 @@ def _plans(
     return plans, asked
 
 
-def _refuse_unused(given: dict[str, Any]) -> None:
-    """ConfigError: a flag that means something to --adaptive alone."""
+def _refuse_unused(given: dict[str, Any], adaptive: bool) -> None:
+    """ConfigError: a flag that means something to --adaptive alone, without that."""
     from grmeval.errors import ConfigError
 
     for name, flag in (("k_min", "--k-min"), ("epsilon", "--epsilon")):
-        if name in given:
+        if name in given and not adaptive:
             raise ConfigError(
                 f"{flag} {given[name]:g}: it is of --adaptive; add that, or drop {flag}"
             )
