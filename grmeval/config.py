@@ -147,6 +147,21 @@ class RunConfig(BaseModel):
     )
     # how much, where, how fast
     k: int = _field("execution", "Samples an item.", 8, ge=1, le=100_000)
+    adaptive: bool = _field(
+        "execution",
+        "Stop an item when its verdict will not change any more; --k is then the most.",
+        False,
+    )
+    k_min: int = _field(
+        "execution", "Samples of every item under --adaptive, at least.", 2, ge=1, le=100_000
+    )
+    epsilon: float = _field(
+        "execution",
+        "Chance of a changed verdict at which --adaptive stops an item; 0: where none can change.",
+        0.02,
+        ge=0,
+        lt=0.5,
+    )
     limit: int | None = _field(
         "execution", "Only the first N items of a stratified order.", ge=1, le=2**31 - 1
     )

@@ -47,6 +47,7 @@ SCRIPTS = {
     "seeds": Script("--replicates 5 --processes 1"),
     "stop": Script("--small", ""),
     "agree": Script("--small"),
+    "adaptive": Script("--small"),
     "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
 }
 

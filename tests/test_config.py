@@ -198,6 +198,9 @@ SERVED = {"engine": "server", "base_url": ("http://one/v1",), "model_tag": "mine
 
 SAME: dict[str, Any] = {
     "k": 32,
+    "adaptive": True,
+    "k_min": 4,
+    "epsilon": 0.05,
     "limit": 3,
     "subset": ("facts-pairs",),
     "section": ("Code",),

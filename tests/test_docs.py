@@ -83,16 +83,8 @@ def every_command() -> Iterator[Any]:
 
 def test_every_option_and_command_that_is_named_exists() -> None:
     known = {"--help", "--no-deps", "--upgrade", "--install-completion", "--wheel"}
-    known |= {
-        "--copies",
-        "--means",
-        "--nights",
-        "--runs",
-        "--replicates",
-        "--small",
-        "--only",
-    }  # of scripts in perf/
-    known |= {"--memory", "--requests", "--vllm"}  # these are of scripts in perf/
+    for script in sorted(Path("perf").glob("*.py")):
+        known |= set(re.findall(r'"(--[a-z][a-z-]+)"', script.read_text("utf-8")))
     known |= {"--model-path", "--no-enable-chunked-prefill"}  # of other programs
     known |= {"--runner", "--generation-config", "--served-model-name"}
     known |= OF_CLUSTERS

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @takes(
-    *("layout", "k", "subset", "section", "limit"),
+    *("layout", "k", "adaptive", "k_min", "epsilon", "subset", "section", "limit"),
     *(
         "model",
         "revision",
@@ -204,6 +204,7 @@ def _plans(
         settings[name] = settings.get(name, {}) | value if isinstance(value, dict) else value
     for name in _not_meant(given.get("engine")) - given.keys():
         settings.pop(name, None)
+    _refuse_unused(given, bool(settings.get("adaptive")))
     if isinstance(settings.get("shard"), str):
         settings["shard"] = Shard.parse(settings["shard"])
     asked_for = "bench" in settings
@@ -240,6 +241,17 @@ def _not_meant(engine: str | None) -> set[str]:
         *(of_a_model if engine == "fake" else ()),
         *(OF_A_SERVER if engine in ("fake", "vllm") else ()),
     }
+
+
+def _refuse_unused(given: dict[str, Any], adaptive: bool) -> None:
+    """ConfigError: a flag that means something to --adaptive alone, without that."""
+    from grmeval.errors import ConfigError
+
+    for name, flag in (("k_min", "--k-min"), ("epsilon", "--epsilon")):
+        if name in given and not adaptive:
+            raise ConfigError(
+                f"{flag} {given[name]:g}: it is of --adaptive; add that, or drop {flag}"
+            )
 
 
 def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":

@@ -1,5 +1,6 @@
 """Measure: pure functions on arrays that turn stored judgements into numbers with error bars."""
 
+from grmeval.measure.adaptive import ADDING, BOUNDED, Prospects, Scale, Spread, games, prospects
 from grmeval.measure.arena import RankingFigures, bradley_terry, ranking_figures
 from grmeval.measure.bootstrap import resampled
 from grmeval.measure.gate import (
@@ -42,6 +43,8 @@ from grmeval.measure.ties import TIES_WEIGHTS, ties_terms
 from grmeval.measure.votes import VOTE_TABLE, VOTES, Extra, Vote, subset_totals, totals
 
 __all__ = [
+    "ADDING",
+    "BOUNDED",
     "ON_INVALID",
     "TIES",
     "TIES_WEIGHTS",
@@ -55,9 +58,12 @@ __all__ = [
     "Outcomes",
     "Panel",
     "PoolFigures",
+    "Prospects",
     "RankingFigures",
+    "Scale",
     "SectionVerdicts",
     "Significance",
+    "Spread",
     "Verdict",
     "Vote",
     "advice",
@@ -74,6 +80,7 @@ __all__ = [
     "decide_sections",
     "detectable",
     "estimate",
+    "games",
     "holm",
     "judge_games",
     "judge_single",
@@ -83,6 +90,7 @@ __all__ = [
     "oracle_of_first",
     "over_seeds",
     "panel",
+    "prospects",
     "ranking_figures",
     "resampled",
     "roc_auc",

@@ -44,7 +44,7 @@ class ConsoleProgress:
         self._total = estimate.samples
         have = f" ({estimate.have:,} are there)" if estimate.have else ""
         self._say(
-            f"{estimate.samples:,} samples of {estimate.items:,} items{have}: "
+            f"{'at most ' * estimate.at_most}{estimate.samples:,} samples of {estimate.items:,} items{have}: "
             f"{estimate.prompts:,} prompts, about {estimate.prompt_tokens:,} prompt tokens, "
             f"at most {estimate.max_new_tokens:,} new ones"
         )

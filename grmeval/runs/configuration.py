@@ -87,7 +87,7 @@ def _check_batch(values: Mapping[str, Any]) -> None:
     if not str(values.get("model") or "").strip():
         raise ConfigError(f"{said}; --model NAME says which one, as the service calls it")
     refuse_secrets("--model ", str(values["model"]))
-    for name in (*_OF_WEIGHTS, "meta_model", "shard"):
+    for name in (*_OF_WEIGHTS, "meta_model", "shard", "adaptive"):
         if values.get(name) and values[name] != RunConfig.model_fields[name].default:
             raise ConfigError(f"{said}; drop {_flag(name)}")
 

@@ -20,6 +20,7 @@ from grmeval.runs.derived import critiques_of
 from grmeval.runs.identity import identity_of
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.plan import Plan, made_before, part_of
+from grmeval.runs.stopping import check_adaptive
 from grmeval.store import RunFolder, limit_seed, origin, record_of, run_id, stored_ranks
 
 __all__ = ["again", "prepare"]
@@ -60,6 +61,8 @@ def prepare(
         config, loaded, {}, judge, model, identity_of(config, loaded, judge, model), critiques
     )
     plan = _as_before(plan) or plan
+    if config.adaptive:
+        check_adaptive(plan)
     check_meta(plan)
     # An order that was paid for stays, whatever became of the sections since.
     plan = replace(plan, ranks=stored_ranks(plan.path) or _ranks(plan))
@@ -135,6 +138,8 @@ def again(folder: RunFolder, k: int, model: ModelRef | None = None, **asked: Any
     values.setdefault("limit_seed", limit_seed(folder.record["identity"]))
     values |= {"k": k, "limit": record_of(folder).limit}
     values |= dict.fromkeys(("shard", "subset", "section"))  # of the launch that it was made by
+    for name in ("adaptive", "k_min", "epsilon"):
+        values.pop(name, None)
     values |= {"results": (folder.path / "../../..").resolve()} | asked
     plan = prepare(build(values), model=model)
     if run_id(plan.identity) != run_id(folder.record["identity"]):

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -12,9 +12,11 @@ from grmeval.engines.arguments import devices
 from grmeval.errors import ConfigError
 from grmeval.items import Completion, Item, Known, Message, Request, Sample
 from grmeval.judges import Judge
+from grmeval.runs.adaptive import Asking
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
-from grmeval.store import RunFolder, commit, memory, now
+from grmeval.runs.stopping import Rule
+from grmeval.store import RunFolder, StopWriter, commit, memory, now
 
 __all__ = ["Estimate", "Progress", "estimate", "extend", "make_sample"]
 
@@ -31,6 +33,8 @@ class Estimate:
     have: int
     prompt_tokens: int
     max_new_tokens: int
+    at_most: bool = False
+    """Items may stop before."""
 
 
 class Progress(Protocol):
@@ -62,17 +66,51 @@ def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> Ru
     """
     folder = plan.folder()
     shard = plan.config.shard
-    with folder.writer(shard):
+    with folder.writer(shard), StopWriter(folder.path, shard) as stops:
         folder.fold(shard)
         done = folder.done()
-        missing, have = plan.missing(done), len(done)
+        asking: Asking | _Everything
+        if plan.config.adaptive:
+            asking = Asking(plan, Rule.of(plan), folder, stops)
+        else:
+            asking = _Everything(plan, plan.missing(done))
+        have = len(done)
         del done  # a million keys are of no use while the engine runs
         folder.update(**plan.asked())
-        if missing and plan.config.engine != BATCH:
+        if plan.config.engine != BATCH and asking.begin_round():
             with contextlib.nullcontext(engines) if engines else Engines() as kept:
-                _launch(plan, folder, missing, have, progress, kept)
+                _launch(plan, folder, asking, have, progress, kept)
             folder.fold(shard)
     return folder
+
+
+class _Everything:
+    """All that is missing, in one round: what `Asking` is where nothing stops early."""
+
+    def __init__(self, plan: Plan, missing: list[tuple[Item, tuple[int, ...]]]) -> None:
+        self._plan, self._missing, self._left = plan, missing, bool(missing)
+
+    def missing(self) -> list[tuple[Item, tuple[int, ...]]]:
+        """Items and samples."""
+        return self._missing
+
+    def begin_round(self) -> bool:
+        """See Asking."""
+        return self._left
+
+    def __iter__(self) -> Iterator[Request]:
+        return self._plan.requests(self._missing)
+
+    def take(self, sample: Sample) -> None:
+        """See Asking; it changes nothing."""
+
+    def end_round(self) -> None:
+        """See Asking."""
+        self._left = False
+
+    def facts(self) -> dict[str, Any]:
+        """See Asking."""
+        return {}
 
 
 def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
@@ -111,7 +149,7 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
 def _launch(
     plan: Plan,
     folder: RunFolder,
-    missing: list[tuple[Item, tuple[int, ...]]],
+    asking: "Asking | _Everything",
     have: int,
     progress: Progress,
     engines: Engines,
@@ -123,7 +161,7 @@ def _launch(
 
     config = plan.config
     gpus = devices(config.tensor_parallel, config.engine_args) * plan.copies
-    facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus}
+    facts = {"commit": commit(), "data": plan.loaded.origin, "devices": gpus} | asking.facts()
     with (
         folder.launch(plan.config.shard, seed, facts) as launch,
         contextlib.ExitStack() as watched,
@@ -136,18 +174,23 @@ def _launch(
         folder.describe_launch(launch.name, engine=engine.facts(), load_seconds=loaded)
         tally = _Tally()
         try:
-            progress.begin(estimate(plan, missing, have, engine.prompt_tokens))
-            for completion in engine.generate(plan.requests(missing)):
-                sample = make_sample(plan.judge, completion, launch.name)
-                launch.journal.write(sample)
-                progress.advance(sample)
-                tally.count(completion)
+            progress.begin(estimate(plan, asking.missing(), have, engine.prompt_tokens))
+            while asking.begin_round():
+                for completion in engine.generate(asking):
+                    sample = make_sample(plan.judge, completion, launch.name)
+                    launch.journal.write(sample)
+                    progress.advance(sample)
+                    tally.count(completion)
+                    asking.take(sample)
+                asking.end_round()
         except BaseException:
             with contextlib.suppress(Exception):  # what ended the launch is the news
-                folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
+                told = tally.facts() | asking.facts()
+                folder.describe_launch(launch.name, engine=engine.facts(), **told)
             raise
         else:  # who of several died is known by now
-            folder.describe_launch(launch.name, engine=engine.facts(), **tally.facts())
+            told = tally.facts() | asking.facts()
+            folder.describe_launch(launch.name, engine=engine.facts(), **told)
 
 
 class _Tally:
@@ -194,6 +237,7 @@ def estimate(
         have,
         round(mean * prompts),
         0 if plan.judge.head else samples * plan.config.max_tokens,
+        plan.config.adaptive,
     )
 
 

@@ -149,9 +149,9 @@ def compare(
     k = k or min(record_of(folder).k for folder in folders)
     rules = Rules.choose(folders[0].record["spec"], protocol, ties, on_invalid)
     names = labels(folders)
-    runs = [_read(folder, k, limit, k_meta, common) for folder in folders]
     usual = [usual_vote(*(folder.record["identity"] for folder in folders))]
     votes = check_votes(votes or usual, k_meta)
+    runs = [_read(folder, k, limit, k_meta, common, votes) for folder in folders]
     cost = {
         name: {vote: cost_of(run, k, vote, prices) for vote in votes}
         for name, run in zip(names, runs, strict=True)
@@ -211,9 +211,10 @@ def flipped(
     common = check_same([first, other], limit)
     k = k or min(record_of(folder).k for folder in (first, other))
     rules = Rules.choose(first.record["spec"], protocol, ties, on_invalid)
-    runs = [_by_verdict(_read(folder, k, limit, k_meta, common)) for folder in (first, other)]
     usual = usual_vote(first.record["identity"], other.record["identity"])
     (vote,) = check_votes([vote or usual], k_meta)
+    pair = first, other
+    runs = [_by_verdict(_read(folder, k, limit, k_meta, common, [vote])) for folder in pair]
     frame, (mine, theirs) = framed(runs, [judge_run(run, vote, [k], rules) for run in runs])
     before, label = labels([first, other])
     flips = _Pair(frame, mine, theirs, label, runs[1], vote, k).flips()
@@ -228,10 +229,15 @@ def _by_verdict(run: RunArrays) -> RunArrays:
 
 
 def _read(
-    folder: RunFolder, k: int, limit: int | None, k_meta: int | None, common: Common | None
+    folder: RunFolder,
+    k: int,
+    limit: int | None,
+    k_meta: int | None,
+    common: Common | None,
+    votes: Sequence[str],
 ) -> RunArrays:
     run = read_run(folder, k, limit, k_meta=k_meta, only=common and common.rows)
-    most = deepest(run)
+    most = min(deepest(run, vote) for vote in votes)
     if most < k:
         raise ConfigError(
             f"--k {k}: {folder.path} has {most} samples of some items; take --k {most}"
@@ -266,7 +272,8 @@ class _Pair:
         rng = np.random.default_rng([seed, 6])
         found = made.contrast((-1, 1))
         difference, low, high = Contrasts(made, bootstrap, rng).difference(1, 0)
-        alike = np.array_equal(self.run.depth, self.frame.run.depth)
+        plain = self.run.plain(self.k) and self.frame.run.plain(self.k)
+        alike = plain or np.array_equal(self.run.depth, self.frame.run.depth)
         test = compare_columns(made, 1, 0, PERMUTATIONS, rng, alike) if found.items else None
         changed = self._changes()[part.units]
         return Gap(

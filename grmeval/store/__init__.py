@@ -41,6 +41,7 @@ from grmeval.store.samples import (
     read_batches,
     sample_schema,
 )
+from grmeval.store.stopped import STOPPED, Stop, StopWriter, stops_of, take_stops
 from grmeval.store.trash import check_unwritten, empty_runs, left_behind, put_away, trash_folder
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "PARSED_COLUMNS",
     "REWARDS",
     "SAMPLES",
+    "STOPPED",
     "TRASH",
     "JournalWriter",
     "LineWriter",
@@ -57,6 +59,8 @@ __all__ = [
     "RewardRow",
     "RunFolder",
     "SampleKey",
+    "Stop",
+    "StopWriter",
     "all_runs",
     "asked_part",
     "check_name",
@@ -103,6 +107,8 @@ __all__ = [
     "saved",
     "saved_tables",
     "size_of",
+    "stops_of",
     "stored_ranks",
+    "take_stops",
     "trash_folder",
 ]

@@ -32,6 +32,7 @@ def cost(items: int, tokens: float | None, price: float | None) -> Cost:
     spent = Spent("m", None, None, None, None, None, None, price)
     return Cost(
         samples=8,
+        mean_samples=8.0,
         items=items,
         tokens_per_item=tokens,
         judge=spent,

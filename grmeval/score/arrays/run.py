@@ -12,7 +12,7 @@ from grmeval.benches import BenchSpec
 from grmeval.score.arrays.columns import Items, Rows
 from grmeval.score.arrays.rewards import Read, Rewards, read_rewards
 from grmeval.score.arrays.tokens import Taken, taken
-from grmeval.store import RunFolder, damaged, judged_responses, reading_judge
+from grmeval.store import RunFolder, damaged, judged_responses, reading_judge, stops_of
 
 __all__ = ["Block", "RunArrays", "read_run"]
 
@@ -51,18 +51,18 @@ class RunArrays:
     """Everything that scoring reads of a run; items are those inside the limit, in (subset, id) order.
 
     A pool, responses that were judged one by one, is ONE item here, with its pool's name for an id;
-    `width`: how many judgements a sample of an item is made of. `labelled`: whether an item's truth
-    tells its responses apart; if not it gets votes and ranks, no verdict. `samples`, `invalid` and
-    `reasons` count judgements j < k, by why they are invalid, `tokens` are what those wrote,
-    `taken` all that they took, by the member of a panel that gave them (None: no panel), `rewarded` by meta
-    model what rewards of them took, `forms` count all readable ones by how their scores were written;
-    `reparsed`: readings that differ from the stored ones, None where those were taken; `quotable`: without
-    the responses at hand, so that a quote of one may have been read. `part` numbers what a
-    section is the weighted mean of: its subsets where the benchmark weighs them, else the section itself.
-    `unit` numbers what gets a verdict: an item, or a group of items.
-    `parsers`: the versions of the parser that read the counted judgements. `limited`: --limit left items
-    out. `k_meta`: samples that the vote `meta` keeps; None: half of k. `damaged`: what is to be said of lines
-    that could not be read.
+    `width`: how many judgements a sample of an item is made of. `labelled`: whether an item's truth tells
+    its responses apart; if not it gets votes and ranks, no verdict. `samples`, `invalid` and `reasons`
+    count judgements j < k, by why they are invalid, `tokens` are what those wrote, `taken` all that they
+    took, by the member of a panel that gave them (None: no panel), `rewarded` by meta model what rewards of
+    them took, `forms` count all readable ones by how their scores were written; `reparsed`: readings that
+    differ from the stored ones, None where those were taken; `quotable`: without the responses at hand, so
+    that a quote of one may have been read. `part` numbers what a section is the weighted mean of: its
+    subsets where the benchmark weighs them, else the section itself. `unit` numbers what gets a verdict: an
+    item, or a group of items. `parsers`: the versions of the parser that read the counted judgements.
+    `limited`: --limit left items out. `decided` by vote [I]: the most samples whose verdict is taken to be
+    that of those which an item has (`--adaptive`); 0: no more than it has. `k_meta`: samples that the vote
+    `meta` keeps; None: half of k. `damaged`: what is to be said of lines that could not be read.
     """
 
     path: Path
@@ -96,6 +96,7 @@ class RunArrays:
     quotable: bool = False
     k_meta: int | None = None
     damaged: tuple[str, ...] = ()
+    decided: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def balanced(self) -> bool:
@@ -120,6 +121,42 @@ class RunArrays:
         for block in self.blocks:
             found[block.items] = block.drawn.sum(axis=1)
         return found
+
+    @property
+    def stopped(self) -> NDArray[np.bool_]:
+        """Items that stopped before others: they have fewer samples than what they count for under some
+        vote.
+        """
+        found = np.zeros(len(self.n), dtype=bool)
+        for most in self.decided.values():
+            found |= most > self.depth
+        return found
+
+    def plain(self, k: int) -> bool:
+        """Whether k is counted by one vote an item, and by no mean over subsets."""
+        return bool(self.stopped.any() or (self.depth == k).all())
+
+    def reach(self, vote: str) -> NDArray[np.int64]:
+        """The largest k at which each item has a verdict under a vote: its samples, or what it stopped
+        for.
+        """
+        depth = self.depth
+        return np.maximum(depth, self.decided.get(_counts_as(vote), depth))
+
+    def needed(self, k: int, *votes: str) -> NDArray[np.int64]:
+        """The samples of each item that k samples of it are counted by: fewer where it stopped under
+        these votes.
+        """
+        depth = self.depth
+        settled = np.min([self.reach(vote) for vote in votes or ("",)], axis=0) >= k
+        return np.where(settled, np.minimum(depth, k), k)
+
+    def missing(self, k: int, *votes: str) -> NDArray[np.int64]:
+        """Judgements of each item that were not made; `samples` are then those of j < k."""
+        lacking: NDArray[np.int64] = np.maximum(
+            self.needed(k, *votes) * self.width - self.samples, 0
+        )
+        return lacking
 
     def first(self, k: int) -> "RunArrays":
         """The same run, as if its first k samples were all."""
@@ -183,7 +220,7 @@ def read_run(
     ]
     part, part_section, part_weight = _parts(spec, section, items.subset)
     rewards = read_rewards(folder.path, {key: items.item[row] for key, row in items.place.items()})
-    return RunArrays(
+    found = RunArrays(
         path=folder.path,
         record=folder.record,
         spec=spec,
@@ -220,6 +257,26 @@ def read_run(
         k_meta=k_meta,
         damaged=tuple(damaged(folder)),
     )
+    return replace(found, decided=_decided(folder.path, items, found.depth))
+
+
+def _decided(path: Path, items: Items, depth: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """What items stopped for, by vote; a stop is void where a sample that it was made from is missing."""
+    names = zip(items.subset, items.pooled.tolist(), items.id, strict=True)
+    place = {name: at for at, name in enumerate(names)}
+    found: dict[str, NDArray[np.int64]] = {}
+    for stop in stops_of(path):
+        at = place.get(stop.name)
+        if at is not None and depth[at] >= stop.k:
+            for vote in stop.votes:
+                most = found.setdefault(_counts_as(vote), np.zeros(len(items.n), dtype=np.int64))
+                most[at] = max(most[at], stop.most)
+    return found
+
+
+def _counts_as(vote: str) -> str:
+    """A mean is ahead where its sum is."""
+    return "sum" if vote == "mean" else vote
 
 
 def _parts(

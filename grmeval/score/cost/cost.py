@@ -39,7 +39,8 @@ class Spent:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a vote of `samples` (k) judgements of each of `items` took.
+    """What a vote of `samples` (k) judgements of each of `items` took; `mean_samples`: fewer where some
+    stopped.
 
     `critic`: of the critiques that a head read, `meta`: of the meta RM that the vote counts; a panel's are
     those of its members together. Where a run holds more or fewer judgements, tokens are those of the
@@ -49,6 +50,7 @@ class Cost:
     """
 
     samples: int
+    mean_samples: float
     items: int
     tokens_per_item: float | None
     judge: Spent
@@ -67,7 +69,8 @@ class Cost:
 def cost_of(run: RunArrays, k: int, vote: str, prices: Prices | None = None) -> Cost:
     """What a vote of k samples of a run's items takes; nothing is known of a run without samples."""
     made = int(run.samples.sum())
-    scale = k * int(run.width.sum()) / made if made else 0.0
+    needed = run.needed(k, vote)
+    scale = int((needed * run.width).sum()) / made if made else 0.0
     items = len(run.n)
     pricing = _Pricing(prices, items)
     judge, critic = _judged(run, scale, pricing)
@@ -76,6 +79,7 @@ def cost_of(run: RunArrays, k: int, vote: str, prices: Prices | None = None) -> 
     written = added(part.tokens for part in parts[: 1 + bool(critic)])
     return Cost(
         samples=k,
+        mean_samples=float(needed.mean()) if items else 0.0,
         items=items,
         tokens_per_item=per_item(written, items),
         judge=judge,
@@ -218,7 +222,8 @@ def cost_lines(costs: Iterable[Cost]) -> tuple[str, ...]:
 
 
 def _of_judge(cost: Cost) -> str:
-    said = [f"cost: {cost.samples} sample{'' if cost.samples == 1 else 's'} an item"]
+    count = f"{cost.samples}" if cost.mean_samples == cost.samples else f"{cost.mean_samples:.1f}"
+    said = [f"cost: {count} sample{'' if count == '1' else 's'} an item"]
     tokens = _tokens(cost.judge, cost.items)
     line = _line(said + tokens, cost.judge, bool(tokens))
     return line + _price("", cost.judge.price, cost.currency)

@@ -87,13 +87,14 @@ def scale(
     for folder, label in zip(folders, labels(folders), strict=True):
         run = read_run(folder, None, limit, k_meta=k_meta, only=only)
         drawn = check_votes(votes or _usual(folders, run), k_meta)
-        chosen = _ks(run, ks, len(folders) > 1)
-        usual += [set(drawn) == set(_usual(folders, run)), chosen == _powers(deepest(run))]
+        chosen = _ks(run, ks, len(folders) > 1, drawn)
+        usual += [set(drawn) == set(_usual(folders, run)), chosen == _powers(int(run.depth.min()))]
+        by_first = first or bool(run.stopped.any())
         for vote in drawn:
             points = list(_points(run, vote, chosen, rules, first))
             frame = Frame(curves[0].run, curves[0].points[0].verdicts) if curves else None
             cost = {point.k: cost_of(run, point.k, vote, prices) for point in points}
-            curves.append(_curve(frame, run, label, vote, first, points, cost))
+            curves.append(_curve(frame, run, label, vote, by_first, points, cost))
     frame = Frame(curves[0].run, curves[0].points[0].verdicts)
     reference = _greedy(frame, greedy, limit, only, rules) if greedy else None
     everything = [point.column for curve in curves for point in curve.points]
@@ -169,10 +170,15 @@ def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:
     return usual if set(usual) <= set(shared) else shared or ("majority",)
 
 
-def _ks(run: RunArrays, ks: Sequence[int] | None, several: bool) -> tuple[int, ...]:
-    """The ks of a run's curve; of several runs each goes as far as it can."""
-    most = deepest(run)
-    chosen = tuple(sorted(set(ks))) if ks else _powers(most)
+def _ks(
+    run: RunArrays, ks: Sequence[int] | None, several: bool, votes: Sequence[str]
+) -> tuple[int, ...]:
+    """The ks of a run's curve; of several runs each goes as far as it can.
+
+    Where items stopped early, as far as none had, unless told otherwise.
+    """
+    most = min(deepest(run, vote) for vote in votes)
+    chosen = tuple(sorted(set(ks))) if ks else _powers(min(most, int(run.depth.min())))
     if several and chosen[0] >= 1:
         chosen = tuple(k for k in chosen if k <= most)
     if not chosen or chosen[0] < 1 or chosen[-1] > most:
@@ -225,7 +231,7 @@ def _greedy(
     if folder.record["identity"].get("temperature") != 0:
         raise ConfigError(f"--greedy {folder.path}: not a greedy run (`grmeval run --greedy`)")
     run = read_run(folder, None, limit, only=only)
-    points = list(_points(run, "sum", _ks(run, [1], False), rules, True))
+    points = list(_points(run, "sum", _ks(run, [1], False, ["sum"]), rules, True))
     return _curve(frame, run, "greedy", "sum", True, points, {}).points[0].column
 
 
@@ -255,6 +261,7 @@ def _notes(
     for curve in curves:
         most = int(curve.run.depth.min())
         exact = all(bool(point.verdicts.exact.all()) for point in curve.points)
+        most = max(most, *(point.k for point in curve.points)) if curve.run.stopped.any() else most
         present = curve.points[0].verdicts.sections(curve.run, 0)
         lines = footer(curve.run, rules, most, limit, exact, present, [curve.vote])
         *story, identity = [*footers.get(curve.label, []), *lines]
@@ -264,6 +271,18 @@ def _notes(
 
 
 def _policy(curve: Curve) -> str:
+    if early := int(curve.run.stopped.sum()):
+        fewest, last = int(curve.run.depth.min()), curve.points[-1].k
+        beyond = int((curve.run.depth < last).sum())
+        return (
+            f"vote@k: of the first k samples alone, as {early:,} items stopped early (--adaptive)"
+            + (
+                f"; beyond k={fewest} of those that an item has, at k={last} {beyond:,} of "
+                f"{len(curve.run.n):,} items"
+                if beyond
+                else f"; all have k={fewest}, --ks goes on with what stopped as it stands"
+            )
+        )
     if curve.first:
         return "vote@k: of the first k samples alone"
     policy = "subsets with a fresh run's order counts" if curve.run.balanced else "all subsets"

@@ -67,6 +67,12 @@ def diagnose(
     limit = limit or usual.limit
     run = read_run(folder, None, limit)
     most = int(run.depth.max(initial=0))
+    if run.stopped.any():
+        raise ConfigError(
+            f"{folder.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive): "
+            "items that are hard to decide have more judgements, which is no fair sample of any; "
+            f"`grmeval run … --k {usual.k}` without --adaptive draws the rest"
+        )
     if not VOTE_TABLE[vote].single and any(block.best.shape[1] == 1 for block in run.blocks):
         raise ConfigError(f"--vote {vote}: it compares responses, and some items have one")
     if most == 0:

@@ -187,6 +187,12 @@ def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
     """
     if not len(run.n) or not run.labelled.any():
         raise Incomplete(f"{run.path}: it has no items with labels")
+    if run.stopped.any():
+        raise Incomplete(
+            f"{run.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive), and "
+            f"nights are compared at a fixed number of samples; `grmeval run … --k {k}` without --adaptive "
+            "draws the rest"
+        )
     if short := int((run.depth < k).sum()):
         raise Incomplete(
             f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "

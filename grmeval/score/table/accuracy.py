@@ -151,7 +151,7 @@ def answer(
         footer=(*story, *cost_lines(cost.values()), identity),
         about=about(run, rules, limit),
         run={"identity": folder.record["identity"], "launches": folder.record["launches"]},
-        missing=int(np.maximum(k * run.width - run.samples, 0).sum()),
+        missing=max(int(run.missing(k, vote).sum()) for vote in votes),
         unrewarded=max(
             (lacking for vote in votes for _, lacking, _ in unrewarded(run, vote)), default=0
         ),
@@ -228,7 +228,7 @@ def _row(
         samples=int(run.samples[members].sum()),
         invalid=int(run.invalid[members].sum()),
         reasons={reason: int(counts[members].sum()) for reason, counts in run.reasons.items()},
-        missing=int(np.maximum(k * run.width - run.samples, 0)[members].sum()),
+        missing=int(run.missing(k, vote)[members].sum()),
         auc=_auc(run, members, k) if found.items and not verdicts.ranked else None,
         tied_share=verdicts.tied(run, 0, units, level),
     )

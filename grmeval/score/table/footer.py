@@ -57,9 +57,10 @@ def footer(
         absent = [s["name"] for i, s in enumerate(spec["sections"]) if i not in present]
         lines.append(f"overall is INCOMPLETE: no verdict in {', '.join(absent)}")
     lines += _lacking(run, present)
-    if short := int((run.samples < k * run.width).sum()):
+    lines += _stopped(run, k, votes)
+    if short := int(max((run.missing(k, vote) > 0).sum() for vote in votes or ("",))):
         lines.append(f"unfinished: {short:,} items have fewer than {k} samples and no verdict here")
-    if (most := int(run.depth.max(initial=0))) > k:
+    if (most := int(run.depth.max(initial=0))) > k and not run.stopped.any():
         how = "exact" if exact else "exact where countable, else Monte Carlo"
         lines.append(f"k={k} from up to {most} stored samples: mean over subsets, {how}")
     lines += [*_reparsed(run), *run.damaged]
@@ -68,6 +69,31 @@ def footer(
         lines += _meta(run, vote, k)
     lines.append(f"run {run.path.name}: {provenance(run.record, run.launches)}")
     return tuple(lines)
+
+
+def _stopped(run: RunArrays, k: int, votes: Sequence[str]) -> list[str]:
+    """Of an adaptive run: how many samples its items took, and what their verdicts are."""
+    if not run.stopped.any():
+        return []
+    lines = []
+    for vote in votes:
+        made = run.needed(k, vote)
+        early = int((made < k).sum())
+        other = [each for each in run.decided if run.reach(vote).min() < k <= run.reach(each).min()]
+        if early:
+            lines.append(
+                f"adaptive: k ≤ {k}, mean {made.mean():.1f}; {100 * (1 - made.mean() / k):.0f} % of samples "
+                f"not needed: the verdict of {early:,} of {len(made):,} items is that of the samples they "
+                "stopped with"
+            )
+        if other:
+            lines.append(
+                f"items stopped under the vote {', '.join(other)}: {vote} has no verdict on them"
+            )
+    lines.append(
+        f"each item by one plain vote of its first samples, at most {k}: no mean over subsets"
+    )
+    return list(dict.fromkeys(lines))
 
 
 def _left_out(run: RunArrays) -> list[str]:

@@ -132,7 +132,7 @@ def _rows(
     totals, margins, best, silent = _votes(run, vote)
     outcome = _outcomes(run, verdicts)
     pools, tied = run.ruled("best-of-k"), run.ruled("ties")
-    whole = run.depth >= verdicts.ks[0]
+    whole = run.reach(vote) >= verdicts.ks[0]
     first = _first_of_unit(run)
     names = [section.name for section in run.spec.sections]
     rows = []

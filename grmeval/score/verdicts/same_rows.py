@@ -114,12 +114,12 @@ def unlike_metrics(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[s
     return [name for name in _FORMED if mine.get(name) != theirs.get(name)]
 
 
-def deepest(run: RunArrays) -> int:
-    """The largest k that every item of a run has.
+def deepest(run: RunArrays, vote: str = "") -> int:
+    """The largest k that every item of a run has, under `vote` also where items stopped before it.
 
     Incomplete: an item without a sample. DataError: no row with a label.
     """
-    most = int(run.depth.min()) if len(run.n) else 0
+    most = int(run.reach(vote).min()) if len(run.n) else 0
     if most == 0:
         raise Incomplete(
             f"{run.path}: some items have no sample yet: --limit N takes the first N of its order; "

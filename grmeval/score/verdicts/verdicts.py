@@ -201,7 +201,7 @@ def judge_run(run: RunArrays, vote: str, ks: Sequence[int], rules: Rules) -> Ver
             known = judged[block.items] & (areas[block.items] == area)
             if not known.any():
                 continue
-            found, sampled, sure = _outcomes(run, block, known, vote, ks, area, rng)
+            found, sampled, sure = _found(run, block, known, vote, ks, area, rng)
             for name, values in zip(Outcomes._fields, found, strict=True):
                 masses[name][block.items[known]] = values
             noise[block.items[known]] = sampled
@@ -238,6 +238,36 @@ def _ranked_by_all(run: RunArrays, ranked: Ranked | None, ks: Sequence[int]) -> 
     depth = run.depth[ranked.items] if ranked else np.zeros(0, np.int64)
     found = [few_subsets(int(min(depth[depth >= k], default=k)), k, run.judges) for k in ks]
     return np.array(found, dtype=bool)
+
+
+def _found(
+    run: RunArrays,
+    block: Block,
+    known: NDArray[np.bool_],
+    vote: str,
+    ks: Sequence[int],
+    area: bool,
+    rng: np.random.Generator,
+) -> tuple[Outcomes, NDArray[np.float64], NDArray[np.bool_]]:
+    """The same as `_outcomes`; where items stopped on their own, one plain vote an item: of its first k
+    samples, or of those that it stopped with.
+
+    Not a mean over subsets: when an item stops hangs on the order in which its samples came, so that those
+    it has are no fresh k, and in subsets of them the first ones, that were undecided, are too rare.
+    """
+    if not run.stopped.any():
+        return _outcomes(run, block, known, vote, ks, area, rng)
+    mine = block.items[known]
+    depth, reach = run.depth[mine], run.reach(vote)[mine]
+    cells = np.full((len(Outcomes._fields), len(mine), len(ks)), np.nan)
+    for column, k in enumerate(ks):
+        size = np.where(reach >= k, np.minimum(depth, k), 0)
+        for each in np.unique(size[size > 0]).tolist():
+            some = known.copy()
+            some[known] = size == each
+            found = _outcomes(run, block.first(each), some, vote, [each], area, rng)[0]
+            cells[:, size == each, column] = np.array(found)[..., 0]
+    return Outcomes(*cells), np.zeros((len(mine), len(ks))), np.ones(len(ks), dtype=bool)
 
 
 def _outcomes(
