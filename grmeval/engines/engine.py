@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["Engine", "Sampling"]
+__all__ = ["Engine", "Sampling", "about_tokens"]
 
 
 class Sampling(NamedTuple):
@@ -42,3 +42,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+def about_tokens(messages: tuple[Message, ...]) -> int:
+    """A quarter of the characters of a chat: about its tokens, where no tokenizer is at hand."""
+    return sum(len(message.content) for message in messages) // 4

@@ -21,7 +21,7 @@ from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 
-__all__ = ["LONGEST_CONTEXT", "VllmModel", "available", "lines"]
+__all__ = ["LONGEST_CONTEXT", "VllmModel", "available", "is_cpu_build", "lines"]
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -166,7 +166,7 @@ def _start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
             "--engine vllm: vLLM is not installed. In a checkout: with an NVIDIA GPU "
             "pip install '.[gpu]', on Linux x86-64 without one make install; anywhere: --engine fake"
         )
-    cpu = _is_cpu_build()
+    cpu = is_cpu_build()
     for name, value in (_ENVIRONMENT | (_CPU_ENVIRONMENT if cpu else {})).items():
         os.environ.setdefault(name, value)
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # no Triton on a CPU
@@ -209,7 +209,8 @@ def _facts(engine: Any) -> dict[str, str]:
     }
 
 
-def _is_cpu_build() -> bool:
+def is_cpu_build() -> bool:
+    """Whether the vLLM that is installed is the one for CPUs."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
