@@ -1,5 +1,6 @@
 """Chats -> token ids, for engines that take ids: a text of a benchmark cannot pose as a control token."""
 
+import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -152,12 +153,12 @@ class ChatEncoder:
 
     @cached_property
     def _unlimited(self) -> Any:
-        """The tokenizer below transformers' own, which neither cuts nor pads."""
-        from tokenizers import Tokenizer
-
-        found = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        found.no_truncation()
-        found.no_padding()
+        """The tokenizer below transformers' own; one that cuts or pads, as a copy that does neither."""
+        found = self.tokenizer.backend_tokenizer
+        if found.truncation or found.padding:
+            found = copy.deepcopy(found)
+            found.no_truncation()
+            found.no_padding()
         return found
 
     def _as_text(self, rendered: Rendered) -> list[int]:

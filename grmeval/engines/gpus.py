@@ -35,7 +35,12 @@ def find_gpu(name: str) -> Gpu:
     """The GPU of that name, in any case; ConfigError lists them."""
     if found := gpus().get(name.lower()) or gpu_called(name):
         return found
-    raise ConfigError(f"--gpu {name!r}: {nearest(name, list(gpus()))}")
+    begun = [known for known in gpus() if known.startswith(name.lower())]
+    raise ConfigError(
+        f"--gpu {name!r}: there are {', '.join(begun)}; say which"
+        if name and begun
+        else f"--gpu {name!r}: {nearest(name, list(gpus()))}"
+    )
 
 
 def gpu_called(device: str) -> Gpu | None:

@@ -230,8 +230,8 @@ def _generated(expected: Expected | None, most: int) -> str:
     if expected is None:
         return (
             f"generated tokens: at most, {most:,} a sample (--max-tokens), since no run below --results had "
-            "this judge; `grmeval run` with the same options and --limit 32 --k 2 tells: its samples are part of "
-            "the run"
+            "this judge; `grmeval run` with the same options and --limit 32 --k 2 tells: its samples are part "
+            "of the run"
         )
     said = f"generated tokens: {expected.tokens:,.0f} a sample, as {expected.samples:,} of run "
     said += f"{expected.run.name} ({expected.like})"
@@ -254,11 +254,8 @@ def _bound_notes(forecast: Forecast) -> list[str]:
             f"{memory:,.1f} GB for them: --tensor-parallel, or a larger GPU",
             *found,
         ]
-    share = (
-        ""
-        if not bound.prefill or not bound.seconds
-        else f", {bound.prefill / bound.seconds:.0%} for prompts"
-    )
+    read = bound.prefill / bound.seconds if bound.prefill and bound.seconds else 0.0
+    share = f", {read:.0%} of the time for prompts" if read else ""
     copies = f", {forecast.copies} copies" if forecast.copies > 1 else ""
     limit = f", generation at the {bound.by}" if forecast.generated else ""
     return [

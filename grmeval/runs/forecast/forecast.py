@@ -84,8 +84,12 @@ def _forecast(
     bound = None
     if config.engine != "fake" and gpu:
         generated = each * prompts.asked / copies
-        whole = (prompts.asked, prompts.tokens, prompts.computed)
-        load = Load(*(round(count / copies) for count in whole), generated)
+        load = Load(
+            round(prompts.asked / copies),
+            round(prompts.tokens / copies),
+            round(prompts.computed / copies),
+            generated,
+        )
         bound, said = _bound(plan, model, gpu, load, prompts.longest)
         notes += said
     return Forecast(

@@ -50,8 +50,8 @@ class Prompts:
 
 
 class Reader(NamedTuple):
-    """How an engine reads: its tokenizer (None: not at hand), tokens that a prompt may have (None: any number),
-    tokens of a block of its prefix cache (None: it has none)."""
+    """How an engine reads: its tokenizer (None: not at hand), tokens that a prompt may have (None: any
+    number), tokens of a block of its prefix cache (None: it has none)."""
 
     encode: ChatEncoder | None
     room: int | None
