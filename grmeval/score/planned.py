@@ -230,8 +230,8 @@ def _generated(expected: Expected | None, most: int) -> str:
     if expected is None:
         return (
             f"generated tokens: at most, {most:,} a sample (--max-tokens), since no run below --results had "
-            "this judge; `grmeval run` with the same options and --limit 32 --k 2 tells: its samples are part "
-            "of the run"
+            "this judge; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples are "
+            "part of the run"
         )
     said = f"generated tokens: {expected.tokens:,.0f} a sample, as {expected.samples:,} of run "
     said += f"{expected.run.name} ({expected.like})"

@@ -153,7 +153,9 @@ def test_gpus_are_found_by_name_or_as_drivers_call_them() -> None:
     assert gpu_called("Intel Xeon") is None
     with pytest.raises(ConfigError, match="--gpu 'h100': there are h100-sxm, h100-pcie, h100-nvl;"):
         find_gpu("h100")
-    with pytest.raises(ConfigError, match="--gpu 'rtx-4080': allowed: .*; did you mean 'rtx-4090'"):
+    with pytest.raises(
+        ConfigError, match=r"--gpu 'rtx-4080': allowed: .*; did you mean 'rtx-4090'"
+    ):
         find_gpu("rtx-4080")
     names = [name for gpu in gpus().values() for name in (gpu.title, *gpu.devices)]
     assert len(names) == len(set(names))

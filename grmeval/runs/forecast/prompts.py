@@ -16,7 +16,7 @@ __all__ = ["Missing", "Prompts", "Reader", "count_prompts"]
 
 Missing = list[tuple[Item, tuple[int, ...]]]
 
-TOGETHER = 256
+TOGETHER = 64
 """Prompts that are tokenised at once."""
 
 
