@@ -241,8 +241,8 @@ def _plan(settings: dict[str, Any], signs: "Signs", unseen: bool) -> "Plan":
     except InfrastructureError as error:
         if not unseen:
             raise
+        plan = prepare(config, model=UNSEEN)  # what was wrong with the rows is wrong again
         _LOG.warning("%s", error)
-        plan = prepare(config, model=UNSEEN)
     words = check_votes(config.vote or (), config.k_meta)
     # What could not be counted at the end is said before anything is asked.
     single = any(item.n == 1 and item.pool is None for item in plan.part())

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from grmeval.engines.arguments import number
 from grmeval.engines.gpus import Gpu
 from grmeval.engines.model_size import ModelSize
 
@@ -59,20 +60,22 @@ class Bound:
 def bound_of(
     size: ModelSize, gpu: Gpu, devices: int, load: Load, arguments: Mapping[str, Any]
 ) -> Bound:
-    """One copy of a model over `devices` GPUs; `arguments` are the engine's.
+    """One copy of a model over `devices` GPUs; `arguments` are the engine's, ConfigError: one is no number.
 
     Samples of one prompt share its KV in memory, and read it each; a running sample has written half of its
     tokens.
     """
-    share = arguments.get("gpu_memory_utilization", MEMORY_SHARE)
+    share = number(arguments, "gpu_memory_utilization", MEMORY_SHARE)
     memory = share * gpu.memory * _GIB * devices
     bandwidth, peak = gpu.bandwidth * 1e9 * devices, gpu.bf16 * 1e12 * devices
     samples = max(load.samples, 1)
     half = load.generated / samples / 2
     held = size.kv * (load.computed / samples + half)
     room = memory - size.weights
-    running = min(_most(gpu, arguments), samples, int(room / held) if held else samples)
-    if running < 1:
+    large = gpu.memory >= _LARGE and "A100" not in gpu.title
+    most = number(arguments, "max_num_seqs", MOST_RUNNING_LARGE if large else MOST_RUNNING)
+    running = int(min(most, samples, room / held if held else samples))
+    if running < 1 or room <= 0:
         return Bound(gpu.title, devices, 0, None, None, size.weights, memory, "")
     prefill = 2 * size.body * load.computed / peak
     read = load.generated * size.kv * (load.prompt_tokens / samples + half)
@@ -82,11 +85,3 @@ def bound_of(
     decode = max(by_bandwidth, by_peak)
     by = "memory bandwidth" if decode == by_bandwidth else "FLOPs"
     return Bound(gpu.title, devices, running, prefill, decode, size.weights, memory, by)
-
-
-def _most(gpu: Gpu, arguments: Mapping[str, Any]) -> int:
-    given = arguments.get("max_num_seqs")
-    if isinstance(given, int) and given > 0:
-        return given
-    large = gpu.memory >= _LARGE and "A100" not in gpu.title
-    return MOST_RUNNING_LARGE if large else MOST_RUNNING

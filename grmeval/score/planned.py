@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
+from grmeval.engines.models import UNSEEN
 from grmeval.runs.forecast import Expected, Forecast
 from grmeval.score.arrays import read_run
 from grmeval.score.cost import Price, Prices, spent_in_all
@@ -14,6 +15,8 @@ from grmeval.store import RunFolder
 __all__ = ["Compared", "Measure", "PlanRow", "Planned", "compare_plan", "price_plan"]
 
 _HOUR = 3600.0
+
+_ADVICE = "; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples are part of the run"
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def price_plan(forecasts: Sequence[Forecast], prices: Prices | None) -> Planned:
         rows.append(_together(rows))
     notes = dict.fromkeys(note for each in forecasts for note in _notes(each))
     return Planned(
-        title=f"plan: {first.plan.model.label}, judge {first.plan.judge.name}",
+        title=f"plan: {_model(first)}, judge {first.plan.judge.name}",
         rows=tuple(rows),
         footer=(*notes, *_price_notes(first, prices)),
         about=_about(first, prices),
@@ -108,7 +111,7 @@ def compare_plan(folder: RunFolder, forecast: Forecast, prices: Prices | None) -
     return Compared(
         title=f"plan and fact: {title([folder])}",
         rows=tuple(_measure(name, *both) for name, both in pairs.items()),
-        footer=(*_notes(forecast), *more, *lacking),
+        footer=(*_notes(forecast, advice=""), *more, *lacking),
         about=_about(forecast, prices) | {"run": str(folder.path)},
     )
 
@@ -164,6 +167,12 @@ def _together(rows: Sequence[PlanRow]) -> PlanRow:
     )
 
 
+def _model(forecast: Forecast) -> str:
+    """What reports call it, or what the user does, where it could not be looked up."""
+    plan = forecast.plan
+    return str(plan.config.model) if plan.model == UNSEEN else plan.model.label
+
+
 def _price(forecast: Forecast, prices: Prices | None) -> Price | None:
     config, label = forecast.plan.config, forecast.plan.model.label
     return prices.find([label, *([config.model] if config.model else [])]) if prices else None
@@ -172,7 +181,7 @@ def _price(forecast: Forecast, prices: Prices | None) -> Price | None:
 def _about(forecast: Forecast, prices: Prices | None) -> dict[str, Any]:
     plan, bound = forecast.plan, forecast.bound
     return {
-        "model": plan.model.label,
+        "model": _model(forecast),
         "judge": plan.judge.name,
         "gpu": bound.gpu if bound else None,
         "gpus": bound.devices * forecast.copies if bound else None,
@@ -185,14 +194,14 @@ def _price_notes(forecast: Forecast, prices: Prices | None) -> list[str]:
         return []
     price = _price(forecast, prices)
     if price is None:
-        return [f"no price of {forecast.plan.model.label} in {prices.path}"]
+        return [f"no price of {_model(forecast)} in {prices.path}"]
     if price.gpu_hour is not None:
         return [f"price in {prices.currency}, of the GPU-hours at the bound: the least it can be"]
     return [f"price in {prices.currency}, by tokens"]
 
 
-def _notes(forecast: Forecast) -> list[str]:
-    """How the numbers were come by, and what they leave out."""
+def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
+    """How the numbers were come by, and what they leave out; `advice`: what tells how long judgements are."""
     plan, prompts = forecast.plan, forecast.prompts
     bench = plan.loaded.spec.id
     found = []
@@ -211,7 +220,7 @@ def _notes(forecast: Forecast) -> list[str]:
             "judgement, and are not asked: --max-model-len, where the model has more"
         )
     if not plan.judge.head:
-        found.append(f"{bench}: {_generated(forecast.expected, plan.config.max_tokens)}")
+        found.append(f"{bench}: {_generated(forecast.expected, plan.config.max_tokens, advice)}")
     found += _bound_notes(forecast)
     if plan.config.meta_model:
         found.append(
@@ -225,13 +234,12 @@ def _no_tokenizer(plan: Any) -> str:
     return f"since the tokenizer of {plan.config.model} is not at hand: exact where it is"
 
 
-def _generated(expected: Expected | None, most: int) -> str:
+def _generated(expected: Expected | None, most: int, advice: str) -> str:
     """In words, where the generated tokens come from."""
     if expected is None:
         return (
-            f"generated tokens: at most, {most:,} a sample (--max-tokens), since no run below --results had "
-            "this judge; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples are "
-            "part of the run"
+            f"generated tokens: at most, {most:,} a sample (--max-tokens), since no other run below --results "
+            f"had this judge{advice}"
         )
     said = f"generated tokens: {expected.tokens:,.0f} a sample, as {expected.samples:,} of run "
     said += f"{expected.run.name} ({expected.like})"
@@ -243,9 +251,9 @@ def _generated(expected: Expected | None, most: int) -> str:
 def _bound_notes(forecast: Forecast) -> list[str]:
     bound, found = forecast.bound, list(forecast.notes)
     if bound is None:
-        if forecast.plan.config.engine != "fake" and not found:
-            found.append("no hours: of which GPU? --gpu NAME")
-        return found
+        fake = forecast.plan.config.engine == "fake"
+        why = "the fake engine works on none" if fake else "of which GPU? --gpu NAME"
+        return found or [f"no hours: {why}"]
     gpus = f"{bound.devices} × {bound.gpu}" if bound.devices > 1 else bound.gpu
     weights, memory = bound.weights / 1e9, bound.memory / 1e9
     if bound.seconds is None:
@@ -258,6 +266,7 @@ def _bound_notes(forecast: Forecast) -> list[str]:
     share = f", {read:.0%} of the time for prompts" if read else ""
     copies = f", {forecast.copies} copies" if forecast.copies > 1 else ""
     limit = f", generation at the {bound.by}" if forecast.generated else ""
+    limit += " and as if every judgement had its most tokens" if _at_most(forecast) else ""
     return [
         f"hours: the bound of {gpus}{copies}: {weights:,.1f} GB of weights, {bound.running:,} samples at once"
         f"{limit}{share}; no engine reaches it, and what share one does was not measured",

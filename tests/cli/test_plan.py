@@ -62,6 +62,8 @@ def test_a_plan_of_a_real_model_on_a_gpu(model: Path, tmp_path: Path) -> None:
     assert "does not fit: 0.3 GB of weights" in table
     assert "≤ 32,768" in table
     assert "of which GPU? --gpu NAME" in ask(*words)
+    wrong = ask(*words, "--gpu", "l4", "--engine-arg", "max_num_seqs=many", code=2)
+    assert "--engine-arg max_num_seqs='many': expected a number above 0" in wrong
 
 
 def test_a_run_that_is_there_stands_beside_its_plan(tmp_path: Path) -> None:
@@ -124,6 +126,7 @@ def test_a_model_out_of_reach_is_planned_by_characters(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
     done = grmeval("plan", "--model", "o/m", "--limit", 4, "--k", 2, "--gpu", "h200")
     assert done.returncode == 0, done.stderr
+    assert "plan: o/m, judge pointwise" in done.stdout
     assert "note: --model o/m: the hub is out of reach" in done.stderr
     assert "the tokenizer of o/m is not at hand: exact where it is" in done.stdout
     assert "no bound: the model's config.json is not at hand" in done.stdout

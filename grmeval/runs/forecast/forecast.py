@@ -1,12 +1,13 @@
 """What a launch would take: counted where it can be, expected of runs that are there, bounded by a GPU."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grmeval.config import RunConfig
-from grmeval.engines.arguments import devices
+from grmeval.engines.arguments import devices, number
 from grmeval.engines.bound import Bound, Load, bound_of
 from grmeval.engines.gpus import Gpu
 from grmeval.engines.model_files import encoder, own_config, stored_tensors
@@ -108,14 +109,15 @@ def _reader(plan: Plan, model: Mapping[str, Any] | None, gpu: Gpu | None) -> Rea
         context = min(longest, LONGEST_CONTEXT)
     room = None if context is None else context - (0 if plan.judge.head else config.max_tokens)
     usual = CPU_BLOCK if gpu is None and is_cpu_build() else GPU_BLOCK
+    block = int(number(config.engine_args, "block_size", usual))
     caches = config.engine_args.get("enable_prefix_caching", True)
-    return Reader(encode, room, config.engine_args.get("block_size", usual) if caches else None)
+    return Reader(encode, room, block if caches else None)
 
 
 def _copies(config: RunConfig) -> int:
-    """Engines side by side, where there is such a setting and it is a number."""
-    given = getattr(config, "data_parallel", None)
-    return given if isinstance(given, int) else 1
+    """Engines side by side, where there are such settings and they are numbers."""
+    given = (getattr(config, name, None) for name in ("data_parallel", "replicas"))
+    return math.prod(each for each in given if isinstance(each, int))
 
 
 def _bound(
