@@ -16,7 +16,7 @@ __all__ = ["Compared", "Measure", "PlanRow", "Planned", "compare_plan", "price_p
 
 _HOUR = 3600.0
 
-_ADVICE = "; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples are part of the run"
+_ADVICE = "; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples count"
 
 
 @dataclass(frozen=True)
@@ -238,8 +238,8 @@ def _generated(expected: Expected | None, most: int, advice: str) -> str:
     """In words, where the generated tokens come from."""
     if expected is None:
         return (
-            f"generated tokens: at most, {most:,} a sample (--max-tokens), since no other run below --results "
-            f"had this judge{advice}"
+            f"generated tokens: at most, {most:,} a sample (--max-tokens), since no other run below "
+            f"--results had this judge{advice}"
         )
     said = f"generated tokens: {expected.tokens:,.0f} a sample, as {expected.samples:,} of run "
     said += f"{expected.run.name} ({expected.like})"

@@ -79,6 +79,32 @@ def test_every_prompt_is_tokenised_and_what_blocks_share_is_counted(tmp_path: Pa
 
 @pytest.mark.vllm
 @pytest.mark.filterwarnings("default")
+def test_a_head_reads_finished_chats_and_writes_nothing(tmp_path: Path) -> None:
+    folder = model(tmp_path / "rm")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").unlink()
+    config |= {"architectures": ["LlamaForSequenceClassification"], "num_labels": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    plan = planned(tmp_path, model=str(folder), judge="scalar", k=1, limit=5)
+    found = forecast(plan, find_gpu("l4"))
+    chats = [chat for each in plan.requests(plan.missing(())) for chat in each.prompts]
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = [
+        list(tokenizer.apply_chat_template([m._asdict() for m in chat], return_dict=False))
+        for chat in chats
+    ]
+    assert found.prompts.distinct == len(chats) > found.prompts.samples == 5
+    assert found.prompts.tokens == sum(map(len, ids))
+    assert found.prompts.cached == walked([(each, 1) for each in ids], GPU_BLOCK) > 0
+    assert (found.generated, found.expected) == (0, None)
+    assert found.bound
+    assert found.bound.decode == 0 < (found.bound.prefill or 0)
+
+
+@pytest.mark.vllm
+@pytest.mark.filterwarnings("default")
 def test_a_prompt_that_the_template_refuses_is_named(tmp_path: Path) -> None:
     odd = "{{ raise_exception('no') if 'a' in messages[0].content }}"
     folder = model(tmp_path / "m", odd)
