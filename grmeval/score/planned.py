@@ -108,6 +108,8 @@ def compare_plan(folder: RunFolder, forecast: Forecast, prices: Prices | None) -
         pairs[f"price, {prices.currency}"] = plan.price, spent.price
     launches = len(folder.record["launches"])
     more = [f"the plan is of one launch, the run had {launches}"] if launches > 1 else []
+    if forecast.prompts.too_long:
+        more.append("the fact counts the prompts that do not fit, the plan does not")
     return Compared(
         title=f"plan and fact: {title([folder])}",
         rows=tuple(_measure(name, *both) for name, both in pairs.items()),
