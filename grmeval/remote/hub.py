@@ -92,7 +92,7 @@ def model_file(hub_id: str, commit: str, name: str) -> Path | None:
     """A small file of a model, out of the hub's cache or downloaded into it; None: it is not to be had."""
     from huggingface_hub import hf_hub_download
 
-    with contextlib.suppress(*_failures()):
+    with contextlib.suppress(*_failures()), _understood():
         return Path(hf_hub_download(hub_id, name, revision=commit, etag_timeout=SECONDS))
     return None
 

@@ -93,6 +93,23 @@ def test_the_headers_of_a_folder_are_read(tmp_path: Path) -> None:
     assert own_config(model) == {"a": 1, "text_config": {"vocab_size": 5}, "vocab_size": 5}
 
 
+def test_what_the_hub_keeps_beside_weights_is_read_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit = "c" * 40
+    folder = tmp_path / "models--o--m" / "snapshots" / commit
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(GEMMA_2_27B))
+    model = ModelRef("o/m", commit, "o--m", f"hub:o/m@{commit}")
+    assert own_config(model) == GEMMA_2_27B
+    assert stored_tensors(model) is None
+    index = {"metadata": {"total_size": 12}, "weight_map": {"lm_head.weight": "a.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert stored_tensors(model) == Tensors(12, None, True)
+    assert own_config(model._replace(location="o/other")) is None
+
+
 def test_gemma_27b_on_an_h200_generates_at_most_5500_tokens_a_second() -> None:
     """256 running samples of a 1,500-token prompt, in the middle of judgements of 500 tokens."""
     samples, new = 4096, 500
