@@ -36,12 +36,12 @@ LAYERS = (
 # The rooms of a house; `*`: the files that lie in it beside its rooms.
 ROOMS = {
     "score": (
-        ("curve", "compare", "nightly", "diagnosis", "suite"),
+        ("curve", "compare", "nightly", "diagnosis", "suite", "planned"),
         ("table",),
         ("verdicts", "cost"),
         ("arrays",),
     ),
-    "runs": (("suite",), ("meta", "imports"), ("*",), ("derived",)),
+    "runs": (("suite",), ("meta", "imports", "forecast"), ("*",), ("derived",)),
 }
 # Whoever is outside takes what these hand on, and none of their files.
 FACES = {

@@ -26,7 +26,7 @@ INFRASTRUCTURE = InfrastructureError.exit_code
 
 
 GROUPS = {
-    "Ask a model": ("run", "meta-score", "suite"),
+    "Ask a model": ("run", "plan", "meta-score", "suite"),
     "Score and draw": ("score", "scale-curve", "compare", "diagnose", "panel"),
     "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
     "Night after night": ("baseline", "gate", "trend"),
@@ -195,6 +195,7 @@ def main() -> None:
         merge,
         meta_score,
         panel,
+        plan,
         principles,
         prompt,
         published,

@@ -18,8 +18,12 @@ __all__ = [
     "LATEST",
     "RUN",
     "AsJson",
+    "Benches",
     "Beside",
     "Bootstrap",
+    "Config",
+    "Copies",
+    "Greedy",
     "Results",
     "Run",
     "bench_names",
@@ -296,3 +300,36 @@ def _json_object(text: str | None, flag: str) -> dict[str, Any] | None:
         )
     refuse_secrets(f"{flag} ", value)
     return value
+
+
+Benches = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bench",
+        help="Benchmark: an id, a group (all), or a file of yours (.toml, .jsonl, .json, .parquet); "
+        "repeatable, the model is loaded once. [default: sample]",
+        autocompletion=bench_names,
+        show_default=False,
+    ),
+]
+Copies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="Local copy of the rows: a folder, an archive (.tar.xz, .tar, .zip) or a file; with several "
+        "benchmarks BENCH=PATH, repeatable.",
+        show_default=False,
+    ),
+]
+Greedy = Annotated[
+    bool, typer.Option("--greedy", help="Temperature 0, and one sample unless --k says more.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML with any of these settings (max_tokens = 512); flags win. "
+        "[default: grmeval.toml, where there is one]",
+        show_default=False,
+    ),
+]

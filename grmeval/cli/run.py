@@ -1,5 +1,6 @@
 """`grmeval run`: sample what is missing, then score."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grmeval.cli import app
-from grmeval.cli.options import Beside, bench_names, published_rows, takes
+from grmeval.cli.options import Benches, Beside, Config, Copies, Greedy, published_rows, takes
 from grmeval.cli.record import Save, keep, keep_group, refuse_part, say
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from grmeval.store import Question, RunFolder
 
 
-@app.command()
-@takes(
+_LOG = logging.getLogger(__name__)
+
+ASKED = (
     *("layout", "k", "adaptive", "k_min", "epsilon", "subset", "section", "limit"),
     *(
         "model",
@@ -47,49 +49,29 @@ if TYPE_CHECKING:
     *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
+)
+"""Settings of a run, in the order of its help."""
+
+
+@app.command()
+@takes(
+    *ASKED,
     vote="the judge's first; where the run has a record, the record's",
     protocol="official; where the run has a record, the record's",
 )
 def run(
     *,
-    bench: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--bench",
-            help="Benchmark: an id, a group (all), or a file of yours (.toml, .jsonl, .json, .parquet); "
-            "repeatable, the model is loaded once. [default: sample]",
-            autocompletion=bench_names,
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--data",
-            help="Local copy of the rows: a folder, an archive (.tar.xz, .tar, .zip) or a file; with several "
-            "benchmarks BENCH=PATH, repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    bench: Benches = None,
+    data: Copies = None,
     settings: dict[str, Any],
     name: Annotated[
         str | None,
         typer.Option("--name", help="What you call the run, wherever a RUN is asked for."),
     ] = None,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="Temperature 0, and one sample unless --k says more.")
-    ] = False,
+    greedy: Greedy = False,
     save: Save = False,
     beside: Beside = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            help="TOML with any of these settings (max_tokens = 512); flags win. "
-            "[default: grmeval.toml, where there is one]",
-            show_default=False,
-        ),
-    ] = None,
+    config: Config = None,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print the result as JSON: a list with several benchmarks."),
@@ -102,24 +84,28 @@ def run(
     shown, and replace them with --save. Without --bench: the packaged sample.
     """
     from grmeval.cli.settings import check_beside
-    from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
 
-    if greedy:
-        if heat := settings.get("temperature"):
-            raise ConfigError(f"--greedy is temperature 0; drop it, or --temperature {heat:g}")
-        settings["temperature"] = 0.0
-    if bench is not None:
-        settings["bench"] = bench
+    settings |= asked_of(bench, greedy, settings)
     printed = published_rows(beside)
     with Signs() as signs:
-        plans, groups = _plans(settings, data or [], config, signs)
+        plans, groups = make_plans(settings, data or [], config, signs)
         part = any(plan.only for plan in plans)
         check_beside(printed, part)
         refuse_part(part, save)
         if name is not None:
             _name(name, plans)
         _run(plans, groups, printed, as_json, signs, save)
+
+
+def asked_of(bench: list[str] | None, greedy: bool, settings: dict[str, Any]) -> dict[str, Any]:
+    """What --bench and --greedy say, as settings; ConfigError: --temperature says something else."""
+    from grmeval.errors import ConfigError
+
+    if greedy and (heat := settings.get("temperature")):
+        raise ConfigError(f"--greedy is temperature 0; drop it, or --temperature {heat:g}")
+    cold = {"temperature": 0.0} if greedy else {}
+    return cold | ({} if bench is None else {"bench": bench})
 
 
 def _name(name: str, plans: "list[Plan]") -> None:
@@ -186,12 +172,17 @@ def _run(
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
 
-def _plans(
-    given: dict[str, Any], data: list[str], config: Path | None, signs: "Signs"
+def make_plans(
+    given: dict[str, Any],
+    data: list[str],
+    config: Path | None,
+    signs: "Signs",
+    unseen: bool = False,
 ) -> "tuple[list[Plan], dict[str, Group]]":
     """(one plan a benchmark, the groups asked for that have a mean of their own), from what flags gave.
 
-    Every mistake that can be seen is found before a model is loaded.
+    Every mistake that can be seen is found before a model is loaded. `unseen`: a model that can be looked up
+    neither here nor at the hub has a plan all the same.
     """
     from grmeval.benches import expand, groups
     from grmeval.cli.settings import data_of, read_settings, settings_file
@@ -215,7 +206,8 @@ def _plans(
     plans, troubles = [], []
     for name in benches:
         try:
-            plans.append(_plan(settings | {"bench": name, "data": paths.get(name)}, signs))
+            one = settings | {"bench": name, "data": paths.get(name)}
+            plans.append(_plan(one, signs, unseen))
         except GrmevalError as error:
             troubles.append(error)
     if troubles:
@@ -254,8 +246,10 @@ def _refuse_unused(given: dict[str, Any], adaptive: bool) -> None:
             )
 
 
-def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
+def _plan(settings: dict[str, Any], signs: "Signs", unseen: bool) -> "Plan":
     """One benchmark's; with a meta RM its rewards vote too, unless told otherwise."""
+    from grmeval.engines.models import UNSEEN
+    from grmeval.errors import InfrastructureError
     from grmeval.judges import JUDGES
     from grmeval.runs import configure, prepare
     from grmeval.runs.meta import meta_of
@@ -267,7 +261,13 @@ def _plan(settings: dict[str, Any], signs: "Signs") -> "Plan":
     if meta and "vote" not in settings:
         own = JUDGES[config.judge].votes[0]
         config = config.model_copy(update={"vote": (own, f"meta:{meta.name}")})
-    plan = prepare(config, tell=signs.at)
+    try:
+        plan = prepare(config, tell=signs.at)
+    except InfrastructureError as error:
+        if not unseen:
+            raise
+        plan = prepare(config, model=UNSEEN)  # what was wrong with the rows is wrong again
+        _LOG.warning("%s", error)
     words = check_votes(config.vote or (), config.k_meta)
     # What could not be counted at the end is said before anything is asked.
     single = any(item.n == 1 and item.pool is None for item in plan.part())

@@ -140,7 +140,8 @@ OPTIONS = {
     **dict.fromkeys(("-s", "--log-samples", "--save-details", "--save-all"), _KEPT),
     **dict.fromkeys(("-c", "--use-cache", "--resume", "--overwrite", "--force"), _RESUMED),
     "--no-cache": "nothing is cached: what is stored is never asked again; another --results asks anew",
-    "--dry-run": "`grmeval prompt` shows what would be asked; `grmeval suite` has --dry-run",
+    "--dry-run": "`grmeval plan` tells what it would take, `grmeval prompt` shows what would be asked; "
+    "`grmeval suite` has --dry-run",
     "-V": "`grmeval --version` prints it",
     **dict.fromkeys(("-y", "--assume-yes"), "--yes"),
     **dict.fromkeys(

@@ -10,8 +10,9 @@ from pathlib import Path
 from grmeval import __version__
 from grmeval.doctor import gpu, hub, machine, packages
 from grmeval.doctor.check import Check, guarded
+from grmeval.doctor.gpu import ask
 
-__all__ = ["Check", "examine"]
+__all__ = ["Check", "ask", "examine"]
 
 
 def examine(results: Path) -> dict[str, Check]:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grmeval.doctor.check import GB, Check, in_background, reason
+from grmeval.engines.bound import MEMORY_SHARE
 from grmeval.engines.models import presets, read_preset
 
 __all__ = ["DEFAULT", "Gpu", "ask", "gpu", "weights"]
 
 DEFAULT = "deepseek-grm-16b"
 """What `grmeval run` takes on a machine with a GPU."""
-SHARE = 0.92
-"""The part of a GPU's memory that vLLM takes unless told otherwise; with less free it refuses."""
 KV_ROOM = 4.0
 """GB beside the weights, below which hardly a judgement runs at once."""
 SECONDS = 5.0
@@ -93,7 +92,7 @@ def gpu(answer: list[Gpu] | str) -> Check:
     found = f"{found}, {total:.0f} GB each; on one of them {', '.join(fit)}"
     if not _fits(sizes[DEFAULT], total):
         return Check("note", found, _when_too_small(sizes[DEFAULT], total, len(answer)))
-    if (free := min(g.free / g.total for g in answer)) >= SHARE:
+    if (free := min(g.free / g.total for g in answer)) >= MEMORY_SHARE:
         return Check("ok", found)
     advice = (
         "end what nvidia-smi lists, choose a free GPU (export CUDA_VISIBLE_DEVICES=N), or take "
@@ -103,7 +102,7 @@ def gpu(answer: list[Gpu] | str) -> Check:
 
 
 def _fits(size: float, total: float) -> bool:
-    return size + KV_ROOM <= SHARE * total
+    return size + KV_ROOM <= MEMORY_SHARE * total
 
 
 def _when_too_small(size: float, total: float, gpus: int) -> str:

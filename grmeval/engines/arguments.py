@@ -1,12 +1,13 @@
 """`--engine-arg`s of vLLM: which change what a sample means, and which have a flag of their own."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from grmeval.errors import ConfigError
 from grmeval.secret_keys import refuse_secrets
 
-__all__ = ["SPEED_ONLY", "check_arguments", "devices"]
+__all__ = ["SPEED_ONLY", "check_arguments", "devices", "number"]
 
 SPEED_ONLY = frozenset(
     {
@@ -52,6 +53,14 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         if name in _HAVE_A_FLAG:
             raise ConfigError(f"--engine-arg {name}: use {_HAVE_A_FLAG[name]}")
     refuse_secrets("--engine-arg ", arguments)
+
+
+def number(arguments: Mapping[str, Any], name: str, usual: float) -> float:
+    """An engine argument that is a number above 0; ConfigError: it is set to something else."""
+    given = arguments.get(name, usual)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+        raise ConfigError(f"--engine-arg {name}={given!r}: expected a number above 0")
+    return given
 
 
 def devices(tensor_parallel: int, arguments: Mapping[str, Any]) -> int:

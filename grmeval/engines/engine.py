@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from grmeval.items import Completion, Message, Request
 
-__all__ = ["BATCH", "Engine", "Sampling"]
+__all__ = ["BATCH", "Engine", "Sampling", "about_tokens"]
 
 BATCH = "batch"
 """`--engine` of a run that nothing here asks: its samples are answers that come in files."""
@@ -45,3 +45,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+def about_tokens(messages: tuple[Message, ...]) -> int:
+    """A quarter of the characters of a chat: about its tokens, where no tokenizer is at hand."""
+    return sum(len(message.content) for message in messages) // 4

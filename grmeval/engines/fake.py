@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from grmeval.engines.engine import about_tokens
 from grmeval.errors import ConfigError, EngineError, nearest
 from grmeval.items import Completion, Item, Key, Message, Request
 
@@ -127,7 +128,7 @@ class FakeEngine:
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """A quarter of the characters, about what real tokenizers give."""
-        return sum(len(message.content) for message in messages) // 4
+        return about_tokens(messages)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """See Engine; inside a window of `window` samples the last asked finishes first."""

@@ -1,9 +1,6 @@
 """What a head cannot be asked, seen from its config and its chat template: no model is loaded."""
 
-from functools import lru_cache
-from typing import Any
-
-from grmeval.engines.chat import ChatEncoder
+from grmeval.engines.model_files import encoder, own
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Message
@@ -34,10 +31,7 @@ class Refusals:
     def __init__(self, settings: ModelSettings) -> None:
         """Read the tokenizer; ConfigError: it has no chat template."""
         self._model = settings.model
-        tokenizer = own(
-            "AutoTokenizer", settings.model, settings.revision, settings.trust_remote_code
-        )
-        self._encode = tokenizer and ChatEncoder(tokenizer, settings.chat_template_kwargs)
+        self._encode = encoder(settings)
 
     def __call__(self, chat: tuple[Message, ...]) -> str | None:
         """What keeps it from being scored, as in `3 items ...`; None: nothing."""
@@ -61,17 +55,4 @@ class Refusals:
                 self._encode.render(chat, finished=True)
         except ConfigError as error:
             return str(error.__cause__ or error)
-        return None
-
-
-@lru_cache(maxsize=2)
-def own(kind: str, model: str, revision: str | None, trust_remote_code: bool) -> Any:
-    """A model's AutoConfig or AutoTokenizer; None: it cannot be read so. Whoever loads the model says why."""
-    try:
-        import transformers
-
-        return getattr(transformers, kind).from_pretrained(
-            model, revision=revision, trust_remote_code=trust_remote_code
-        )
-    except Exception:  # no transformers, or code of the model's own, which may raise anything
         return None

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
+from grmeval.engines.engine import about_tokens
 from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
 from grmeval.engines.settings import ModelSettings
 from grmeval.items import Completion, Message, Request
@@ -23,7 +24,7 @@ class HeadEngine:
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """A quarter of the characters: an estimate for people, before anything is asked."""
-        return sum(len(message.content) for message in messages) // 4
+        return about_tokens(messages)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """See Engine: `text` is a JSON list of the chats' numbers, in their order; of no chats `[]`."""

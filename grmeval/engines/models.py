@@ -16,6 +16,7 @@ from grmeval.remote import hub
 
 __all__ = [
     "KINDS",
+    "UNSEEN",
     "ModelRef",
     "Preset",
     "check_kind",
@@ -72,6 +73,10 @@ class ModelRef(NamedTuple):
     revision: str | None
     label: str
     identity: str
+
+
+UNSEEN = ModelRef("", None, "not-looked-up", "")
+"""A model that is named, and neither here nor to be asked for now."""
 
 
 def presets(kind: Kind | None = None) -> list[str]:

@@ -15,7 +15,7 @@ from grmeval.errors import ConfigError, InfrastructureError, StoreError
 from grmeval.files import write_json
 from grmeval.remote.download import SECONDS, Passing, causes, patiently, plain, reason
 
-__all__ = ["cached", "commit", "dataset_files"]
+__all__ = ["cached", "commit", "dataset_files", "model_file"]
 
 Kind = Literal["model", "dataset"]
 
@@ -85,6 +85,15 @@ def cached(hub_id: str, revision: str | None, kind: Kind, patterns: Sequence[str
                 any(fnmatchcase(name, wanted) for name in names) for wanted in patterns
             ):
                 return folder
+    return None
+
+
+def model_file(hub_id: str, commit: str, name: str) -> Path | None:
+    """A small file of a model, out of the hub's cache or downloaded into it; None: it is not to be had."""
+    from huggingface_hub import hf_hub_download
+
+    with contextlib.suppress(*_failures()), _understood():
+        return Path(hf_hub_download(hub_id, name, revision=commit, etag_timeout=SECONDS))
     return None
 
 

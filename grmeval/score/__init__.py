@@ -1,7 +1,7 @@
 """Scores: a run folder -> arrays -> verdicts -> one result object that holds all a report prints.
 
 Open table/accuracy.py first: the walk of one run. Rooms import downwards only:
-arrays < verdicts, cost < table < curve, compare, nightly, diagnosis, suite.
+arrays < verdicts, cost < table < curve, compare, planned, nightly, diagnosis, suite.
 """
 
 from grmeval.score.compare import Comparison, Flip, Gap, compare, flipped
@@ -19,6 +19,14 @@ from grmeval.score.nightly import (
     read_baseline,
     trend,
     write_baseline,
+)
+from grmeval.score.planned import (
+    Compared,
+    Measure,
+    Planned,
+    PlanRow,
+    compare_plan,
+    price_plan,
 )
 from grmeval.score.table import (
     OUTCOMES,
@@ -42,6 +50,7 @@ __all__ = [
     "Accuracy",
     "Baseline",
     "Check",
+    "Compared",
     "Comparison",
     "Cost",
     "CurveRow",
@@ -50,7 +59,10 @@ __all__ = [
     "Gated",
     "ItemList",
     "ItemRow",
+    "Measure",
     "Night",
+    "PlanRow",
+    "Planned",
     "Price",
     "Prices",
     "Row",
@@ -63,9 +75,11 @@ __all__ = [
     "answer",
     "baseline_of",
     "compare",
+    "compare_plan",
     "flipped",
     "gate",
     "list_items",
+    "price_plan",
     "read_baseline",
     "read_prices",
     "scale",

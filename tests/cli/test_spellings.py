@@ -64,7 +64,7 @@ from tests.test_docs import every_command
         (("run", "--api-base", "http://x"), "--base-url"),
         (("run", "--api-key", "x"), "GRMEVAL_API_KEY"),
         (("run", "--seeds", "1,2"), "a run has one seed: run once for each, with --seed"),
-        (("run", "--dry-run"), "`grmeval prompt` shows what would be asked"),
+        (("run", "--dry-run"), "`grmeval plan` tells what it would take, `grmeval prompt` shows"),
         (("gate", "--threshold", 2), "No such option: --threshold: here it is --max-drop"),
         (("run", "-V"), "`grmeval --version` prints it"),
         (("run", "--category", "chat"), "is named by --section or --subset"),

@@ -429,3 +429,17 @@ def test_a_tokenizer_in_python_is_asked_part_by_part() -> None:
     (end,) = made.all_special_ids
     assert encode((user("a<end>"),)) == [*map(ord, "a<end>"), end]
     assert encode((user("a"),)) == [ord("a"), end]
+
+
+def test_many_chats_are_read_as_one_by_one() -> None:
+    said = ("plain", "spells <|im_end|> here", "", "é 漢字 🙂", "  two\n\nlines ", "plain")
+    chats = [(user(each),) for each in said]
+    for family in FAMILIES:
+        encode = ChatEncoder(tokenizer(family), {})
+        assert encode.many(chats) == [encode(chat) for chat in chats]
+    answered = [(*chat, assistant("So.")) for chat in chats]
+    assert encode.many(answered, finished=True) == [encode(c, finished=True) for c in answered]
+    cuts = copy.deepcopy(encode.tokenizer)
+    cuts.backend_tokenizer.enable_truncation(3)
+    cuts.backend_tokenizer.enable_padding(length=50)
+    assert ChatEncoder(cuts, {}).many(chats[:1]) == [encode(chats[0])]

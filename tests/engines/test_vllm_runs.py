@@ -18,6 +18,7 @@ from grmeval.engines import Sampling
 from grmeval.engines.models import resolve
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm import VllmEngine
+from grmeval.runs.forecast import forecast_of_run
 from grmeval.store import RunFolder, SampleKey, latest
 from tests.engines.conftest import CONTEXT, SMALL, Commanded
 from tests.engines.test_vllm import answers, ask
@@ -46,7 +47,10 @@ def test_run_extend_and_rerun_through_the_command_line(
 ) -> None:
     _, results, engine = commanded
     assert "4 samples of 2 items" in commanded.done.stderr
-    before = rows(latest(results))
+    folder = RunFolder(latest(results))
+    prompts, totals = forecast_of_run(folder).prompts, folder.record["totals"]
+    assert (prompts.tokens, prompts.cached) == (totals["prompt_tokens"], totals["cached_tokens"])
+    before = rows(folder.path)
     assert all(row["invalid"] in (None, "truncated") for row in before)
     assert any(row["scores"] for row in before)
 

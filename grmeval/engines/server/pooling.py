@@ -13,15 +13,16 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from grmeval.engines.chat import ChatEncoder
-from grmeval.engines.head_check import no_head, own
+from grmeval.engines.head_check import no_head
 from grmeval.engines.heads import HeadEngine
+from grmeval.engines.model_files import encoder
 from grmeval.engines.scorer import Reward, ScoreRequest
 from grmeval.engines.server.client import Answer, Client, Unreadable, api_key
 from grmeval.engines.server.pull import Pull
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.retry import Patience
 from grmeval.engines.server.served import Card, card_of
+from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 
@@ -114,7 +115,9 @@ class ServedScorer:
         self.context = self._card.context or 0
         folder = Path(self._card.root or "")
         here = self._card.root is not None and (folder / "config.json").is_file()
-        self._encode = _encoder(folder, self._settings.chat_template_kwargs) if here else None
+        kwargs = self._settings.chat_template_kwargs
+        local = ModelSettings(str(folder), chat_template_kwargs=kwargs)
+        self._encode = encoder(local) if here else None
         try:
             raw = [await self._known(chat, False) for chat in KNOWN]
             felt = [await self._known(chat, True) for chat in KNOWN]
@@ -233,12 +236,6 @@ class ServedScorer:
         if self._in_a_row >= REFUSED_IN_A_ROW:
             raise EngineError(f"{name}: {self._in_a_row} in a row are not taken: {refused}")
         return Reward(request, None, "refused", length, 0)
-
-
-def _encoder(folder: Path, kwargs: Mapping[str, Any]) -> ChatEncoder | None:
-    """None: the folder's tokenizer cannot be read here."""
-    tokenizer = own("AutoTokenizer", str(folder), None, False)
-    return ChatEncoder(tokenizer, kwargs) if tokenizer else None
 
 
 def _checked(folder: Path, chats: Sequence[list[int]], served: Sequence[float]) -> tuple[str, bool]:

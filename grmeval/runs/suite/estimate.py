@@ -5,19 +5,15 @@ from pathlib import Path
 
 from grmeval.benches import find_spec
 from grmeval.config import RunConfig
-from grmeval.items import Item, Message
+from grmeval.engines.engine import about_tokens
 from grmeval.judges import JUDGES
+from grmeval.runs.forecast import MEASURED_FROM, Missing, expected_output
 from grmeval.runs.plan import Plan
 from grmeval.runs.sample import estimate
 from grmeval.runs.suite.file import Estimates
 from grmeval.store import RewardFile, RunFolder
 
 __all__ = ["Work", "unseen_work", "work_of"]
-
-MEASURED_FROM = 16
-"""Samples that a run needs for its own speed to be believed."""
-
-Missing = list[tuple[Item, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,11 @@ def work_of(plan: Plan, path: Path | None, meta: str | None, assumed: Estimates)
     measured = _measured(plan, missing, folder) if missing and folder and not meta else None
     if measured:
         return measured
-    judged = estimate(plan, missing, 0, _about) if missing else None
+    judged = estimate(plan, missing, 0, about_tokens) if missing else None
     samples = judged.samples if judged else 0
+    # Where other runs tell how long judgements are, nothing is assumed of that.
+    if (missing or meta) and (seen := expected_output(plan)):
+        assumed = assumed.model_copy(update={"generated": seen.tokens})
     tokens = _generated(plan.config, samples, assumed)
     prompts = (judged.prompt_tokens if judged else 0) + (_meta_tokens(plan, folder, meta, assumed))
     seconds = tokens / assumed.generated_per_second + prompts / assumed.prompt_per_second
@@ -72,7 +71,7 @@ def _measured(plan: Plan, missing: Missing, folder: RunFolder) -> Work | None:
     made = sum(each["samples"] for each in launches)
     if made < MEASURED_FROM:
         return None
-    found = estimate(plan, missing, 0, _about)
+    found = estimate(plan, missing, 0, about_tokens)
     share = found.samples / made
     tokens = share * sum(each["tokens"] for each in launches)
     seconds = share * sum(each["sample_seconds"] * each.get("devices", 1) for each in launches)
@@ -88,7 +87,7 @@ def _meta_tokens(plan: Plan, folder: RunFolder | None, meta: str | None, assumed
     wanted = sum(len(js) for _, js in whole) - len(done)
     if wanted <= 0:
         return 0
-    found = estimate(plan, whole, 0, _about)
+    found = estimate(plan, whole, 0, about_tokens)
     each = found.prompt_tokens / found.prompts + min(assumed.generated, plan.config.max_tokens)
     return round(wanted * each)
 
@@ -97,8 +96,3 @@ def _generated(config: RunConfig, samples: int, assumed: Estimates) -> int:
     if JUDGES[config.judge].head:
         return 0
     return round(samples * min(assumed.generated, config.max_tokens))
-
-
-def _about(messages: tuple[Message, ...]) -> int:
-    """Tokens of a chat without a tokenizer: a quarter of its characters."""
-    return sum(len(message.content) for message in messages) // 4

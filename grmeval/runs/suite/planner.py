@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grmeval.benches import Loaded, at_hand, expand, find_spec, load, on_hub
-from grmeval.engines.models import ModelRef
+from grmeval.engines.models import UNSEEN
 from grmeval.errors import DataError, GrmevalError, InfrastructureError, UsageError
 from grmeval.runs.configuration import configure
 from grmeval.runs.make_plan import prepare
@@ -183,7 +183,7 @@ class Planner:
         return replace(job, settings=settings, meta=meta.name if meta else None)
 
     def _with_work(self, job: Job, loaded: Loaded | None) -> Job:
-        config, model = configure(job.settings), None
+        config = configure(job.settings)
         if loaded is None:
             return replace(job, work=unseen_work(config, self.suite.estimate))
         try:
@@ -191,9 +191,8 @@ class Planner:
         except InfrastructureError:
             if self.fetch:
                 raise
-            model = ModelRef("", None, "not-looked-up", "")
-            plan = prepare(config, loaded, model)
-        path = None if model else plan.path
+            plan = prepare(config, loaded, UNSEEN)
+        path = None if plan.model == UNSEEN else plan.path
         return replace(job, path=path, work=work_of(plan, path, job.meta, self.suite.estimate))
 
 

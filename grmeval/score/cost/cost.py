@@ -9,7 +9,7 @@ from grmeval.score.cost.prices import Prices
 from grmeval.score.cost.sources import Source, Tokens, named, sources_of, tokens_of
 from grmeval.store import is_meta_vote, reward_records
 
-__all__ = ["Cost", "Spent", "cost_lines", "cost_of", "unlike_effort"]
+__all__ = ["Cost", "Spent", "cost_lines", "cost_of", "spent_in_all", "unlike_effort"]
 
 UNKNOWN = "not known"
 """The critic's name in runs of before they kept it."""
@@ -89,6 +89,12 @@ def cost_of(run: RunArrays, k: int, vote: str, prices: Prices | None = None) -> 
         currency=prices.currency if prices else None,
         notes=tuple(dict.fromkeys(pricing.notes)),
     )
+
+
+def spent_in_all(run: RunArrays, prices: Prices | None = None) -> tuple[Spent, tuple[str, ...]]:
+    """(what the judge took for the judgements that are counted, `price` being that of them all, notes)."""
+    pricing = _Pricing(prices, items=1000)  # the price per 1,000 of 1,000 is the whole price
+    return _judged(run, 1.0, pricing)[0], tuple(pricing.notes)
 
 
 def added(parts: Iterable[float | None]) -> float | None:

@@ -277,6 +277,11 @@ def test_work_is_what_is_still_missing_and_measured_once_it_can_be(tmp_path: Pat
     record = (folder / "run.json").read_text("utf-8")
     assert f'"tokens": {job.work.tokens}' in record  # as many again
     assert planner(tmp_path, settings={"limit": 6}).plan("other")[0].work.samples == 0  # type: ignore[union-attr]
+    # Other runs of the judge are as long as that one.
+    work = made.plan("sampled")[0].work
+    assert work
+    assert (work.tokens, work.measured) == (2 * job.work.tokens, False)
+    assert work.tokens < 96 * 80
 
 
 def test_a_command_for_the_benchmarks_of_a_run(tmp_path: Path) -> None:
