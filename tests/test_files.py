@@ -157,6 +157,7 @@ def kept(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return to
 
 
+@pytest.mark.long
 def test_standard_output_is_written_through(run: Path, kept: Path, tmp_path: Path) -> None:
     words = command("baseline", run, "--to", "/dev/stdout")
     with (tmp_path / "out").open("w") as out:

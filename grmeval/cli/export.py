@@ -56,13 +56,15 @@ def export(
             "--model", help="What the server calls the model, in requests. [default: as the run]"
         ),
     ] = None,
-    seeds: Annotated[
+    no_seeds: Annotated[
         bool,
-        typer.Option("--seeds/--no-seeds", help="A seed of its own in each request."),
-    ] = True,
+        typer.Option(
+            "--no-seeds", help="Requests without a seed each, where the server takes none."
+        ),
+    ] = False,
     results: Results = None,
 ) -> None:
-    """Export samples with their labels, verdicts, items, or requests for what is missing.
+    """Export samples, verdicts, items, or requests for what is missing.
 
     --k and --limit are of requests: `grmeval import answers` takes what comes back into the run.
     """
@@ -78,13 +80,13 @@ def export(
     if as_stored and (to is None or to.suffix != ".csv"):
         raise ConfigError("--as-stored: only CSV is written otherwise; name a file: --to FILE.csv")
     if what != REQUESTS:
-        _refuse_asking({**settings, "model": model, "no-seeds": not seeds})
+        _refuse_asking({**settings, "model": model, "no-seeds": no_seeds})
     folder = RunFolder(taken(run, results_folder(results)))
     only = Filter.of(settings)
     if what == REQUESTS:
         if texts is not None:
             raise ConfigError("--texts: requests are nothing but texts")
-        _export_requests(folder, to, settings, model, seeds)
+        _export_requests(folder, to, settings, model, not no_seeds)
         return
     if texts is None and folder.restricted and what == "samples":
         print("restricted benchmark: texts are left out; --texts writes them", file=sys.stderr)

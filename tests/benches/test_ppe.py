@@ -167,6 +167,7 @@ def by_name(printed: dict[str, Any], *levels: str) -> dict[str, Any]:
     return {row["name"]: row for row in printed["rows"] if row["level"] in levels}
 
 
+@pytest.mark.long
 def test_only_the_files_that_are_read_are_asked_for(
     served: tuple[Hub, Path, dict[str, Any]],
 ) -> None:
@@ -224,6 +225,7 @@ def test_pools_come_from_the_same_five(served: tuple[Hub, Path, dict[str, Any]])
         assert figures[f"{name}: ROC-AUC of the totals"]["value"] == 1
 
 
+@pytest.mark.long
 def test_rows_outlive_the_hub(served: tuple[Hub, Path, dict[str, Any]]) -> None:
     hub, folder, _ = served
     hub.status = 503

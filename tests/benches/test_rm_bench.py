@@ -325,6 +325,7 @@ def test_real_rows_lack_the_math_file() -> None:
     assert not any(item.flags for item in loaded.items)
 
 
+@pytest.mark.long
 @on_official_rows(REAL)
 def test_a_run_on_the_real_rows_says_what_it_lacks(tmp_path: Path) -> None:
     result = score(sampled(tmp_path, bench="rm-bench", data=REAL, k=1))

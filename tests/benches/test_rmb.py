@@ -353,6 +353,7 @@ def test_official_odd_rows(official: Loaded, where: str, flag: str, ids: str) ->
     assert {f for item in in_set(official, where) for f in item.flags} >= {flag}
 
 
+@pytest.mark.long
 @official_copy
 def test_official_pairs_layout(official: Loaded) -> None:
     pairs = load("rmb", ARCHIVE, layout="pairs")

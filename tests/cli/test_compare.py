@@ -141,6 +141,7 @@ def test_a_curve_of_one_run_lies_in_its_folder(runs: Runs) -> None:
         assert (found.returncode, found.stdout, "Traceback" in found.stderr) == (2, "", False)
 
 
+@pytest.mark.long
 def test_many_runs_have_a_name_that_a_disk_takes(tmp_path: Path) -> None:
     many = [sampled(tmp_path, k=1, limit=2, engine_args={"accuracy": at / 50}) for at in range(25)]
     found = grmeval("scale-curve", *(run.path for run in many), "--results", tmp_path, "--json")

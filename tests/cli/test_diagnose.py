@@ -118,6 +118,7 @@ def test_names_of_a_data_set_forge_no_row(tmp_path: Path) -> None:
     assert "\x1b" not in found.stdout + page
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_is_no_bug(judged: Path) -> None:
     assert left_early("diagnose", judged) == 141
 

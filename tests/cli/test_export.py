@@ -194,6 +194,7 @@ def test_what_a_spreadsheet_would_run_has_an_apostrophe_unless_told_otherwise(
         assert "--as-stored: only CSV is written otherwise" in said
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_is_no_bug(folder: RunFolder) -> None:
     words = " ".join(command("export", folder.path))
     found = subprocess.run(

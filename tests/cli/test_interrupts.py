@@ -83,6 +83,7 @@ def test_one_that_an_import_swallows_is_not_lost(tmp_path: Path) -> None:
     assert not [line for line in said if "samples in" in line]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["pyarrow", "exit"])
 def test_whoever_ignores_it_goes_on(when: str, tmp_path: Path) -> None:
     code, said = pressed(when, tmp_path, signal.SIGINT, ignored=True)

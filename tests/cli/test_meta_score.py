@@ -67,6 +67,7 @@ def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
     assert "k_meta: at most 2, 2 at k=6" in more.stdout
 
 
+@pytest.mark.long
 def test_a_command_that_is_killed_leaves_no_writer_and_goes_on(tmp_path: Path) -> None:
     slow = (*RUN, "--meta-engine-arg", "latency=0.01", "--results", tmp_path)
 

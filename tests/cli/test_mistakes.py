@@ -241,6 +241,7 @@ def test_a_full_disk_stops_a_run_that_goes_on_when_there_is_room(
     assert rows(latest(small_disk)) == rows(latest(tmp_path / "free"))
 
 
+@pytest.mark.long
 def test_a_quota_stops_a_run_that_goes_on_without_it(tmp_path: Path) -> None:
     words = command(*FAKE, "--engine-arg", "chars=3000", "--results", tmp_path)
     limited = ["bash", "-c", 'ulimit -f 128; exec "$@"', "bash", *words]
@@ -345,6 +346,7 @@ def test_a_folder_of_another_run_or_a_newer_version_is_left_alone(
     assert record.read_text() == text
 
 
+@pytest.mark.long
 def test_a_run_that_may_only_be_read_is_scored_and_shown(tmp_path: Path) -> None:
     goes_on(tmp_path)
     folder = latest(tmp_path)

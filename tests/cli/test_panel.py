@@ -275,6 +275,7 @@ def test_another_name_for_a_panel_that_is_there_is_refused(results: Path, trio: 
     assert (trio / "run.json").read_bytes() == before
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_the_same_command_completes_it(tmp_path: Path) -> None:
     long = {"chars": 3000}
     runs = [sampled(tmp_path / "r", k=8, seed=seed, engine_args=long).path for seed in (1, 2)]

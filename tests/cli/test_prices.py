@@ -48,7 +48,16 @@ def test_a_run_says_what_it_cost_with_its_meta_rm(tmp_path: Path) -> None:
     saved = json.loads((folder / "accuracy.json").read_text("utf-8"), parse_constant=pytest.fail)
     plain, guided = (saved["cost"][vote] for vote in ("sum", "meta:rm"))
     assert set(plain) == {
-        *("samples", "items", "tokens_per_item", "judge", "critic", "meta", "price"),
+        *(
+            "samples",
+            "mean_samples",
+            "items",
+            "tokens_per_item",
+            "judge",
+            "critic",
+            "meta",
+            "price",
+        ),
         *("currency", "notes"),
     }
     assert set(plain["judge"]) == set(guided["meta"])

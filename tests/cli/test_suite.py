@@ -122,6 +122,7 @@ def test_the_table_has_what_was_printed_above_ours(finished: Path) -> None:
     assert "| k=8 | " in page
 
 
+@pytest.mark.long
 def test_what_a_run_was_asked_for_since_changes_no_number(finished: Path) -> None:
     before = json.loads(saved(finished).read_text("utf-8"))["cells"]
     done = suite(finished, "--fake", "--dry-run")
@@ -132,6 +133,7 @@ def test_what_a_run_was_asked_for_since_changes_no_number(finished: Path) -> Non
     assert json.loads(saved(finished).read_text("utf-8"))["cells"] == before
 
 
+@pytest.mark.long
 def test_gains_are_over_the_same_systems_one_sample(folder: Path) -> None:
     found = cells(folder, text=GROUP, code=3)  # the hub is out of reach
     one = found["DeepSeek-GRM-27B Voting@1", "Overall"]
@@ -155,6 +157,7 @@ def test_a_dry_run_writes_nothing_and_prints_commands_that_work(folder: Path) ->
     assert "still to ask: 0 judgements" in done.stdout
 
 
+@pytest.mark.long
 def test_a_killed_suite_goes_on_and_leaves_no_writer_behind(folder: Path) -> None:
     slow = SUITE.replace("k = 8, max", "k = 8, engine_args = { latency = 0.05, window = 8 }, max")
     words = ["suite", own(folder, slow), "--data", f"rewardbench={folder / 'rb'}", "--fake"]
@@ -183,6 +186,7 @@ def test_a_run_that_fails_does_not_stop_the_others(folder: Path) -> None:
     assert not any(c["whole"] for c in half)
 
 
+@pytest.mark.long
 def test_a_part_replaces_no_whole(folder: Path) -> None:
     assert suite(folder, "--fake").returncode == 0
     whole = saved(folder)
@@ -218,6 +222,7 @@ def test_who_names_no_model_is_told_which_there_are(folder: Path) -> None:
     assert "--model grm=NAME names the GRM" in done.stderr
 
 
+@pytest.mark.long
 def test_a_suite_that_is_ended_waits_for_its_child(folder: Path) -> None:
     slow = SUITE.replace(
         'orders = "random"', 'orders = "random", engine_args = { latency = 0.5, window = 1 }'

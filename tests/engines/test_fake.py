@@ -163,6 +163,7 @@ def test_accuracy_is_hit(toy: Item, accuracy: float) -> None:
     assert in_band(sum(is_right(toy, one) for one in given), 2000, accuracy)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quality", [(1, 0), (0, 1, 0, 0), (1,), (0,)])
 @pytest.mark.parametrize("spread", [0.1, 0.5])
 def test_accuracy_and_correlation_are_hit_where_items_differ(

@@ -152,6 +152,7 @@ def test_a_sample_without_a_quote_is_the_text_it_was() -> None:
 # ---------------------------------------------------------------------- what is read
 
 
+@pytest.mark.long
 def test_scores_are_those_the_judge_gave() -> None:
     k = 56
     quoted, plain = samples(ITEMS, k, noise=1, quote=1), samples(ITEMS, k, noise=1)

@@ -112,6 +112,7 @@ def test_finish_tells_a_token_limit_from_an_end(engine: VllmEngine) -> None:
     assert (found["end", 0].finish, found["end", 0].text in ("yes", "no")) == ("stop", True)
 
 
+@pytest.mark.long
 def test_finished_samples_come_before_the_others_end(engine: VllmEngine) -> None:
     quick = ask("Hi", grammar="(yes|no)", name="quick")
     slow = [ask(f"Count from {i}.", grammar=LONG, name=f"slow{i}") for i in range(4)]

@@ -70,6 +70,7 @@ def made(judge: Judge, item: Item) -> Request:
     return Request(key, order, (0,), messages, judge.grammar(item.n), judge.locate(item.n))
 
 
+@pytest.mark.long
 def test_each_judge_is_answered_in_its_format(engine: VllmEngine, tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("Correctness (100 %)", "utf-8")
     items = load("sample").items
@@ -141,6 +142,7 @@ def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any)
     assert max(differences) < 1e-3
 
 
+@pytest.mark.long
 def test_in_the_format_it_is_the_probability_among_what_is_allowed(
     engine: VllmEngine, model: Any
 ) -> None:

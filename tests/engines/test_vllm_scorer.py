@@ -22,7 +22,7 @@ from grmeval.store import RunFolder
 from tests.heads import random_head
 from tests.helpers import Quiet, grmeval, rows, sampled
 
-pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.vllm, pytest.mark.long, pytest.mark.filterwarnings("default")]
 CONTEXT = 1024
 TEXTS = 16
 

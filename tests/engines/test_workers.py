@@ -91,6 +91,7 @@ def test_one_that_is_killed_is_done_without(tmp_path: Path, alone: RunFolder) ->
     assert launch["samples"] == SAMPLES
 
 
+@pytest.mark.long
 def test_all_killed_is_an_error_and_the_same_command_goes_on(
     tmp_path: Path, alone: RunFolder
 ) -> None:

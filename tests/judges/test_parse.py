@@ -387,6 +387,7 @@ def test_any_text_is_read_or_refused(text: str, n: int) -> None:
     assert text.endswith(reading.text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     [

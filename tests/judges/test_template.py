@@ -142,6 +142,7 @@ def test_what_makes_too_much_is_refused_before_it_is_made(tmp_path: Path, text: 
     assert time.process_time() - began < 20  # Jinja's own sandbox: days, or all memory there is
 
 
+@pytest.mark.long
 def test_it_is_refused_before_the_memory_is_taken(tmp_path: Path) -> None:
     tracemalloc.start()
     try:

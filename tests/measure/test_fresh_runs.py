@@ -44,6 +44,7 @@ def by_run(
     return float(accuracy.mean()), float(accuracy.std(ddof=1) / runs**0.5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("vote", "balanced"), CASES)
 def test_the_curve_is_that_of_fresh_runs(vote: str, balanced: bool) -> None:
     rng = np.random.default_rng(2024)

@@ -268,6 +268,7 @@ def test_coverage_is_nominal(draw: Draw) -> None:
     assert least <= covered <= most
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("right", [0.85, 0.92, 0.97])
 def test_small_sections_near_the_end_do_not_break_the_interval(right: float) -> None:
     rng = np.random.default_rng(8)

@@ -39,6 +39,7 @@ def three_way(items: int = 150, samples: int = 12) -> Block:
     return scores, valid, np.ones_like(valid), best
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("balanced", [True, False])
 @pytest.mark.parametrize("vote", ["sum", "meta"])
 def test_monte_carlo_is_as_noisy_as_it_says(vote: str, balanced: bool) -> None:

@@ -447,6 +447,7 @@ def test_coverage_is_nominal(draw: Draw) -> None:
     assert covered <= most or draw is two_runs_of_shared_prompts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("odds", [(0.97, 0.97), (0.97, 1.0), (0.9, 0.97), (1.0, 1.0)])
 def test_a_small_section_near_the_end_does_not_break_the_interval(odds: Any) -> None:
     rng = np.random.default_rng(8)

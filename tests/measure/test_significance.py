@@ -138,6 +138,7 @@ NIGHTS = 600
 MOST = binom.ppf(0.9995, NIGHTS, 0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("items", [10, 28, 100, 300])
 def test_one_model_with_more_samples_is_no_better(items: int) -> None:
     """It was significantly so in 70, 56, 13 and 7 % of tries, and "improved" as often."""

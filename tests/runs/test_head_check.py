@@ -57,6 +57,7 @@ def plan(bench: Path, model: Path, **more: object) -> Plan:
     return prepare(configure(settings | {"results": bench.parent / "results"} | more))
 
 
+@pytest.mark.long
 def test_a_template_that_refuses_a_system_turn_says_of_which_items(
     bench: Path, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def asked(name: str, bench: Path | str, principles: Path, **more: Any) -> dict[s
 # ---------------------------------------------------------------------- the truth
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accuracy", [0.7, 0.4])
 @pytest.mark.parametrize("name", WRITING)
 def test_the_measured_accuracy_covers_the_truth(

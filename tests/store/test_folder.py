@@ -160,6 +160,7 @@ def test_two_processes_one_folder(tmp_path: Path) -> None:
     assert third.returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_runs_resume(tmp_path: Path, stop: signal.Signals) -> None:
     slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.05")

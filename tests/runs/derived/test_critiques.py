@@ -100,6 +100,7 @@ def headed(scorer: Hashes, results: Path, critiques: RunFolder, **more: Any) -> 
 # ---------------------------------------------------------------------- the truth
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accuracy", [0.7, 0.4])
 def test_the_measured_accuracy_covers_the_truth(
     accuracy: float, bench: Path, tmp_path: Path
@@ -223,6 +224,7 @@ def test_a_run_that_died_goes_on_and_another_k_extends_it(bench: Path, tmp_path:
     assert [row for row in rows(folder.path) if row["j"] < 4] == rows(whole.path)
 
 
+@pytest.mark.long
 def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     critiques = sampled(tmp_path / "c", k=16, engine_args={"truncated": 0.05})

@@ -278,6 +278,7 @@ def test_members_of_unlike_orders_share_no_rotation(tmp_path: Path) -> None:
     assert any("a fresh panel's counts of each member;" in line for line in footer)
 
 
+@pytest.mark.long
 def test_a_majority_of_three_independent_judges_is_right_as_often_as_it_should(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from grmeval.store import RewardFile
 from tests.helpers import grmeval, running, sampled, until
@@ -31,6 +32,7 @@ def kill_once(run: Path, results: Path, more: int) -> bool:
     return at_work.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
     torn, whole = (sampled(tmp_path / name, k=16).path for name in ("torn", "whole"))

@@ -199,6 +199,7 @@ def test_rows_that_are_no_samples_are_damage(tmp_path: Path, said: str, folded: 
         read_run(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["samples.parquet", "journal/0001.jsonl"])
 def test_a_changed_byte_gives_rows_or_a_named_error(tmp_path: Path, name: str) -> None:
     folder, rng = sampled(tmp_path, k=1), np.random.default_rng(0)

@@ -64,6 +64,7 @@ def overall(found: Accuracy, vote: str) -> float:
     return next(row.value for row in found.rows if (row.level, row.vote) == ("overall", vote))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("auc", [0.5, 0.7, 0.9])
 @pytest.mark.parametrize("k_meta", [1, None, 6, 8])
 def test_the_vote_gains_as_simulated(run: RunFolder, auc: float, k_meta: int | None) -> None:

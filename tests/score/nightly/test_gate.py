@@ -451,6 +451,7 @@ def test_advice_is_that_of_measure(tmp_path: Path) -> None:
     assert result.more_samples is None
 
 
+@pytest.mark.long
 def test_more_samples_are_advised_only_where_they_would_decide(tmp_path: Path) -> None:
     """Items all alike: samples make the noise. Items that are sure or hopeless: they make none."""
 
@@ -473,6 +474,7 @@ def test_more_samples_are_advised_only_where_they_would_decide(tmp_path: Path) -
         assert any("of this run alone would not" in line for line in result.advice) is not helps
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("stored", "share"), [(8, 1.0), (16, 0.5)])
 def test_the_part_of_the_samples_in_the_noise(tmp_path: Path, stored: int, share: float) -> None:
     """Of items all alike one vote has the variance p (1 - p); twice the samples at least halve it."""
