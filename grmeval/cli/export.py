@@ -64,7 +64,7 @@ def export(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Export samples, verdicts, items, or requests for what is missing.
+    """Export samples, verdicts, items, or requests for more samples.
 
     --k and --limit are of requests: `grmeval import answers` takes what comes back into the run.
     """
