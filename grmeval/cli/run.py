@@ -264,7 +264,7 @@ def _plan(settings: dict[str, Any], signs: "Signs", unseen: bool) -> "Plan":
     try:
         plan = prepare(config, tell=signs.at)
     except InfrastructureError as error:
-        if not unseen:
+        if not unseen or not config.model:  # nobody says which model it is
             raise
         plan = prepare(config, model=UNSEEN)  # what was wrong with the rows is wrong again
         _LOG.warning("%s", error)
