@@ -137,7 +137,6 @@ def _run(
     from grmeval.engines import BATCH
     from grmeval.errors import Incomplete
     from grmeval.score import read_prices
-    from grmeval.store import origin
 
     found, kept = [], dict[str, bool]()
     prices = read_prices(plans[0].config.prices)
@@ -167,7 +166,7 @@ def _run(
             print_accuracy_json(found, printed, several=len(plans) > 1)
     missing = sum(result.missing for result in found)
     if plans[0].config.engine == BATCH and (missing or len(found) < len(plans)):
-        raise Incomplete(f"samples are missing; {origin({'engine': BATCH}).grows}")
+        raise typer.Exit(Incomplete.exit_code)  # what to do has been said, and nothing failed
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
@@ -384,5 +383,5 @@ def _unasked(plan: "Plan", folder: "RunFolder") -> str:
     missing = sum(len(js) for _, js in waiting)
     return (
         f"{missing:,} samples wait for answers: `grmeval export {folder.path.name} --what requests --to "
-        "requests.jsonl`, then `grmeval import answers` what comes back"
+        "requests.jsonl`, then `grmeval import answers` what comes back; exit 3 until then"
     )

@@ -61,6 +61,7 @@ from tests.test_docs import every_command
             "No such option: --name: name the run when it is there: `grmeval label RUN NAME`",
         ),
         (("import", "gpt.jsonl", "--model", "m"), "here: `grmeval import scores gpt.jsonl`"),
+        (("import", "output.jsonl"), "batch answered, `grmeval import answers output.jsonl`"),
         (("run", "--api-base", "http://x"), "--base-url"),
         (("run", "--api-key", "x"), "GRMEVAL_API_KEY"),
         (("run", "--seeds", "1,2"), "a run has one seed: run once for each, with --seed"),
