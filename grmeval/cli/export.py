@@ -58,11 +58,15 @@ def export(
     ] = None,
     seeds: Annotated[
         bool,
-        typer.Option("--seeds/--no-seeds", help="A seed of its own in each request."),
+        typer.Option(
+            "--seeds/--no-seeds",
+            help="A seed of its own in each request, unless --no-seeds.",
+            show_default=False,
+        ),
     ] = True,
     results: Results = None,
 ) -> None:
-    """Export samples with their labels, verdicts, items, or requests for what is missing.
+    """Export samples, verdicts, items, or requests of a batch.
 
     --k and --limit are of requests: `grmeval import answers` takes what comes back into the run.
     """

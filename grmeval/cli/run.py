@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grmeval.cli import app
+from grmeval.cli.headings import UnderHeadings
 from grmeval.cli.options import Benches, Beside, Config, Copies, Greedy, published_rows, takes
 from grmeval.cli.record import Save, keep, keep_group, refuse_part, say
 
@@ -50,10 +51,10 @@ ASKED = (
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
 )
-"""Settings of a run, in the order of its help."""
+"""Settings of a run."""
 
 
-@app.command()
+@app.command(cls=UnderHeadings)
 @takes(
     *ASKED,
     vote="the judge's first; where the run has a record, the record's",
