@@ -33,6 +33,7 @@ class UnderHeadings(TyperCommand):
     """Its help text has its options under HEADINGS."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then each heading's options."""
         records = {
             param.name: (param.param_type_name, record)
             for param in self.get_params(ctx)

@@ -218,8 +218,7 @@ def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
     if prompts.exact:
         found.append("prompt tokens: by the model's own tokenizer, every prompt")
     else:
-        why = "as the fake engine counts" if plan.config.engine == "fake" else _no_tokenizer(forecast)
-        found.append(f"prompt tokens: a quarter of the characters, {why}")
+        found.append(f"prompt tokens: a quarter of the characters, {_why_not_exact(forecast)}")
     if prompts.too_long:
         found.append(
             f"{bench}: {prompts.too_long:,} samples do not fit beside {plan.config.max_tokens:,} tokens of "
@@ -236,7 +235,9 @@ def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
     return found
 
 
-def _no_tokenizer(forecast: Forecast) -> str:
+def _why_not_exact(forecast: Forecast) -> str:
+    if forecast.plan.config.engine == "fake":
+        return "as the fake engine counts"
     if forecast.plan.config.engine in _SERVED:
         return "since the tokenizer is the server's, which counts exactly"
     return f"since the tokenizer of {_model(forecast)} is not at hand: exact where it is"

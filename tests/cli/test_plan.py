@@ -136,7 +136,9 @@ def test_a_model_out_of_reach_is_planned_by_characters(
 
 def test_of_a_served_model_a_prompt_counts_once_a_request(tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
-    prices.write_text('currency = "EUR"\n[models.mine]\nprompt = 1.0\ncached = 0.1\ngenerated = 0.0\n')
+    prices.write_text(
+        'currency = "EUR"\n[models.mine]\nprompt = 1.0\ncached = 0.1\ngenerated = 0.0\n'
+    )
     asks = ("--limit", 6, "--k", 12, "--max-tokens", 64, "--results", tmp_path / "r")
     with serving() as there:
         model = ("--engine", "server", "--base-url", there.url, "--model-tag", "mine")
