@@ -63,8 +63,15 @@ def replayed(folder: RunFolder) -> None:
         f"{folder.path.name}: {count['samples']:,} judgements, {count['readable']:,} readable, "
         f"{count['tokens']:,} tokens written\n"
         f"  {count['stopped']:,} would be stopped; tokens saved {share:.1%}; "
-        f"read otherwise {count['otherwise']:,}, read where the whole was not {count['gained']:,}"
+        f"read otherwise {count['otherwise']:,}, read where the whole was not {count['gained']:,}\n"
+        f"  {verdict(count['otherwise'], share)}"
     )
+
+
+def verdict(otherwise: int, share: float) -> str:
+    """What it comes to, in a line."""
+    number = f"{format(otherwise, ',') if otherwise else 'no'} judgement{'s' * (otherwise > 1)}"
+    return f"{number} would be read otherwise; {100 * share:.1f} % saved"
 
 
 def asked(settings: dict[str, object]) -> None:
@@ -87,17 +94,19 @@ def asked(settings: dict[str, object]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("runs", nargs="*", metavar="RUN")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--model", default="demo")
-    parser.add_argument("--judge", default="pointwise")
-    parser.add_argument("--limit", type=int, default=20)
-    parser.add_argument("--k", type=int, default=4)
-    parser.add_argument("--max-tokens", type=int, default=256)
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--template", type=Path)
-    parser.add_argument("--small", action="store_true")
+    assert __doc__
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("runs", nargs="*", metavar="RUN", help="finished runs whose judgements are cut; none: ask")
+    add("--results", type=Path, default=Path("results"), help="where RUNs are (%(default)s)")
+    add("--model", default="demo", help="whom to ask, twice (%(default)s)")
+    add("--judge", default="pointwise", help="how it is asked (%(default)s)")
+    add("--limit", type=int, default=20, help="items of the packaged sample (%(default)s)")
+    add("--k", type=int, default=4, help="samples an item (%(default)s)")
+    add("--max-tokens", type=int, default=256, help="of one judgement (%(default)s)")
+    add("--dtype", default="auto", help="number format of the weights (%(default)s)")
+    add("--template", type=Path, help="another prompt: a Jinja file")
+    add("--small", action="store_true", help="ask the fake engine: does it go through?")
     given = parser.parse_args()
     for run in given.runs:
         replayed(RunFolder(find_run(run, given.results)))

@@ -64,7 +64,7 @@ def export(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Export samples, verdicts, items, or requests for more samples.
+    """Export samples, verdicts, items, or requests of a batch.
 
     --k and --limit are of requests: `grmeval import answers` takes what comes back into the run.
     """
@@ -134,14 +134,16 @@ def _export_requests(
                 file.write(line)
                 count += 1
 
-    if to is None:
+    k = plan.config.k
+    if not plan.missing(folder.done()):
+        print(f"nothing is missing of k={k}; --k {2 * k} asks for more", file=sys.stderr)
+    elif to is None:
         sys.stdout.writelines(lines)
     else:
         write_with(to.expanduser(), write)
+        _tell(to, count, plan.config.structured)
     if settings:
         folder.update(**plan.asked())
-    if to:
-        _tell(to, count, plan.config.structured)
 
 
 def _tell(to: Path, count: int, structured: bool) -> None:

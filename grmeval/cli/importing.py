@@ -137,10 +137,12 @@ def answers(
     asked = ask(looked, k=largest(looked).k)._replace(limit=largest(looked).limit)
     result = answer(looked, asked)
     paths, sentence = keep(looked, result)
-    show_accuracy(result, paths, quiet=as_json)
+    record = ask(looked)
+    shown = answer(looked, record) if result.missing and record != asked else result
+    show_accuracy(shown, paths, quiet=as_json)
     say(sentence)
     if as_json:
-        print_accuracy_json([result])
+        print_accuracy_json([shown])
     if result.missing:
         grows = origin(folder.record["identity"]).grows
         raise Incomplete(f"{result.missing:,} samples of k={asked.k} are missing; {grows}")

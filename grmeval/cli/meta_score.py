@@ -10,6 +10,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.child import run_child
+from grmeval.cli.headings import UnderHeadings
 from grmeval.cli.options import LATEST, RUN, AsJson, Results, option, takes
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ EVERY = 2**31 - 1
 __all__ = ["in_a_fresh_process", "meta_score"]
 
 
-@app.command("meta-score")
+@app.command("meta-score", cls=UnderHeadings)
 @takes(
     *("meta_model", "meta_template", "name", "k", "subset", "section", "limit"),
     *("revision", "trust_remote_code", "dtype", "max_model_len"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grmeval.cli import app
+from grmeval.cli.headings import UnderHeadings
 from grmeval.cli.options import (
     RUN,
     AsJson,
@@ -33,7 +34,7 @@ def _gpu_names(incomplete: str) -> list[str]:
     return [name for name in gpus() if name.startswith(incomplete)]
 
 
-@app.command()
+@app.command(cls=UnderHeadings)
 @takes(*ASKED)
 def plan(
     *,

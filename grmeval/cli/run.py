@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grmeval.cli import app
+from grmeval.cli.headings import UnderHeadings
 from grmeval.cli.options import Benches, Beside, Config, Copies, Greedy, published_rows, takes
 from grmeval.cli.record import Save, keep, keep_group, refuse_part, say
 
@@ -50,10 +51,10 @@ ASKED = (
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
 )
-"""Settings of a run, in the order of its help."""
+"""Settings of a run."""
 
 
-@app.command()
+@app.command(cls=UnderHeadings)
 @takes(
     *ASKED,
     vote="the judge's first; where the run has a record, the record's",
@@ -137,7 +138,6 @@ def _run(
     from grmeval.engines import BATCH
     from grmeval.errors import Incomplete
     from grmeval.score import read_prices
-    from grmeval.store import origin
 
     found, kept = [], dict[str, bool]()
     prices = read_prices(plans[0].config.prices)
@@ -167,7 +167,7 @@ def _run(
             print_accuracy_json(found, printed, several=len(plans) > 1)
     missing = sum(result.missing for result in found)
     if plans[0].config.engine == BATCH and (missing or len(found) < len(plans)):
-        raise Incomplete(f"samples are missing; {origin({'engine': BATCH}).grows}")
+        raise typer.Exit(Incomplete.exit_code)  # what to do has been said, and nothing failed
     if missing and not plans[0].config.shard:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
@@ -264,7 +264,7 @@ def _plan(settings: dict[str, Any], signs: "Signs", unseen: bool) -> "Plan":
     try:
         plan = prepare(config, tell=signs.at)
     except InfrastructureError as error:
-        if not unseen:
+        if not unseen or not config.model:  # nobody says which model it is
             raise
         plan = prepare(config, model=UNSEEN)  # what was wrong with the rows is wrong again
         _LOG.warning("%s", error)
@@ -384,5 +384,5 @@ def _unasked(plan: "Plan", folder: "RunFolder") -> str:
     missing = sum(len(js) for _, js in waiting)
     return (
         f"{missing:,} samples wait for answers: `grmeval export {folder.path.name} --what requests --to "
-        "requests.jsonl`, then `grmeval import answers` what comes back"
+        "requests.jsonl`, then `grmeval import answers` what comes back; exit 3 until then"
     )

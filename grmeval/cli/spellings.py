@@ -225,7 +225,11 @@ def _said(error: Any) -> str | None:
         said = _option(error.option_name, context)
         return said and f"No such option: {error.option_name}: {said}"
     if context.command_path.endswith(" import") and (found := _UNKNOWN.search(error.message)):
-        return f"{error.message.rstrip('.')}; here: `grmeval import scores {found[1]}`"
+        file = found[1]
+        return (
+            f"{error.message.rstrip('.')}; here: `grmeval import scores {file}`, or, of what a batch "
+            f"answered, `grmeval import answers {file}`"
+        )
     found = _EXTRA_WORDS.search(error.message)
     said = found and _extra(found[1].split(), context)
     return said and f"{error.message}; {said}"

@@ -77,7 +77,9 @@ def _amount(name: str, value: float) -> str:
 
 
 def _cached(row: PlanRow) -> str:
-    return f"{100 * row.cached_tokens / row.prompt_tokens:.1f}" if row.prompt_tokens else "-"
+    if isnan(row.cached_tokens) or not row.prompt_tokens:
+        return "-"
+    return f"{100 * row.cached_tokens / row.prompt_tokens:.1f}"
 
 
 def _hours(value: float) -> str:

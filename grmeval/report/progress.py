@@ -45,7 +45,7 @@ class ConsoleProgress:
         have = f" ({estimate.have:,} are there)" if estimate.have else ""
         self._say(
             f"{'at most ' * estimate.at_most}{estimate.samples:,} samples of {estimate.items:,} items{have}: "
-            f"{estimate.prompts:,} prompts, about {estimate.prompt_tokens:,} prompt tokens, "
+            f"{estimate.prompts:,} distinct prompts, about {estimate.prompt_tokens:,} prompt tokens, "
             f"at most {estimate.max_new_tokens:,} new ones"
         )
         if self._console.is_terminal:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval.benches import EVERYTHING
+from grmeval.engines import BATCH
 from grmeval.errors import ConfigError, GrmevalError
 from grmeval.parquet import ParquetFile, read_parquet
 from grmeval.report.columns import Column, fitting
@@ -165,6 +166,8 @@ def overview_table(found: Overview, width: int | None = None) -> tuple["Table", 
         f"{line.run}: acc % is of the vote {line.vote}" for line in found.runs if line.odd_vote
     ]
     notes += [f"{line.run}: {line.part} alone, as last asked" for line in found.runs if line.part]
+    if empty := sum(e.samples == 0 and e.settings.get("engine") != BATCH for e in found.runs):
+        notes.append(f"without a sample: {empty}; `grmeval clean` puts such runs away")
     notes += [f"not readable: {printable(why)}" for why in found.unreadable]
     return table, notes
 

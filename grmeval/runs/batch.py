@@ -13,12 +13,12 @@ from grmeval.benches import Filter
 from grmeval.config import RunConfig
 from grmeval.engines import BATCH, Sampling
 from grmeval.engines.batch import Asking
-from grmeval.engines.models import ModelRef, read_preset
+from grmeval.engines.models import read_preset
 from grmeval.engines.server.settings import ServerSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key
 from grmeval.runs.check_plan import check_batch
-from grmeval.runs.make_plan import again
+from grmeval.runs.make_plan import again, recorded_model
 from grmeval.runs.orders import response_order
 from grmeval.runs.plan import Plan
 from grmeval.store import RunFolder, asked_part, largest
@@ -36,11 +36,10 @@ def batch_plan(
     What is not said is as last asked for. ConfigError: the benchmark or the judge cannot be asked so.
     """
     asked, part = largest(folder), only or asked_part(folder)
-    label, identity = folder.record["config"]["label"], folder.record["identity"]
     plan = again(
         folder,
         k or asked.k,
-        ModelRef("", None, label, identity["model"]),
+        recorded_model(folder),
         limit=limit or asked.limit,
         subset=part.subsets or None,
         section=part.sections or None,

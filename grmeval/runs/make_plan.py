@@ -23,7 +23,7 @@ from grmeval.runs.plan import Plan, made_before, part_of
 from grmeval.runs.stopping import check_adaptive
 from grmeval.store import RunFolder, limit_seed, origin, record_of, run_id, stored_ranks
 
-__all__ = ["again", "prepare"]
+__all__ = ["again", "prepare", "recorded_model"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -119,6 +119,12 @@ def _model(config: RunConfig) -> ModelRef:
     check_arguments(config.engine_args)
     model = resolve(config.model or "", config.revision, kind_of(config.judge))
     return with_adapter(model, config.lora) if config.lora else model
+
+
+def recorded_model(folder: RunFolder) -> ModelRef:
+    """A run's model by its record alone: it is not looked for, and nobody is asked."""
+    record = folder.record
+    return ModelRef("", None, record["config"]["label"], record["identity"]["model"])
 
 
 def again(folder: RunFolder, k: int, model: ModelRef | None = None, **asked: Any) -> Plan:

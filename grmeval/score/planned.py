@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
+from grmeval.engines import BATCH
 from grmeval.engines.models import UNSEEN
 from grmeval.runs.forecast import Expected, Forecast
 from grmeval.score.arrays import read_run
@@ -16,6 +17,9 @@ __all__ = ["Compared", "Measure", "PlanRow", "Planned", "compare_plan", "price_p
 
 _HOUR = 3600.0
 
+_SERVED = ("server", BATCH)
+"""Engines of whose cache nothing is known before: nothing is priced as cached."""
+
 _ADVICE = "; `grmeval run` with the same options and --limit 32 --k 2 tells, and its samples count"
 
 
@@ -23,7 +27,7 @@ _ADVICE = "; `grmeval run` with the same options and --limit 32 --k 2 tells, and
 class PlanRow:
     """One benchmark of a plan; the last of several is all of them together. NaN: not known.
 
-    `have`: samples that are there. `prompt_tokens` are those of all samples, `cached_tokens` of them are in
+    `have`: samples that are there. `prompt_tokens` are those of all requests, `cached_tokens` of them are in
     the prefix cache by then. `tokens` are generated, `most` where they are the most there can be. `hours` are
     the least that the machine takes, `gpu_hours` those times its GPUs. `price` is of all samples.
     """
@@ -35,7 +39,7 @@ class PlanRow:
     have: int
     prompts: int
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: float
     too_long: int
     tokens: int
     most: bool
@@ -139,7 +143,7 @@ def _row(forecast: Forecast, prices: Prices | None) -> PlanRow:
         have=forecast.have,
         prompts=prompts.distinct,
         prompt_tokens=prompts.tokens,
-        cached_tokens=prompts.cached,
+        cached_tokens=nan if plan.config.engine in _SERVED else prompts.cached,
         too_long=prompts.too_long,
         tokens=forecast.generated,
         most=_at_most(forecast),
@@ -214,8 +218,7 @@ def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
     if prompts.exact:
         found.append("prompt tokens: by the model's own tokenizer, every prompt")
     else:
-        why = "as the fake engine counts" if plan.config.engine == "fake" else _no_tokenizer(plan)
-        found.append(f"prompt tokens: a quarter of the characters, {why}")
+        found.append(f"prompt tokens: a quarter of the characters, {_why_not_exact(forecast)}")
     if prompts.too_long:
         found.append(
             f"{bench}: {prompts.too_long:,} samples do not fit beside {plan.config.max_tokens:,} tokens of "
@@ -232,8 +235,12 @@ def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
     return found
 
 
-def _no_tokenizer(plan: Any) -> str:
-    return f"since the tokenizer of {plan.config.model} is not at hand: exact where it is"
+def _why_not_exact(forecast: Forecast) -> str:
+    if forecast.plan.config.engine == "fake":
+        return "as the fake engine counts"
+    if forecast.plan.config.engine in _SERVED:
+        return "since the tokenizer is the server's, which counts exactly"
+    return f"since the tokenizer of {_model(forecast)} is not at hand: exact where it is"
 
 
 def _generated(expected: Expected | None, most: int, advice: str) -> str:

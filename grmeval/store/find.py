@@ -84,7 +84,10 @@ def find_run(text: str, results: Path) -> Path:
         )
     if matches or named:
         several = _listed([_below(run, results) for run in exact or matches or named])
-        raise ConfigError(f"RUN {text!r}: several runs are meant: {several}; say more of it")
+        raise ConfigError(
+            f"RUN {text!r}: several runs are meant: {several}; `grmeval runs` says what they are: take a "
+            "run-id, or a name (`grmeval label`)"
+        )
     names = dict.fromkeys(name for run in runs for name in (run.name, name_of(run)) if name)
     hint = _hint(get_close_matches(text.lower(), names, n=1, cutoff=0.5))
     raise ConfigError(f"RUN {text!r}: no path, no run-id, no name, and not `latest`; {there}{hint}")

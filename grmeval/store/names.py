@@ -23,7 +23,10 @@ def check_name(name: str, run: Path) -> None:
             f"name {name!r}: one word of up to 64 letters, digits, '_', '.', '+' and '-'"
         )
     if name == "latest" or name.isdigit() or _RUN_ID.fullmatch(name.lower()):
-        raise ConfigError(f"name {name!r}: reads like a number, a run-id or `latest`; take another")
+        raise ConfigError(
+            f"name {name!r}: reads like a number, a run-id (4 to 12 of digits and a-f) or `latest`; "
+            "take another"
+        )
     run = run.resolve()
     for other in all_runs((run / "../../..").resolve()):
         if other.resolve() == run:

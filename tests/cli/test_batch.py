@@ -48,6 +48,8 @@ def asked(results: Path, *more: object) -> tuple[Path, list[Row]]:
     """(a run that nothing was asked for, its requests)."""
     found = grmeval(*RUN, "--k", 4, "--results", results, *more)
     assert found.returncode == 3, found.stderr
+    assert " samples wait for answers" in found.stderr
+    assert "error" not in found.stderr  # it is the first step of every batch
     (folder,) = all_runs(results)
     return folder, requests_of(folder)
 
@@ -112,6 +114,10 @@ def test_the_round_trip_gives_the_run_that_the_same_texts_give(
     assert requests_of(folder) == []
     assert len(RunFolder(folder).record["launches"]) == 1
     assert before[0] == (folder / "samples.parquet").read_bytes()
+    none = tmp_path / "none.jsonl"
+    export = grmeval("export", folder, "--what", "requests", "--to", none)
+    assert export.stderr == "nothing is missing of k=4; --k 8 asks for more\n"
+    assert (export.returncode, none.exists()) == (0, False)
 
 
 def test_what_an_engine_left_may_come_from_a_batch(
@@ -300,6 +306,11 @@ def test_more_k_is_asked_for_and_becomes_the_record(
     assert len(first) == 16
     file = written(tmp_path / "first.jsonl", first)
     ask("import", "answers", file, "--results", tmp_path, "--json")
+    requests_of(folder, "--k", 4)
+    again = grmeval("import", "answers", file, "--results", tmp_path)
+    assert again.returncode == 3
+    assert "k=2" in again.stdout.splitlines()[0]
+    assert "16 samples of k=4 are missing" in again.stderr
     more = requests_of(folder, "--k", 4, "--limit", 6)
     assert len(more) == 12
     more = requests_of(folder, "--k", 4, "--limit", 8)

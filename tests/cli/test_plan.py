@@ -11,7 +11,9 @@ import pytest
 from grmeval.cli.plan import plan
 from grmeval.cli.run import run
 from grmeval.engines.models import resolve
+from grmeval.engines.server import served
 from grmeval.store import RunFolder
+from tests.engines.server.chat_server import serving
 from tests.helpers import ask, grmeval, sampled
 
 FAKE = ("plan", "--engine", "fake", "--k", 4, "--limit", 8)
@@ -130,6 +132,43 @@ def test_a_model_out_of_reach_is_planned_by_characters(
     assert "note: --model o/m: the hub is out of reach" in done.stderr
     assert "the tokenizer of o/m is not at hand: exact where it is" in done.stdout
     assert "no bound: the model's config.json is not at hand" in done.stdout
+
+
+def test_of_a_served_model_a_prompt_counts_once_a_request(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        'currency = "EUR"\n[models.mine]\nprompt = 1.0\ncached = 0.1\ngenerated = 0.0\n'
+    )
+    asks = ("--limit", 6, "--k", 12, "--max-tokens", 64, "--results", tmp_path / "r")
+    with serving() as there:
+        model = ("--engine", "server", "--base-url", there.url, "--model-tag", "mine")
+        answer = found("plan", *model, *asks, "--prices", prices)
+        ask("run", *model, *asks, "--bench", "sample")
+    (row,) = answer["rows"]
+    assert answer["about"]["model"] == "mine"
+    assert row["cached_tokens"] is None
+    assert row["price"] == pytest.approx(row["prompt_tokens"] / 1e6)
+    assert "a prompt counts once a request, of up to 8 samples" in " ".join(answer["notes"])
+    # The server is gone by now: nobody is asked.
+    rows = found("plan", "latest", "--results", tmp_path / "r")["rows"]
+    ratios = {each["name"]: (each["plan"], each["ratio"]) for each in rows}
+    assert ratios["prompt tokens"] == (row["prompt_tokens"], pytest.approx(1, abs=0.02))
+    assert ratios["of them cached"] == (None, None)
+
+    words = ("plan", "--engine", "batch", "--model", "o/m", *asks)
+    (batch,) = found(*words)["rows"]
+    assert batch["prompt_tokens"] > row["prompt_tokens"]
+    assert batch["cached_tokens"] is None
+    assert "the tokenizer is the server's" in ask(*words)
+
+
+def test_a_served_model_that_nobody_names_and_nobody_tells_has_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "FIRST_SECONDS", 0.1)
+    words = ("plan", "--engine", "server", "--base-url", "http://localhost:9/v1")
+    assert "cannot be reached" in ask(*words, "--results", tmp_path, code=3)
+    assert "plan: org/m, judge" in ask(*words, "--model", "org/m", "--results", tmp_path)
 
 
 @pytest.mark.parametrize(

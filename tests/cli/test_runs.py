@@ -117,7 +117,7 @@ def test_a_name_is_one_word(results: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("latest", "reads like"), ("beef", "a run-id or `latest`"), ("fake", "model")],
+    [("latest", "reads like"), ("beef", "a run-id (4 to 12 of digits and a-f)"), ("fake", "model")],
 )
 def test_a_name_means_one_thing(results: Path, name: str, said: str) -> None:
     assert said in ask("label", all_runs(results)[0].name, name, "--results", results, code=2)

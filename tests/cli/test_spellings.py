@@ -10,6 +10,7 @@ from typer import Context
 
 from grmeval.cli import COMMANDS as OURS
 from grmeval.cli import GROUPS
+from grmeval.cli.headings import HEADINGS
 from grmeval.cli.spellings import COMMANDS, EXTRA, HERE, OPTIONS, SHORT, _below
 from grmeval.config import RunConfig
 from tests.helpers import ask, grmeval
@@ -61,6 +62,7 @@ from tests.test_docs import every_command
             "No such option: --name: name the run when it is there: `grmeval label RUN NAME`",
         ),
         (("import", "gpt.jsonl", "--model", "m"), "here: `grmeval import scores gpt.jsonl`"),
+        (("import", "output.jsonl"), "batch answered, `grmeval import answers output.jsonl`"),
         (("run", "--api-base", "http://x"), "--base-url"),
         (("run", "--api-key", "x"), "GRMEVAL_API_KEY"),
         (("run", "--seeds", "1,2"), "a run has one seed: run once for each, with --seed"),
@@ -158,3 +160,17 @@ def test_commands_stand_in_groups_and_none_is_cut() -> None:
     assert shown == list(OURS)
     assert not [line for line in lines if line.endswith("...") and "COMMAND" not in line]
     assert len(set(OURS)) == len(OURS)
+
+
+def test_every_option_of_a_long_command_stands_under_one_heading(commands: dict[str, Any]) -> None:
+    known = [name for names in HEADINGS.values() for name in names]
+    assert len(known) == len(set(known))
+    for name in ("run", "plan", "meta-score"):
+        options = [each for each in commands[name].params if each.param_type_name == "option"]
+        assert {each.name for each in options} <= {*known}
+        lines = grmeval(name, "--help", env={"COLUMNS": "80"}).stdout.splitlines()
+        headings = [line[:-1] for line in lines if line[:-1] in HEADINGS]
+        assert headings == [each for each in HEADINGS if each in headings]
+        shown = [re.findall(r"--[a-z-]+", line) for line in lines if line.startswith("  -")]
+        flags = {flag for each in shown for flag in each}
+        assert {each.opts[0] for each in options} <= flags

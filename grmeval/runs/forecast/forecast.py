@@ -15,11 +15,12 @@ from grmeval.engines.model_files import encoder, own_config, stored_tensors
 from grmeval.engines.model_size import size_of
 from grmeval.engines.models import UNSEEN
 from grmeval.engines.prefix import CPU_BLOCK, GPU_BLOCK
+from grmeval.engines.server.found_out import MOST_CHOICES
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm_model import LONGEST_CONTEXT, is_cpu_build
 from grmeval.runs.forecast.output import Expected, expected_output
 from grmeval.runs.forecast.prompts import Missing, Prompts, Reader, count_prompts
-from grmeval.runs.make_plan import again
+from grmeval.runs.make_plan import again, recorded_model
 from grmeval.runs.plan import Plan
 from grmeval.store import RunFolder, SampleKey, record_of
 
@@ -65,7 +66,9 @@ def forecast_of_run(
 
     ConfigError: nothing here can ask the run's judge, or its command would make another run by now.
     """
-    plan, done = again(folder, record_of(folder).k), folder.done()
+    elsewhere = folder.record["identity"].get("engine") in _ELSEWHERE
+    model = recorded_model(folder) if elsewhere else None
+    plan, done = again(folder, record_of(folder).k, model), folder.done()
     found = [
         (item, tuple(j for j in js if SampleKey(*item.key, j) in done))
         for item, js in plan.missing(())
@@ -92,6 +95,11 @@ def _forecast(
     expected = None if plan.judge.head else expected_output(plan, but)
     each = 0 if plan.judge.head else expected.tokens if expected else config.max_tokens
     copies = _copies(config)
+    if config.engine == "server" and not plan.judge.head:
+        notes.append(
+            f"a prompt counts once a request, of up to {MOST_CHOICES} samples; where the server gives one a "
+            "request, once a sample"
+        )
     bound = None
     if config.engine != "fake" and gpu:
         generated = each * prompts.asked / copies
@@ -109,11 +117,11 @@ def _forecast(
 
 
 def _reader(plan: Plan, model: Mapping[str, Any] | None, gpu: Gpu | None) -> Reader:
-    """How the plan's engine reads; the fake one counts characters, and caches nothing."""
+    """How the plan's engine reads; of what is elsewhere characters are counted, and no cache is known."""
     config = plan.config
-    if config.engine == "fake":
-        return Reader(None, None, None)
-    unseen = plan.model == UNSEEN or config.engine in _ELSEWHERE
+    if config.engine in _ELSEWHERE:
+        return Reader(None, None, None, MOST_CHOICES if config.engine == "server" else 1)
+    unseen = plan.model == UNSEEN
     encode = None if unseen else encoder(ModelSettings.of(plan.model, config))
     context = config.max_model_len
     if not context and model and isinstance(longest := model.get("max_position_embeddings"), int):

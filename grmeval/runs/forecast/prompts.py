@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import NamedTuple
 
 from grmeval.engines.chat import ChatEncoder
@@ -22,7 +23,7 @@ TOGETHER = 64
 
 @dataclass(frozen=True)
 class Prompts:
-    """Of `samples` samples of `items` items: `distinct` prompts, `tokens` of the prompts of all samples.
+    """Of `samples` samples of `items` items: `distinct` prompts, `tokens` of the prompts of all requests.
 
     `cached`: those of them that the prefix cache has by then. `too_long`: samples whose prompt leaves no room
     for a judgement, which are not asked; they are in no other count but `samples`. `longest`: tokens of
@@ -51,11 +52,12 @@ class Prompts:
 
 class Reader(NamedTuple):
     """How an engine reads: its tokenizer (None: not at hand), tokens that a prompt may have (None: any
-    number), tokens of a block of its prefix cache (None: it has none)."""
+    number), tokens of a block of its prefix cache (None: it has none), samples that one request asks for."""
 
     encode: ChatEncoder | None
     room: int | None
     block: int | None
+    together: int = 1
 
 
 class _Prompt(NamedTuple):
@@ -81,7 +83,7 @@ def count_prompts(
                 too_long += prompt.samples
                 continue
             distinct += 1
-            tokens += length * prompt.samples
+            tokens += length * ceil(prompt.samples / reader.together)
             repeated += length * (prompt.samples - 1)
             if cache and ids is not None:
                 cache.add(ids, prompt.samples)

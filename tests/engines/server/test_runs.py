@@ -239,6 +239,7 @@ def test_a_server_that_is_not_there_or_lets_nobody_in_is_said(serve: Serve, tmp_
     assert "set GRMEVAL_API_KEY" in closed
     wrong = ask(*SERVER, *place, serve().url, "--model", "other", code=3)
     assert "`other` does not exist" in wrong
+    assert "`grmeval clean` puts such runs away" in ask("runs", "--results", tmp_path)
     same = ask(*SERVER, *place, serve(seeds=False).url, code=2)
     assert "--allow-identical" in same
     assert not list(tmp_path.rglob("*.parquet")) or not list(tmp_path.rglob("samples.parquet"))
