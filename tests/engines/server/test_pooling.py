@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from grmeval.engines.scorer import ScoreRequest
-from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+from grmeval.engines.server.pooling import ServedScorer
 from grmeval.engines.server.retry import Patience
+from grmeval.engines.server.settings import PoolingSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Key, Message
 from tests.engines.server.chat_server import Manners, error, serving

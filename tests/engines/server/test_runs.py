@@ -220,7 +220,6 @@ def test_thinking_lies_beside_the_text_and_is_not_read(serve: Serve, tmp_path: P
         (["--engine", "server", "--base-url", "h:80"], "expected an address such as"),
         (["--engine", "server", "--base-url", "http://h", "--dtype", "half"], "--dtype: with"),
         (["--engine", "server", "--base-url", "http://h", "--lora", "x"], "--lora: with"),
-        (["--engine", "server", "--base-url", "http://h", "--judge", "scalar"], "--engine vllm"),
         (["--engine", "server", "--base-url", "http://h", "--concurrency", 0], "--concurrency"),
         (["--engine", "server", "--base-url", "http://h", "--engine-arg", "n=2"], "use --k"),
         (["--engine", "server", "--base-url", "http://h", "--engine-arg", "api_key=x"], "secret"),
