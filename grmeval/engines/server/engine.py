@@ -57,7 +57,6 @@ class ServerEngine:
         ConfigError and EngineError say what is to be done: see `cards_of` and `find_out`.
         """
         self._settings, self._seed, self._first = settings, seed, first
-        self._loop = asyncio.new_event_loop()
         self._client = Client(
             settings.urls,
             key=api_key(settings.urls),
@@ -66,6 +65,7 @@ class ServerEngine:
             rng=random.Random(seed),
             timeout=timeout,
         )
+        self._loop = asyncio.new_event_loop()
         self._refusals = Refusals[Completion]()
         self._estimated = self._thought = False
         self._seen: list[str] = []

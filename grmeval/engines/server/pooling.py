@@ -63,13 +63,14 @@ class ServedScorer:
 
     def __init__(self, settings: PoolingSettings, *, patient: Patience | None = None) -> None:
         """ConfigError: no such head, or no raw logits. EngineError: the server cannot be asked."""
-        self._settings, self._loop = settings, asyncio.new_event_loop()
+        self._settings = settings
         self._client = Client(
             settings.urls,
             key=api_key(settings.urls),
             concurrency=settings.concurrency,
             patient=patient,
         )
+        self._loop = asyncio.new_event_loop()
         self._refusals = Refusals[Reward]()
         try:
             self._loop.run_until_complete(self._open())
