@@ -93,7 +93,10 @@ class Answer(NamedTuple):
 
 def read_answer(row: Any, where: str) -> Answer:
     """DataError names file and row where this is no answer of a batch."""
-    row = cleaned(row)
+    try:
+        row = cleaned(row)
+    except RecursionError:
+        raise DataError(f"{where}: no answer of a batch: lists in lists without end") from None
     if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
         raise DataError(f"{where}: no answer of a batch: it has no custom_id")
     if row.keys() >= {"method", "url", "body"}:

@@ -37,14 +37,16 @@ def served_model(urls: Sequence[str], model: str | None, tag: str | None) -> Mod
     if tag:
         return ModelRef(model or "", None, slug(tag.replace("/", "--")), f"served:{tag}")
 
-    async def ask() -> Card:
+    async def ask() -> dict[str, Card]:
         client = Client(urls, key=api_key(urls))
         try:
-            return one_of(await cards_of(client, model or ""))
+            return await cards_of(client, model or "")
         finally:
             await client.close()
 
-    card = asyncio.run(ask())
+    cards = asyncio.run(ask())
+    _check_alike(cards)
+    card = one_of(cards)
     behind = f"={card.root}" if card.root and card.root != card.name else ""
     label = slug(card.name.rstrip("/").removeprefix("/").replace("/", "--"))
     return ModelRef(card.name, None, label, f"served:{card.name}{behind}")
@@ -68,15 +70,17 @@ async def cards_of(client: Client, model: str) -> dict[str, Card]:
         raise failures[0]
     for error in failures:
         _LOG.warning("%s", error)
-    found = {url: found[url] for url in client.urls if url in found}
-    first = next(iter(found.values()))
-    for url, card in found.items():
+    return {url: found[url] for url in client.urls if url in found}
+
+
+def _check_alike(cards: Mapping[str, Card]) -> None:
+    first = next(iter(cards.values()))
+    for url, card in cards.items():
         if (card.name, card.root) != (first.name, first.root):
             raise ConfigError(
                 f"--base-url {url}: serves {_told(card)}, and the first {_told(first)}: one run has one "
                 "model (--model-tag says that they are the same)"
             )
-    return found
 
 
 def one_of(cards: Mapping[str, Card]) -> Card:

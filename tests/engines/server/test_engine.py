@@ -22,6 +22,7 @@ from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.engine import ServerEngine
 from grmeval.engines.server.retry import Patience
 from grmeval.engines.server.served import _read as cards
+from grmeval.engines.server.served import served_model
 from grmeval.engines.server.settings import ServerSettings, check_fields
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Key, Message, Request
@@ -337,8 +338,11 @@ def test_a_token_limit_of_another_name_is_found(serve: Serve) -> None:
 
 def test_two_servers_must_serve_the_same_model(serve: Serve) -> None:
     one, other = serve(root="/a"), serve(root="/b")
-    with pytest.raises(ConfigError, match="one run has one model"), engine(one, other):
-        pass
+    with pytest.raises(ConfigError, match="one run has one model"):
+        served_model((one.url, other.url), None, None)
+    assert served_model((one.url, other.url), None, "the same").identity == "served:the same"
+    with engine(one, other) as ours:  # so a tag is enough
+        assert len(list(ours.generate([request()]))) == 8
 
 
 def test_a_model_that_is_not_served_ends_the_run(serve: Serve) -> None:
