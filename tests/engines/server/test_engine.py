@@ -529,7 +529,8 @@ def test_where_nothing_at_all_is_answered_nothing_is_kept(serve: Serve) -> None:
         few = [request("rude", k=2), request("rude too", k=2)]
         assert {c.finish for c in ours.generate(few)} == {"error"}  # the run's first is still taken
     with engine(serve(fault=no)) as ours:
-        everything, found = True, []
+        everything = True
+        found: list[Completion] = []
         with pytest.raises(EngineError, match=r"all 2 are refused, and none is kept.*not today"):
             found.extend(ours.generate(few))
         assert found == []
