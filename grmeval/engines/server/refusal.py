@@ -63,7 +63,7 @@ def ends_the_run(refused: Refused) -> str | None:
     if refused.status == 403:
         return f"this key may not do that: {_KEY}"
     if refused.status == 407:
-        return "the proxy wants a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        return "the proxy wants a user and a password: put them into HTTPS_PROXY (or HTTP_PROXY)"
     if refused.status == 402 or (refused.status == 429 and _NO_MONEY.search(said)):
         return "the account has no credit left"
     if refused.status in (400, 404, 422) and not refused.too_long and _NO_MODEL.search(said):
