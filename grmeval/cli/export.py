@@ -125,6 +125,9 @@ def _export_requests(
     plan = batch_plan(folder, settings.get("k"), settings.get("limit"), Filter.of(settings))
     missing = plan.missing(folder.done())
     asked = missing if settings.get("k") else without_stopped(plan, folder, missing)
+    if left := sum(len(js) for _, js in missing) - sum(len(js) for _, js in asked):
+        said = f"{left:,} samples of items that stopped early (--adaptive) are left out"
+        print(f"{said}; --k {plan.config.k} asks for them as well", file=sys.stderr)
     lines = map(_line, requests(plan, asked, model, seeds))
     count = 0
 
@@ -143,9 +146,6 @@ def _export_requests(
         folder.update(**plan.asked())
     if to:
         _tell(to, count, plan.config.structured)
-    if left := sum(len(js) for _, js in missing) - sum(len(js) for _, js in asked):
-        said = f"{left:,} samples of items that stopped early (--adaptive) are left out"
-        print(f"{said}; --k {plan.config.k} asks for them as well", file=sys.stderr)
 
 
 def _tell(to: Path, count: int, structured: bool) -> None:
