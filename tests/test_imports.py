@@ -31,7 +31,7 @@ LAYERS = (
     ("benches", "judges", "engines", "config"),
     ("remote",),
     ("files", "parquet", "secret_keys"),
-    ("items", "errors", "resources", "interrupts", "formulas"),
+    ("items", "errors", "resources", "interrupts", "formulas", "unicode"),
 )
 # The rooms of a house; `*`: the files that lie in it beside its rooms.
 ROOMS = {

@@ -24,6 +24,7 @@ from grmeval.benches.spec import Table
 from grmeval.benches.turns import Answer, conversation_of
 from grmeval.errors import DataError
 from grmeval.items import Item, Message
+from grmeval.unicode import whole
 
 __all__ = ["make_items", "subset_of"]
 
@@ -219,10 +220,7 @@ def _flagged(raw: Item) -> Item:
 
 
 def _unicode(item: Item) -> Item:
-    """JSON can spell half a character; tokenizers, Parquet and UTF-8 cannot hold it."""
-
-    def whole(text: str) -> str:
-        return text.encode("utf-8", "replace").decode("utf-8")
+    """Every text of it whole."""
 
     def maybe(text: str | None) -> str | None:
         return None if text is None else whole(text)

@@ -66,7 +66,8 @@ def export(
 ) -> None:
     """Export samples, verdicts, items, or requests of a batch.
 
-    --k and --limit are of requests: `grmeval import answers` takes what comes back into the run.
+    --k and --limit are of requests: `grmeval import answers` takes what comes back into the run. Only with
+    --k are items asked for that an adaptive run stopped.
     """
     from grmeval.benches import Filter
     from grmeval.cli.output import taken
@@ -117,14 +118,19 @@ def _export_requests(
     from grmeval.benches import Filter
     from grmeval.files import write_with
     from grmeval.report.export import check_file
-    from grmeval.runs import batch_plan, requests
+    from grmeval.runs import batch_plan, requests, without_stopped
     from grmeval.secret_keys import refuse_secrets
 
     refuse_secrets("--model ", model)
     if to:
         check_file(to, (".jsonl",))
     plan = batch_plan(folder, settings.get("k"), settings.get("limit"), Filter.of(settings))
-    lines = map(_line, requests(plan, folder, model, seeds))
+    missing = plan.missing(folder.done())
+    asked = missing if settings.get("k") else without_stopped(plan, folder, missing)
+    if left := sum(len(js) for _, js in missing) - sum(len(js) for _, js in asked):
+        said = f"{left:,} samples of items that stopped early (--adaptive) are left out"
+        print(f"{said}; --k {plan.config.k} asks for them as well", file=sys.stderr)
+    lines = map(_line, requests(plan, asked, model, seeds))
     count = 0
 
     def write(path: Path) -> None:

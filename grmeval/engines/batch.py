@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from grmeval.engines.server.chat import Habits, Reply, body_of, read_reply, weight_of
+from grmeval.engines.server.chat import Habits, Reply, body_of, ended, read_reply, weight_of
 from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.settings import ServerSettings
 from grmeval.engines.server.settings import check_fields as check_served
 from grmeval.errors import DataError
 from grmeval.items import Completion, Request
+from grmeval.unicode import cleaned, whole
 
 __all__ = [
     "MOST_BYTES",
@@ -65,7 +66,7 @@ class Asking(NamedTuple):
             replace(self.settings, fields=fields),
             habits,
             self.settings.model,
-            [turn._replace(content=_unicode(turn.content)) for turn in request.messages],
+            [turn._replace(content=whole(turn.content)) for turn in request.messages],
             seed=seed,
             grammar=request.grammar,
             logprobs=request.locate is not None,
@@ -92,6 +93,10 @@ class Answer(NamedTuple):
 
 def read_answer(row: Any, where: str) -> Answer:
     """DataError names file and row where this is no answer of a batch."""
+    try:
+        row = cleaned(row)
+    except RecursionError:
+        raise DataError(f"{where}: no answer of a batch: lists in lists without end") from None
     if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
         raise DataError(f"{where}: no answer of a batch: it has no custom_id")
     if row.keys() >= {"method", "url", "body"}:
@@ -111,9 +116,8 @@ def read_answer(row: Any, where: str) -> Answer:
         return _failed(name, row.get("error") or body, status)
     try:
         return Answer(name, read_reply(body))
-    except (Unreadable, AttributeError) as error:
-        said = str(error) if isinstance(error, Unreadable) else "its usage is no object"
-        return Answer(name, None, f"its answer cannot be read ({said})")
+    except Unreadable as error:
+        return Answer(name, None, f"its answer cannot be read ({error})")
 
 
 def _failed(name: str, error: Any, status: Any) -> Answer:
@@ -133,7 +137,7 @@ def read_completion(request: Request, j: int, answer: Answer) -> Completion:
     reply = answer.reply
     if reply is None:
         return Completion(request, j, "", "prompt_too_long", 0, 0, 0)
-    choice = reply.choices[0]
+    choice = ended(request, reply.choices[0])
     return Completion(
         request,
         j,
@@ -145,8 +149,3 @@ def read_completion(request: Request, j: int, answer: Answer) -> Completion:
         weight_of(request, choice) if request.locate else None,
         thinking=choice.thinking,
     )
-
-
-def _unicode(text: str) -> str:
-    """A lone surrogate is no Unicode text: no server could read it."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -4,7 +4,7 @@ Open sample.py first: the loop. configuration.py and make_plan.py lead to it, de
 other runs; meta/, imports/ and suite/ stand on it.
 """
 
-from grmeval.runs.batch import batch_plan, requests
+from grmeval.runs.batch import batch_plan, requests, without_stopped
 from grmeval.runs.configuration import OF_A_SERVER, configure
 from grmeval.runs.make_plan import again, prepare
 from grmeval.runs.open_engine import Engines
@@ -25,4 +25,5 @@ __all__ = [
     "prepare",
     "preview",
     "requests",
+    "without_stopped",
 ]

@@ -21,9 +21,12 @@ from grmeval.runs.check_plan import check_batch
 from grmeval.runs.make_plan import again, recorded_model
 from grmeval.runs.orders import response_order
 from grmeval.runs.plan import Plan
-from grmeval.store import RunFolder, asked_part, largest
+from grmeval.store import RunFolder, asked_part, largest, stops_of
 
-__all__ = ["Place", "Places", "batch_plan", "requests"]
+__all__ = ["Place", "Places", "batch_plan", "requests", "without_stopped"]
+
+Missing = list[tuple[Item, tuple[int, ...]]]
+"""Items, and samples of each."""
 
 _NAME = re.compile(r"([0-9a-f]{12})-([0-9a-f]{16})-([0-9a-f]{6})-(0|[1-9]\d{0,5})")
 
@@ -48,10 +51,22 @@ def batch_plan(
     return plan
 
 
+def without_stopped(plan: Plan, folder: RunFolder, missing: Missing) -> Missing:
+    """Less the samples that an adaptive run decided not to ask for, at the plan's k or a larger one."""
+    ends = {stop.name: stop.k for stop in stops_of(folder.path) if stop.most >= plan.config.k}
+    left: Missing = []
+    for item, js in missing:
+        name = item.id if item.pool is None else item.pool
+        end = ends.get((item.subset, item.pool is not None, name), plan.config.k)
+        if mine := tuple(j for j in js if j < end):
+            left.append((item, mine))
+    return left
+
+
 def requests(
-    plan: Plan, folder: RunFolder, model: str | None = None, seeds: bool = True
+    plan: Plan, missing: Missing, model: str | None = None, seeds: bool = True
 ) -> Iterator[dict[str, Any]]:
-    """A line for each sample that is missing, those of one prompt together; made as they are taken.
+    """A line for each of these samples, those of one prompt together; made as they are taken.
 
     `model`: its name in the requests. ConfigError: nobody knows it. `seeds`: each request has its own.
     """
@@ -64,9 +79,9 @@ def requests(
         chat_template_kwargs=config.chat_template_kwargs,
         fields=config.engine_args if config.engine in (BATCH, "server") else {},
     )
-    asking = Asking(settings, of_vllm=config.engine == "vllm")
+    asking = Asking(settings, of_vllm=config.engine in ("vllm", "ray"))
     run, draws = plan.path.name, seeds and not config.greedy
-    for request in plan.requests(plan.missing(folder.done())):
+    for request in plan.requests(missing):
         for j in request.js:
             name = _name(run, request.key, request.order, j)
             yield asking.line(name, request, _seed(name) if draws else None)
@@ -81,7 +96,7 @@ def _served_name(config: RunConfig, identity: str) -> str:
     if config.engine == "server" and not config.model:
         return identity.removeprefix("served:").partition("=")[0]
     model = config.model or ""
-    preset = read_preset(model) if config.engine == "vllm" else None
+    preset = read_preset(model) if config.engine in ("vllm", "ray") else None
     return (preset and preset.hub) or model
 
 
@@ -128,6 +143,8 @@ class Places:
         if not (item := self._items.get(name)):
             return "is of no item of this run"
         config, at = self._config, int(j)
+        if at >= config.k:
+            return f"is of sample j = {at}, and k = {config.k} were asked for"
         order = response_order(config.orders, config.seed, item.key, item.n, at)
         if custom_id != _name(run, item.key, order, at):
             return f"shows other orders of responses than the run's sample j = {at}"

@@ -186,7 +186,8 @@ class Plan:
 
         config = self.config
         if self.judge.head:
-            from grmeval.engines.server.pooling import PoolingSettings, open_served_head
+            from grmeval.engines.server.pooling import open_served_head
+            from grmeval.engines.server.settings import PoolingSettings
 
             return partial(open_served_head, PoolingSettings.of(self.model.location, config))
         from grmeval.engines.server.engine import ServerEngine

@@ -17,6 +17,7 @@ from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.stopping import Rule
 from grmeval.store import RunFolder, StopWriter, commit, memory, now
+from grmeval.unicode import whole
 
 __all__ = ["Estimate", "Progress", "estimate", "extend", "make_sample"]
 
@@ -116,8 +117,7 @@ class _Everything:
 def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
     """A completion, read by the judge's parser, its scores mapped back to the item's response order."""
     request, reads = completion.request, judge.needs.critiques
-    # A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it.
-    text = completion.text.encode("utf-8", "replace").decode("utf-8")
+    text = whole(completion.text)
     known = Known(completion.thinking or None, completion.lead, request.responses)
     reading = judge.read(text, len(request.order), completion.finish, known)
     scores = None

@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from grmeval.engines.models import ModelRef
 from grmeval.runs import configure, prepare
+from grmeval.runs import requests as batch_requests
 from grmeval.store import RunFolder, all_runs
 from tests.benches.test_restricted import own_archive
 from tests.helpers import ask, grmeval, sampled
@@ -416,3 +418,77 @@ def test_the_probability_of_a_pick_is_that_of_its_tokens(tmp_path: Path) -> None
     ask("import", "answers", file, "--results", results)
     weights = sorted((row["weight"] for row in rows_of(folder)), key=str)
     assert weights == [pytest.approx(exp(-0.5))] * 6 + [None] * 2
+
+
+def test_a_run_that_stops_at_the_score_stops_there_in_answers_too(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, k=1, limit=4, subset=("facts-pairs",), stop_at_score=True).path
+    begin = "Specific Criteria: 1. Correctness (100 %)\nAnalysis: fine.\nScores: \\boxed{7, 2}"
+    rows = []
+    for request in requests_of(folder, "--k", 2):
+        message = {"content": f"{begin}\nOn second thought:\nScores: \\boxed{{2, 7}}"}
+        body = {"choices": [{"message": message, "finish_reason": "length"}]}
+        response = {"status_code": 200, "body": body}
+        rows.append({"custom_id": request["custom_id"], "response": response})
+    ask("import", "answers", written(tmp_path / "a.jsonl", rows), "--into", folder)
+    imported = [row for row in rows_of(folder) if row["j"] == 1]
+    assert len(imported) == len(rows) == 4
+    for row in imported:
+        assert (row["text"], row["finish"]) == (begin, "stop")
+        assert [row["scores"][at] for at in row["order"]] == [7, 2]
+
+
+def test_answers_that_make_no_sense_are_read_as_far_as_they_do(
+    texts: dict[tuple[str, int], Row], tmp_path: Path
+) -> None:
+    folder, requests = asked(tmp_path)
+    rows = [answered(request, texts) for request in requests[:7]]
+    bodies = [row["response"]["body"] for row in rows]
+    bodies[0]["usage"] = {"prompt_tokens": 2**40, "completion_tokens": 2**31}
+    bodies[1]["usage"] = "none"
+    bodies[2]["usage"] = {"prompt_tokens_details": [1]}
+    bodies[3]["model"] = "half \ud800"
+    bodies[4]["choices"][0]["message"]["reasoning_content"] = "half \ud800"
+    bodies[5]["choices"][0]["finish_reason"] = {}
+    bodies[6]["choices"][0]["message"]["content"] = {"a": 1}
+    file = written(tmp_path / "answers.jsonl", rows)
+    said = ask("import", "answers", file, "--into", folder, code=3)
+    assert "5 answers imported" in said
+    assert "(a content that is no text)" in said
+    found = rows_of(folder)
+    assert sum(row["tokens"] == 0 for row in found) == 3
+    assert sum(row["thinking"] == "half ?" for row in found) == 1
+    (launch,) = RunFolder(folder).record["launches"]
+    assert launch["engine"]["model"] == "judge-2026-11-01 + half ?"
+
+
+def test_a_sample_that_nobody_asked_for_is_refused(
+    texts: dict[tuple[str, int], Row], tmp_path: Path
+) -> None:
+    folder, requests = asked(tmp_path)
+    row = next(r for r in requests if r["custom_id"].endswith("-0"))
+    more = answered(row, texts) | {"custom_id": row["custom_id"].removesuffix("0") + "4"}
+    file = written(tmp_path / "answers.jsonl", [more])
+    error = ask("import", "answers", file, "--into", folder, code=2)
+    assert "is of sample j = 4, and k = 4 were asked for" in error
+
+
+def test_requests_of_an_adaptive_run_leave_out_what_it_stopped(tmp_path: Path) -> None:
+    run = sampled(tmp_path, k=8, adaptive=True)
+    assert len(run.done()) < 75 * 8
+    file = tmp_path / "requests.jsonl"
+    words = ("export", run.path, "--what", "requests", "--to", file)
+    found = grmeval(*words)
+    left = 75 * 8 - len(run.done())
+    assert f"{left} samples of items that stopped early (--adaptive) are left out" in found.stderr
+    assert file.read_text() == ""
+    assert grmeval(*words, "--k", 8).returncode == 0
+    assert len(file.read_text().splitlines()) == left
+
+
+def test_requests_of_a_run_on_ray_are_those_of_vllm() -> None:
+    model = ModelRef("org/judge", None, "judge", "org/judge")
+    for engine, told in (("ray", True), ("vllm", True), ("batch", False)):
+        asked = {"bench": "sample", "engine": engine, "model": "org/judge", "k": 1, "limit": 1}
+        plan = prepare(configure(asked), model=model)
+        (line,) = batch_requests(plan, plan.missing(()), "org/judge")
+        assert ("skip_special_tokens" in line["body"]) == told

@@ -1,13 +1,15 @@
-"""Addresses of servers: checked, joined with a path, told near from far."""
+"""Addresses of servers: checked, joined with a path, told near from far; and the key that may go there."""
 
 import ipaddress
+import os
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from grmeval.errors import ConfigError
+from grmeval.errors import ConfigError, EngineError
 
-__all__ = ["base_url", "is_local", "joined", "proxy_of"]
+__all__ = ["api_key", "base_url", "is_local", "joined", "proxy_of"]
 
 
 def base_url(given: str) -> str:
@@ -56,3 +58,16 @@ def proxy_of(url: str) -> str | None:
         return None
     found = getproxies().get(parts.scheme)
     return found if found and found.startswith(("http://", "https://")) else None
+
+
+def api_key(urls: Sequence[str]) -> str | None:
+    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY.
+
+    The second was not set for these servers: it goes to none that is far away and without TLS.
+    """
+    found = os.environ.get("GRMEVAL_API_KEY") or ""
+    if all(url.startswith("https:") or is_local(url) for url in urls):
+        found = found or os.environ.get("OPENAI_API_KEY") or ""
+    if any(ord(letter) < 33 or ord(letter) > 126 for letter in found.strip()):
+        raise EngineError("GRMEVAL_API_KEY (or OPENAI_API_KEY): a key has no spaces and is ASCII")
+    return found.strip() or None

@@ -17,8 +17,12 @@ __all__ = [
     "Habits",
     "Reply",
     "body_of",
+    "count",
+    "ended",
     "read_reply",
+    "same_fields",
     "shares",
+    "spells",
     "weight_of",
 ]
 
@@ -55,9 +59,13 @@ JSON with a pattern (llama.cpp)."""
 _FINISHED = {
     **dict.fromkeys(("stop", "eos", "eos_token", "stop_sequence", "end_turn"), "stop"),
     **dict.fromkeys(("tool_calls", "function_call"), "stop"),
-    **dict.fromkeys(("length", "max_tokens"), "length"),
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
     "content_filter": "error",
 }
+
+MOST_TOKENS = 2**24
+LEAST, ROUNDED = -1e5, 1e-3
+"""Of a logprob: what stands for minus infinity is above the first; only rounding puts one above 0."""
 
 
 @dataclass
@@ -89,6 +97,12 @@ class Reply(NamedTuple):
     cached_tokens: int
     tokens: int | None
     model: str
+
+
+def same_fields(one: Habits, other: Habits) -> bool:
+    """Whether a request has the same fields for both, but for seed and n."""
+    mine, theirs = ((_OWNERS.get(h.owner), h.limit, h.structured) for h in (one, other))
+    return mine == theirs
 
 
 def body_of(
@@ -135,29 +149,38 @@ def read_reply(found: Any, in_json: bool = False) -> Reply:
     choices = [_choice(each, in_json) for each in found["choices"]]
     if not choices:
         raise Unreadable("no choices")
-    usage = found.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
+    usage = _object(found.get("usage"))
     return Reply(
         choices,
-        _count(usage.get("prompt_tokens")),
-        _count(details.get("cached_tokens")) or 0,
-        _count(usage.get("completion_tokens")),
-        str(found.get("model") or ""),
+        count(usage.get("prompt_tokens")),
+        count(_object(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0,
+        count(usage.get("completion_tokens")),
+        _text(found.get("model")),
     )
+
+
+def _object(told: Any) -> dict[str, Any]:
+    return told if isinstance(told, dict) else {}
+
+
+def _text(told: Any) -> str:
+    return told if isinstance(told, str) else ""
 
 
 def _choice(found: Any, in_json: bool) -> Choice:
     if not isinstance(found, dict) or not isinstance(found.get("message"), dict):
         raise Unreadable("a choice without a message")
-    message, ended = found["message"], found.get("finish_reason")
-    if ended not in _FINISHED:  # aborted, or failed on the way
-        raise Unreadable(f"a choice that ended with {str(ended)[:40]!r}")
+    message, why = found["message"], found.get("finish_reason")
+    if not isinstance(why, str) or why not in _FINISHED:  # aborted, or failed on the way
+        raise Unreadable(f"a choice that ended with {str(why)[:40]!r}")
     text, thinking = _texts(message.get("content"))
-    thinking = str(message.get("reasoning_content") or message.get("reasoning") or thinking)
-    finish = _FINISHED[ended]
+    thinking = (
+        _text(message.get("reasoning_content")) or _text(message.get("reasoning")) or thinking
+    )
+    finish = _FINISHED[why]
     if in_json and finish == "stop":
         text = _unquoted(text)
-    said = f"not answered: {ended}" if finish == "error" else ""
+    said = f"not answered: {why}" if finish == "error" else ""
     logprobs = found.get("logprobs")
     spelled = logprobs.get("content") if isinstance(logprobs, dict) else None
     return Choice(text, thinking, finish, spelled if isinstance(spelled, list) else [], said)
@@ -166,14 +189,16 @@ def _choice(found: Any, in_json: bool) -> Choice:
 def _texts(content: Any) -> tuple[str, str]:
     """(what is said, what is thought) of a content: a text, parts of one, or nothing."""
     if not isinstance(content, list):
-        return ("" if content is None else str(content)), ""
+        if not isinstance(content, str | None):
+            raise Unreadable("a content that is no text")
+        return content or "", ""
     said, thought = "", ""
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "thinking":
             thought += _texts(part.get("thinking"))[0]
         elif kind == "text":
-            said += str(part.get("text") or "")
+            said += _text(part.get("text"))
     return said, thought
 
 
@@ -186,8 +211,21 @@ def _unquoted(text: str) -> str:
     return found if isinstance(found, str) else text
 
 
-def _count(told: Any) -> int | None:
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+def count(told: Any) -> int | None:
+    """Tokens as a server counts them; None: that is no count, or more than any model reads."""
+    return told if type(told) is int and 0 <= told <= MOST_TOKENS else None
+
+
+def ended(request: Request, choice: Choice) -> Choice:
+    """As far as the request wants it: a server writes on behind the request's `stop`."""
+    if request.stop and (end := request.stop(choice.text, "", 0)) is not None:
+        return choice._replace(text=choice.text[:end], finish="stop")
+    return choice
+
+
+def spells(choice: Choice) -> bool:
+    """Whether its tokens hold the text."""
+    return b"".join(map(_spelling, choice.logprobs)).find(_utf8(choice.text)) >= 0
 
 
 def weight_of(request: Request, choice: Choice) -> float | None:
@@ -197,16 +235,16 @@ def weight_of(request: Request, choice: Choice) -> float | None:
     """
     found = request.locate(choice.text) if request.locate else None
     spelled = [_spelling(token) for token in choice.logprobs]
-    whole, text = b"".join(spelled), choice.text.encode("utf-8", "replace")
-    begin = whole.rfind(text)  # behind the thinking, which is apart in the text alone
-    if found is None or not text or begin < 0:
+    # Behind the thinking, which is apart in the text alone.
+    begin = b"".join(spelled).rfind(_utf8(choice.text))
+    if found is None or not choice.text or begin < 0:
         return None
-    start, end = (begin + len(choice.text[:at].encode("utf-8", "replace")) for at in found)
+    start, end = (begin + len(_utf8(choice.text[:at])) for at in found)
     total, at = 0.0, 0
     for token, written in zip(choice.logprobs, spelled, strict=True):
         if at < end and at + len(written) > start:
-            logprob = token.get("logprob")
-            if not isinstance(logprob, int | float):
+            logprob = token.get("logprob") if isinstance(token, Mapping) else None
+            if not isinstance(logprob, int | float) or not LEAST <= logprob <= ROUNDED:
                 return None
             total += logprob
         at += len(written)
@@ -220,7 +258,11 @@ def _spelling(token: Any) -> bytes:
     told = token.get("bytes")
     if isinstance(told, list) and all(isinstance(b, int) and 0 <= b < 256 for b in told):
         return bytes(told)
-    return str(token.get("token") or "").encode("utf-8", "replace")
+    return _utf8(_text(token.get("token")))
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def shares(total: int, sizes: Sequence[int]) -> list[int]:

@@ -6,7 +6,6 @@ Nothing here knows what is asked. The key is in a header and nowhere else: no me
 
 import asyncio
 import json
-import os
 import random
 import ssl
 import time
@@ -21,11 +20,12 @@ from grmeval.engines.server.refusal import Refused, ends_the_run
 from grmeval.engines.server.retry import BUSY, Patience, described, may_pass, patience, retry_after
 from grmeval.engines.server.slots import Server, Slots
 from grmeval.errors import EngineError
+from grmeval.unicode import cleaned
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["Answer", "Client", "Unreadable", "api_key"]
+__all__ = ["Answer", "Client", "Unreadable"]
 
 T = TypeVar("T")
 _LOG = getLogger(__name__)
@@ -34,7 +34,9 @@ TIMEOUT = 600.0
 """Seconds for one answer, the server's queue included."""
 SLOW = 1 / 4
 """Of the timeout: a server that takes so long is not asked for more at a time."""
-CONNECT = 10.0
+CONNECT = LIST = 10.0
+SECRET = 8
+"""Characters; a shorter key is a word such as EMPTY, for servers that want any, and answers may hold it."""
 KEEP_ALIVE = 4.0
 """Seconds; servers of the field close idle connections after 5."""
 GOES_ON = "what is finished is kept, and the same command goes on"
@@ -92,6 +94,7 @@ class Client:
             ]
         )
         self._key, self._timeout = key, timeout
+        self._secret = key if key and len(key) >= SECRET else None
         self._patience = patient or patience()
         self._rng = rng or random.Random()  # when a request goes out, never what it says
         self._session: ClientSession | None = None
@@ -116,21 +119,22 @@ class Client:
         read: Callable[[Any], T],
         *,
         weight: int = 1,
+        url: str | None = None,
     ) -> Answer[T]:
         """What `read` makes of the JSON that comes back; it raises Unreadable where that makes no sense.
 
-        `path`: see `joined`. `weight`: what the request counts in flight. Refused: this one is not taken.
-        EngineError: nobody is to be asked further.
+        `path`: see `joined`. `weight`: what the request counts in flight. `url`: this server, whatever it has
+        in flight. Refused: this one is not taken. EngineError: nobody is to be asked further.
         """
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        return await self._ask("POST", path, data, read, weight)
+        only = self._server(url) if url else None
+        return await self._ask("POST", path, data, read, 0 if only else weight, only)
 
     async def get(
         self, path: str, read: Callable[[Any], T], *, url: str, patient: Patience | None = None
     ) -> Answer[T]:
         """As `post`, of one server."""
-        (server,) = (each for each in self._slots.servers if each.url == url)
-        return await self._ask("GET", path, None, read, 0, server, patient)
+        return await self._ask("GET", path, None, read, 0, self._server(url), patient)
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -140,6 +144,9 @@ class Client:
             await session.close()
 
     # ------------------------------------------------------------------ asking
+
+    def _server(self, url: str) -> Server:
+        return next(server for server in self._slots.servers if server.url == url)
 
     async def _ask(
         self,
@@ -190,10 +197,36 @@ class Client:
         weight: int,
     ) -> T | _Failure:
         """One request; Refused and EngineError as in `post`."""
+        began = time.monotonic()
+        sent = await self._send(server, method, path, data)
+        if isinstance(sent, _Failure):
+            return sent
+        status, headers, content = sent
+        server.unreached = 0
+        seconds = time.monotonic() - began
+        found = self._read(content)
+        if status != 200:
+            if method == "GET" and status in (404, 405):  # many have no list of models
+                raise Refused(status, "")
+            return self._not_answered(server, status, headers, found, seconds)
+        try:
+            if isinstance(found, str):
+                raise Unreadable("no JSON")
+            value = read(found)
+        except Unreadable as error:
+            return _Failure(f"its answer cannot be read ({error})", lost=True)
+        if weight:
+            server.limit.answered(weight, server.used, seconds)
+        return value
+
+    async def _send(
+        self, server: Server, method: str, path: str, data: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes] | _Failure:
+        """(status, headers, body) of an answer."""
         import aiohttp
 
-        began = time.monotonic()
         self.attempts += 1
+        total = min(self._timeout, LIST) if method == "GET" else self._timeout
         try:
             async with self._open().request(
                 method,
@@ -201,11 +234,17 @@ class Client:
                 data=data,
                 proxy=server.proxy,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=total, sock_connect=CONNECT),
             ) as response:
-                status, headers = response.status, response.headers
-                content = await response.read()
-        except aiohttp.InvalidURL:
+                return response.status, response.headers, await response.read()
+        except (aiohttp.InvalidURL, UnicodeError):  # the second: no host has such a name
             raise EngineError(f"--base-url {server.url}: no address of a server") from None
+        except aiohttp.ClientHttpProxyError as error:  # its text has the proxy's password
+            if may_pass(error.status):
+                return _Failure(f"HTTP {error.status} from the proxy")
+            said = f"the proxy of the environment refuses it: HTTP {error.status}"
+            advice = ends_the_run(Refused(407, "")) if error.status == 407 else GOES_ON
+            raise EngineError(f"{server.url}: {said}; {advice}") from None
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
             raise EngineError(
                 f"{server.url}: its certificate is not trusted ({_first_line(error)}); SSL_CERT_FILE names "
@@ -214,24 +253,10 @@ class Client:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return self._not_reached(server, _first_line(error))
         except TimeoutError:
-            said = f"no answer in {self._timeout:g} s; fewer at a time may help: --concurrency N"
+            said = f"no answer in {total:g} s; fewer at a time may help: --concurrency N"
             return _Failure(said, lost=True)
         except (aiohttp.ClientError, OSError) as error:
             return _Failure(f"the connection broke ({_first_line(error)})", lost=True)
-        server.unreached = 0
-        seconds = time.monotonic() - began
-        if status != 200:
-            if method == "GET" and status in (404, 405):  # many have no list of models
-                raise Refused(status, "")
-            return self._not_answered(server, status, headers, content, seconds)
-        try:
-            value = read(json.loads(content))
-        except (ValueError, RecursionError, Unreadable) as error:
-            said = str(error) if isinstance(error, Unreadable) else "no JSON"
-            return _Failure(f"its answer cannot be read ({self.plain(said)})", lost=True)
-        if weight:
-            server.limit.answered(weight, server.used, seconds)
-        return value
 
     def _not_reached(self, server: Server, said: str) -> _Failure:
         server.unreached += 1
@@ -246,17 +271,16 @@ class Client:
         server: Server,
         status: int,
         headers: Mapping[str, str],
-        content: bytes,
+        found: Any,
         seconds: float,
     ) -> _Failure:
-        message, code = (self.plain(text) for text in described(content))
-        refused = Refused(status, message, code)
+        refused = Refused(status, *described(found))
         if advice := ends_the_run(refused):
             raise EngineError(f"{server.url}: {refused}; {advice}")
-        if not may_pass(status):
+        if refused.too_long or not (may_pass(status) or refused.rate_limited):
             raise refused
         now = time.monotonic()
-        if status in BUSY and server.limit.refused(now, seconds):
+        if (status in BUSY or refused.rate_limited) and server.limit.refused(now, seconds):
             _LOG.info("%s: HTTP %d, now %d in flight", server.url, status, server.limit.size)
         wish = retry_after(headers, time.time())
         if wish:
@@ -264,9 +288,12 @@ class Client:
             server.rest_until = max(server.rest_until, now + rest)
         return _Failure(str(refused), own_wait=not wish)
 
-    def plain(self, text: str) -> str:
-        """A text of a server's without the key, should it repeat that."""
-        return text.replace(self._key, "…") if self._key else text
+    def _read(self, content: bytes) -> Any:
+        """JSON, or the text that is none, without the key, should the server repeat that."""
+        try:
+            return cleaned(json.loads(content), self._secret)
+        except (ValueError, RecursionError):
+            return cleaned(content.decode("utf-8", "replace"), self._secret)
 
     def _open(self) -> "ClientSession":
         if self._session is None:
@@ -279,24 +306,10 @@ class Client:
                 connector=aiohttp.TCPConnector(
                     limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300
                 ),
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT),
                 headers=headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
-
-
-def api_key(urls: Sequence[str] = ()) -> str | None:
-    """From the environment alone: GRMEVAL_API_KEY, else OPENAI_API_KEY.
-
-    The second was not set for these servers: it goes to none that is far away and without TLS.
-    """
-    found = os.environ.get("GRMEVAL_API_KEY") or ""
-    if all(url.startswith("https:") or is_local(url) for url in urls):
-        found = found or os.environ.get("OPENAI_API_KEY") or ""
-    if any(ord(letter) < 33 or ord(letter) > 126 for letter in found.strip()):
-        raise EngineError("GRMEVAL_API_KEY (or OPENAI_API_KEY): a key has no spaces and is ASCII")
-    return found.strip() or None
 
 
 def _preset(url: str, concurrency: int | None) -> Any:

@@ -6,13 +6,22 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from logging import getLogger
 
-from grmeval.engines.server.chat import Choice, Reply, body_of, read_reply, shares, weight_of
-from grmeval.engines.server.client import Answer, Client, api_key
+from grmeval.engines.server.address import api_key
+from grmeval.engines.server.chat import (
+    Choice,
+    Reply,
+    body_of,
+    ended,
+    read_reply,
+    shares,
+    weight_of,
+)
+from grmeval.engines.server.client import Answer, Client
 from grmeval.engines.server.found_out import find_out
 from grmeval.engines.server.pull import Pull, drop_all
-from grmeval.engines.server.refusal import Refused
+from grmeval.engines.server.refusal import Refusals, Refused
 from grmeval.engines.server.retry import Patience
-from grmeval.engines.server.served import Card, card_of
+from grmeval.engines.server.served import cards_of, facts_of, one_of
 from grmeval.engines.server.settings import ServerSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Message, Request
@@ -21,8 +30,8 @@ __all__ = ["ServerEngine"]
 
 _LOG = getLogger(__name__)
 
-REFUSED_IN_A_ROW = 32
-"""Requests, none of them taken: it is not about these items."""
+NOTICED = 8
+"""Things that a launch's record tells."""
 
 Job = tuple[Request, tuple[int, ...]]
 Put = Callable[[Completion], None]
@@ -45,10 +54,9 @@ class ServerEngine:
     ) -> None:
         """Find out what the servers take. `first`: a request as those that are to come.
 
-        ConfigError and EngineError say what is to be done: see `card_of` and `find_out`.
+        ConfigError and EngineError say what is to be done: see `cards_of` and `find_out`.
         """
-        self._settings, self._seed = settings, seed
-        self._loop = asyncio.new_event_loop()
+        self._settings, self._seed, self._first = settings, seed, first
         self._client = Client(
             settings.urls,
             key=api_key(settings.urls),
@@ -57,10 +65,11 @@ class ServerEngine:
             rng=random.Random(seed),
             timeout=timeout,
         )
-        self._in_a_row = 0
+        self._loop = asyncio.new_event_loop()
+        self._refusals = Refusals[Completion]()
         self._estimated = self._thought = False
         self._seen: list[str] = []
-        self._refusals: set[str] = set()
+        self._named: list[str] = []
         try:
             self._loop.run_until_complete(self._open(first))
         except BaseException:
@@ -68,7 +77,8 @@ class ServerEngine:
             raise
 
     async def _open(self, first: Request | None) -> None:
-        self._card: Card = await card_of(self._client, self._settings.model)
+        cards = await cards_of(self._client, self._settings.model)
+        self._card = one_of(cards)
         self.context = self._card.context or 0
         if 0 < self.context <= self._settings.sampling.max_tokens:
             raise ConfigError(
@@ -76,45 +86,35 @@ class ServerEngine:
                 f"server's context of {self.context} tokens; lower it"
             )
         self._habits, self._seen = await find_out(
-            self._client,
-            self._settings,
-            self._card.name,
-            self._card.owner,
-            first,
-            self._seed % 2**31,
+            self._client, self._settings, cards, first, self._seed % 2**31
         )
 
     def facts(self) -> dict[str, str]:
         """What the server says of itself, what was found out, and how often it was asked."""
-        card, habits, client = self._card, self._habits, self._client
+        habits = self._habits
         found = {
-            "engine": "server",
-            "model": card.name,
-            "root": card.root or "",
-            "owned_by": card.owner,
-            "servers": str(len(client.urls)),
-            "context": str(card.context or ""),
+            "answered_by": " + ".join(name for name in self._named if name != self._card.name),
             "samples_a_request": str(habits.n),
             "seeds": "sent" if habits.seed else "not sent",
             "structured": habits.structured or "",
             "thinking": "apart" if self._thought else "",
             "tokens": "estimated" if self._estimated else "",
             "noticed": "; ".join(self._seen),
-            "attempts": str(client.attempts),
-            "answers": str(client.answers),
-            "lost": str(client.lost),
         }
-        return {name: value for name, value in found.items() if value}
+        known = facts_of(self._card, self._client, self._refusals.count)
+        return known | {name: value for name, value in found.items() if value}
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """A quarter of the characters: an estimate, the tokenizer is the server's."""
         return sum(len(message.content) for message in messages) // 4
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """See Engine; requests are taken as the servers have room."""
-        return Pull(
-            self._loop, self._jobs(requests), self._ask, lambda: self._client.room
-        ).results()
+        """See Engine; requests are taken as the servers have room. EngineError: also if none is answered."""
+        jobs = self._jobs(requests)
+        yield from Pull(self._loop, jobs, self._ask, lambda: self._client.room).results()
+        if self._refusals.held:
+            self._loop.run_until_complete(self._ask_first())
+            yield from self._refusals.answered()
 
     def close(self) -> None:
         """Drop the connections."""
@@ -130,27 +130,48 @@ class ServerEngine:
                 now, left = left[: self._habits.n], left[self._habits.n :]
                 yield request, now
 
+    async def _ask_first(self) -> None:
+        """EngineError: the run's first request is refused like all of these: it is not about them."""
+        try:
+            if self._first:
+                await self._post(self._first, self._first.js[:1])
+        except Refused:
+            self._refusals.end()
+
     async def _ask(self, job: Job, put: Put) -> None:
         request, js = job
+        together: Refused | None = None
         while js:
-            n = min(len(js), self._habits.n)
+            n = 1 if together else min(len(js), self._habits.n)
             try:
                 answer = await self._post(request, js[:n])
             except Refused as refused:
-                for completion in self._refused(request, js[:n], refused):
+                if n > 1 and not refused.too_long:  # is it about the prompt, or about so many?
+                    together = refused
+                    continue
+                refused_too = js if together or refused.too_long else js[:n]
+                for completion in self._refused(request, refused_too, refused):
                     put(completion)
-                js = js[n:]
+                js = js[len(refused_too) :]
                 continue
             except EngineError as error:
                 raise EngineError(f"{'/'.join(request.key)}: {error}") from None
-            self._in_a_row = 0
+            for held in self._refusals.answered():
+                put(held)
             choices = answer.value.choices[:n]
             for completion in self._completions(request, js, choices, answer):
                 put(completion)
-            if len(choices) < n and self._habits.n > 1:
-                self._habits.n = 1
-                self._notice(f"{len(choices)} of {n} samples came of one request; one by one since")
+            if together:
+                self._one_by_one(str(together))
+                together = None
+            elif len(choices) < n:
+                self._one_by_one(f"{len(choices)} of {n} samples came of one request")
             js = js[len(choices) :]
+
+    def _one_by_one(self, why: str) -> None:
+        if self._habits.n > 1:
+            self._habits.n = 1
+            self._notice(f"{why}; one by one since")
 
     async def _post(self, request: Request, js: tuple[int, ...]) -> Answer[Reply]:
         grammar, habits = request.grammar, self._habits
@@ -177,6 +198,7 @@ class ServerEngine:
         A prompt that was sent to an unknown end was paid all the same: it counts again.
         """
         reply = answer.value
+        self._hear_of(reply.model)
         prompt, wrote = reply.prompt_tokens, reply.tokens
         sizes = [len(choice.thinking) + len(choice.text) for choice in choices]
         if prompt is None or wrote is None:
@@ -185,7 +207,8 @@ class ServerEngine:
         prompts = shares(prompt * (1 + answer.lost), [1] * len(choices))
         cached = shares(min(reply.cached_tokens, prompt), [1] * len(choices))
         tokens = shares(wrote, sizes)
-        for at, (j, choice) in enumerate(zip(js, choices, strict=False)):
+        for at, (j, whole) in enumerate(zip(js, choices, strict=False)):
+            choice = ended(request, whole)
             self._thought = self._thought or bool(choice.thinking)
             if choice.said:
                 self._notice(choice.said)
@@ -201,23 +224,25 @@ class ServerEngine:
                 thinking=choice.thinking,
             )
 
-    def _refused(
-        self, request: Request, js: tuple[int, ...], refused: Refused
-    ) -> Iterator[Completion]:
+    def _refused(self, request: Request, js: tuple[int, ...], refused: Refused) -> list[Completion]:
         """What is not taken takes no tokens, and its text says why. EngineError: nothing is taken."""
-        finish, said = "prompt_too_long", ""
-        if not refused.too_long:
-            finish, said = "error", f"not answered: {refused}"
-            self._in_a_row += 1
-            if self._in_a_row >= REFUSED_IN_A_ROW:
-                raise EngineError(f"{'/'.join(request.key)}: {self._in_a_row} in a row {said}")
-            self._notice(said)
-        for j in js:
-            yield Completion(request, j, said, finish, 0, 0, 0)
+        if refused.too_long:
+            return [Completion(request, j, "", "prompt_too_long", 0, 0, 0) for j in js]
+        said = f"not answered: {refused}"
+        self._notice(said)
+        results = [Completion(request, j, said, "error", 0, 0, 0) for j in js]
+        return self._refusals.refused("/".join(request.key), refused, results)
+
+    def _hear_of(self, model: str) -> None:
+        """What an answer names as its model: another name than before is another model, or its servers'."""
+        if model and model not in self._named and len(self._named) < NOTICED:
+            self._named.append(model)
+            if len(self._named) > 1:
+                self._notice(f"answers name {model} as their model, and {self._named[-2]} before")
 
     def _notice(self, said: str) -> None:
         """Tell it once, and keep it with the launch."""
-        if said not in self._seen and len(self._seen) < 8:
+        if said not in self._seen and len(self._seen) < NOTICED:
             self._seen.append(said)
             _LOG.warning("%s", said)
 

@@ -1,16 +1,26 @@
-"""What a server takes, found out once, before a run: a few short requests, and two samples of one prompt.
+"""What each server takes, found out once, before a run: a few short requests, and two samples of one prompt.
 
 Servers that ignore what they do not know answer all the same: so what comes back is looked at, never that
 something did.
 """
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 
-from grmeval.engines.server.chat import STRUCTURED, Habits, Reply, body_of, read_reply
+from grmeval.engines.server.chat import (
+    STRUCTURED,
+    Habits,
+    Reply,
+    body_of,
+    read_reply,
+    same_fields,
+    spells,
+)
 from grmeval.engines.server.client import Client
 from grmeval.engines.server.refusal import Refused
+from grmeval.engines.server.served import Card
 from grmeval.engines.server.settings import ServerSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message, Request
@@ -34,14 +44,17 @@ _IDENTICAL = (
 
 
 class _Prober:
-    def __init__(self, client: Client, settings: ServerSettings, model: str, habits: Habits):
-        self.client, self.settings, self.model, self.habits = client, settings, model, habits
+    """Asks one server."""
+
+    def __init__(self, client: Client, settings: ServerSettings, url: str, card: Card):
+        self.client, self.settings, self.url, self.model = client, settings, url, card.name
+        self.habits = Habits(card.owner)
 
     async def ask(self, messages: Sequence[Message], n: int = 1, **more: object) -> Reply:
         body = body_of(self.settings, self.habits, self.model, messages, n=n, **more)  # type: ignore[arg-type]
         in_json = bool(more.get("grammar")) and self.habits.structured == "json_schema"
         found = await self.client.post(
-            "chat/completions", body, lambda answer: read_reply(answer, in_json), weight=n
+            "chat/completions", body, lambda answer: read_reply(answer, in_json), url=self.url
         )
         return found.value
 
@@ -49,25 +62,39 @@ class _Prober:
 async def find_out(
     client: Client,
     settings: ServerSettings,
-    model: str,
-    owner: str,
+    cards: Mapping[str, Card],
     first: Request | None,
     seed: int,
 ) -> tuple[Habits, list[str]]:
-    """How a server is asked for a run whose first request is `first`, and what else was seen, in words.
+    """How the servers of these cards are asked for a run whose first request is `first`, and what else was
+    seen, in words: all alike, so as the least able of them needs it.
 
-    ConfigError: it cannot give what the run needs. EngineError: it refuses every chat.
+    ConfigError: one cannot give what the run needs, or not as the others do. EngineError: one refuses every
+    chat.
     """
-    prober = _Prober(client, settings, model, Habits(owner))
-    greedy = settings.sampling.temperature == 0
+    probers = [_Prober(client, settings, url, card) for url, card in cards.items()]
+    seen = await asyncio.gather(*(_look(prober, first, seed) for prober in probers))
+    habits = probers[0].habits
+    for other in probers[1:]:
+        if not same_fields(habits, other.habits):
+            raise ConfigError(
+                f"--base-url {other.url}: wants other fields in a request than {probers[0].url} (token "
+                "limit, --structured, or what its kind of server samples by): give each a run of its own"
+            )
+    habits.seed = all(prober.habits.seed for prober in probers)
+    habits.n = min(settings.concurrency or MOST_CHOICES, *(p.habits.n for p in probers))
+    return habits, list(dict.fromkeys(said for each in seen for said in each))
+
+
+async def _look(prober: _Prober, first: Request | None, seed: int) -> list[str]:
+    greedy = prober.settings.sampling.temperature == 0
     await _basics(prober, greedy, seed)
-    if settings.structured:
-        await _structure(prober, seed)
-    if first and first.locate:
+    wants_tokens = first is not None and first.locate is not None
+    if prober.settings.structured:
+        await _structure(prober, seed, wants_tokens)
+    if wants_tokens:
         await _probabilities(prober, seed)
-    if greedy or first is None:
-        return prober.habits, []
-    return prober.habits, await _different(prober, first, seed)
+    return [] if greedy or first is None else await _different(prober, first, seed)
 
 
 async def _basics(prober: _Prober, greedy: bool, seed: int) -> None:
@@ -87,12 +114,13 @@ async def _basics(prober: _Prober, greedy: bool, seed: int) -> None:
         habits.n = MOST_CHOICES if len(reply.choices) == n > 1 else 1
         habits.seed = habits.seed and "seed" not in prober.settings.fields
         return
-    raise EngineError(f"{prober.client.urls[0]}: refuses a chat of one line: {refusal}")
+    raise EngineError(f"{prober.url}: refuses a chat of one line: {refusal}")
 
 
-async def _structure(prober: _Prober, seed: int) -> None:
-    """The first way that holds an output to a regular expression."""
-    for way in STRUCTURED:
+async def _structure(prober: _Prober, seed: int, wants_tokens: bool) -> None:
+    """The first way that holds an output to a regular expression; of a text in JSON no token is a part."""
+    ways = [way for way in STRUCTURED if not (wants_tokens and way == "json_schema")]
+    for way in ways:
         prober.habits.structured = way
         try:
             reply = await prober.ask(_SAY, grammar=_GRAMMAR, seed=seed)
@@ -101,8 +129,8 @@ async def _structure(prober: _Prober, seed: int) -> None:
         if re.fullmatch(_GRAMMAR, reply.choices[0].text):
             return
     raise ConfigError(
-        f"--structured: {prober.client.urls[0]} holds no output to a format (tried: "
-        f"{', '.join(STRUCTURED)}); drop it (--no-structured)"
+        f"--structured: {prober.url} holds no output to a format (tried: {', '.join(ways)}); drop it "
+        "(--no-structured)"
     )
 
 
@@ -111,11 +139,13 @@ async def _probabilities(prober: _Prober, seed: int) -> None:
         reply = await prober.ask(_SAY, logprobs=True, seed=seed, max_tokens=FEW_TOKENS)
         told = any(choice.logprobs for choice in reply.choices)
         why = "gives none"
+        if told and not all(map(spells, reply.choices)):
+            told, why = False, "gives those of other tokens than its text has"
     except Refused as error:
         told, why = False, f"refuses: {error}"
     if not told:
         raise ConfigError(
-            f"--judge index-prob: asked for token probabilities (logprobs), {prober.client.urls[0]} {why}; "
+            f"--judge index-prob: asked for token probabilities (logprobs), {prober.url} {why}; "
             "--judge index needs none"
         )
 
@@ -134,7 +164,7 @@ async def _different(prober: _Prober, first: Request, seed: int) -> list[str]:
                 return seen
         if n > 1:
             seen.append("choices of one request are alike")
-    url = prober.client.urls[0]
+    url = prober.url
     if not prober.settings.allow_identical:
         raise ConfigError(f"{url}: {_IDENTICAL.format(prober.settings.sampling.temperature)}")
     _LOG.warning("%s gives the same text again: k samples may be one", url)
@@ -148,11 +178,11 @@ async def _pair(prober: _Prober, first: Request, n: int, seed: int) -> list[str]
         replies = await _several(prober, first.messages, first.grammar, n, seed)
     except Refused as error:
         if not error.too_long:
-            raise EngineError(f"{prober.client.urls[0]}: {error}") from None
+            raise EngineError(f"{prober.url}: {error}") from None
         try:
             replies = await _several(prober, _TELL, None, n, seed)
         except Refused as still:
-            raise EngineError(f"{prober.client.urls[0]}: {still}") from None
+            raise EngineError(f"{prober.url}: {still}") from None
     texts = [f"{choice.thinking}\0{choice.text}" for reply in replies for choice in reply.choices]
     return texts[:2] if len(texts) > 1 else texts * 2
 

@@ -8,29 +8,29 @@ give a sigmoid's value, so a number is asked for both ways before any counts.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from grmeval.engines.head_check import no_head
 from grmeval.engines.heads import HeadEngine
 from grmeval.engines.model_files import encoder
 from grmeval.engines.scorer import Reward, ScoreRequest
-from grmeval.engines.server.client import Answer, Client, Unreadable, api_key
-from grmeval.engines.server.pull import Pull
-from grmeval.engines.server.refusal import Refused
+from grmeval.engines.server.address import api_key
+from grmeval.engines.server.chat import count
+from grmeval.engines.server.client import Answer, Client, Unreadable
+from grmeval.engines.server.pull import Pull, drop_all
+from grmeval.engines.server.refusal import Refusals, Refused
 from grmeval.engines.server.retry import Patience
-from grmeval.engines.server.served import Card, card_of
+from grmeval.engines.server.served import cards_of, facts_of, one_of
+from grmeval.engines.server.settings import PoolingSettings
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message
 
-__all__ = ["PoolingSettings", "ServedScorer", "open_served_head"]
+__all__ = ["ServedScorer", "open_served_head"]
 
 PATH = "/classify"
-REFUSED_IN_A_ROW = 32
-"""Chats, none of them taken: it is not about these."""
 
 KNOWN = (
     (Message("user", "What is 2 + 3?"), Message("assistant", "2 + 3 is 5.")),
@@ -44,47 +44,12 @@ NEAR, SHARE = 0.05, 0.03
 bfloat16 was seen to move a number of 20 by 0.34."""
 
 
-class _Config(Protocol):
-    """What of a configuration says how a pooling server is asked."""
-
-    @property
-    def base_url(self) -> tuple[str, ...] | None: ...
-    @property
-    def concurrency(self) -> int | None: ...
-    @property
-    def chat_template_kwargs(self) -> dict[str, Any]: ...
-    @property
-    def engine_args(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class PoolingSettings:
-    """`model`: the name to ask for, "" the only one there is. `fields`: further ones of every request."""
-
-    urls: tuple[str, ...]
-    model: str = ""
-    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    concurrency: int | None = None
-
-    @classmethod
-    def of(cls, model: str, config: _Config) -> "PoolingSettings":
-        """A served head, as a configuration of a run or of a meta RM wants it asked."""
-        return cls(
-            urls=config.base_url or (),
-            model=model,
-            chat_template_kwargs=config.chat_template_kwargs,
-            fields=config.engine_args,
-            concurrency=config.concurrency,
-        )
-
-
 class _Number(NamedTuple):
     value: float
     tokens: int
 
 
-def open_served_head(settings: "PoolingSettings") -> HeadEngine:
+def open_served_head(settings: PoolingSettings) -> HeadEngine:
     """A served head as an engine; see ServedScorer for what goes wrong."""
     return HeadEngine(ServedScorer(settings))
 
@@ -98,12 +63,15 @@ class ServedScorer:
 
     def __init__(self, settings: PoolingSettings, *, patient: Patience | None = None) -> None:
         """ConfigError: no such head, or no raw logits. EngineError: the server cannot be asked."""
-        self._settings, self._loop = settings, asyncio.new_event_loop()
+        self._settings = settings
         self._client = Client(
-            settings.urls, key=api_key(), concurrency=settings.concurrency, patient=patient
+            settings.urls,
+            key=api_key(settings.urls),
+            concurrency=settings.concurrency,
+            patient=patient,
         )
-        self._in_a_row = 0
-        self._refusals = 0
+        self._loop = asyncio.new_event_loop()
+        self._refusals = Refusals[Reward]()
         try:
             self._loop.run_until_complete(self._open())
         except BaseException:
@@ -111,69 +79,61 @@ class ServedScorer:
             raise
 
     async def _open(self) -> None:
-        self._card: Card = await card_of(self._client, self._settings.model)
+        cards = await cards_of(self._client, self._settings.model)
+        self._card = one_of(cards)
         self.context = self._card.context or 0
         folder = Path(self._card.root or "")
         here = self._card.root is not None and (folder / "config.json").is_file()
         kwargs = self._settings.chat_template_kwargs
         local = ModelSettings(str(folder), chat_template_kwargs=kwargs)
         self._encode = encoder(local) if here else None
-        try:
-            raw = [await self._known(chat, False) for chat in KNOWN]
-            felt = [await self._known(chat, True) for chat in KNOWN]
-        except EngineError as error:
-            raise EngineError(
-                f"{error} (asked for {PATH}, which vLLM's server has with --runner pooling)"
-            ) from None
+        raw = {url: await self._known(url, False) for url in cards}
+        felt = {url: await self._known(url, True) for url in cards}
         self._checked, known = "not checked: its weights are not here", False
         if self._encode:
             ids = [self._encode(chat, True) for chat in KNOWN]
             self._checked, known = _checked(folder, ids, raw)
         if not known:
-            self._check_raw(raw, felt)
+            for url in cards:
+                self._check_raw(url, raw[url], felt[url])
 
-    async def _known(self, chat: tuple[Message, ...], activated: bool) -> float:
+    async def _known(self, url: str, activated: bool) -> list[float]:
+        """What one server gives the known chats."""
+        asked = f"(asked for {PATH}, which vLLM's server has with --runner pooling)"
+        bodies = [self._body(chat, activated) for chat in KNOWN]
         try:
-            answer = await self._client.post(PATH, self._body(chat, activated), self._read)
+            found = [await self._client.post(PATH, body, self._read, url=url) for body in bodies]
         except Refused as refused:
-            raise EngineError(f"{self._client.urls[0]}: {refused}") from None
-        return answer.value.value
+            raise EngineError(f"{url}: {refused} {asked}") from None
+        except EngineError as error:
+            raise EngineError(f"{error} {asked}") from None
+        return [answer.value.value for answer in found]
 
-    def _check_raw(self, raw: Sequence[float], felt: Sequence[float]) -> None:
+    def _check_raw(self, url: str, raw: Sequence[float], felt: Sequence[float]) -> None:
         """Numbers that an activation does not change are raw only where they are no probabilities."""
         same = all(abs(one - other) <= ALIKE for one, other in zip(raw, felt, strict=True))
         if same and all(0 <= number <= 1 for number in raw):
             raise ConfigError(
-                f"{self._client.urls[0]}: gives {raw[0]:.4f} with and without the head's activation: no raw "
+                f"{url}: gives {raw[0]:.4f} with and without the head's activation: no raw "
                 "logit is to be had. vLLM 0.32 takes use_activation; --engine vllm loads the model here"
             )
 
     def facts(self) -> dict[str, str]:
         """What the server says of itself, how chats reach it, and whether its numbers were looked at."""
-        card, client = self._card, self._client
-        found = {
-            "engine": "server",
-            "model": card.name,
-            "root": card.root or "",
-            "owned_by": card.owner,
-            "servers": str(len(client.urls)),
-            "context": str(card.context or ""),
+        return facts_of(self._card, self._client, self._refusals.count) | {
             "chats": "token ids" if self._encode else "by the server's chat template",
             "checked": self._checked,
-            "refused": str(self._refusals or ""),
-            "attempts": str(client.attempts),
-            "answers": str(client.answers),
-            "lost": str(client.lost),
         }
-        return {name: value for name, value in found.items() if value}
 
     def score(self, requests: Iterable[ScoreRequest]) -> Iterator[Reward]:
-        """See Scorer."""
-        return Pull(self._loop, requests, self._ask, lambda: self._client.room).results()
+        """See Scorer. EngineError: also where none is answered."""
+        yield from Pull(self._loop, requests, self._ask, lambda: self._client.room).results()
+        self._refusals.end()
 
     def close(self) -> None:
         """Drop the connections."""
         if not self._loop.is_closed():
+            drop_all(self._loop)
             self._loop.run_until_complete(self._client.close())
             self._loop.close()
 
@@ -190,11 +150,13 @@ class ServedScorer:
         try:
             answer = await self._client.post(PATH, body, self._read)
         except Refused as refused:
-            put(self._refused(request, name, refused, length))
+            for reward in self._refused(request, name, refused, length):
+                put(reward)
         except EngineError as error:
             raise EngineError(f"{name}: {error}") from None
         else:
-            self._in_a_row = 0
+            for held in self._refusals.answered():
+                put(held)
             put(self._reward(request, answer))
 
     def _body(self, chat: tuple[Message, ...], activated: bool) -> dict[str, Any]:
@@ -212,13 +174,14 @@ class ServedScorer:
         """ConfigError: a head of several numbers; Unreadable: no number."""
         try:
             (data,) = found["data"]
-            numbers, tokens = data["probs"], found.get("usage", {}).get("prompt_tokens")
-            values = [float(number) for number in numbers]
-        except (LookupError, TypeError, ValueError, AttributeError):
+            values = [float(number) for number in data["probs"]]
+        except (LookupError, TypeError, ValueError, OverflowError):
             raise Unreadable("no data[0].probs") from None
         if len(values) != 1:
             raise no_head(self._card.name, len(values))
-        return _Number(values[0], tokens if type(tokens) is int and tokens > 0 else 0)
+        usage = found.get("usage")
+        told = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        return _Number(values[0], count(told) or 0)
 
     def _reward(self, request: ScoreRequest, answer: Answer[_Number]) -> Reward:
         """A chat that was sent to an unknown end was paid all the same: it counts again."""
@@ -227,19 +190,19 @@ class ServedScorer:
             return Reward(request, None, "not_finite", tokens, 0)
         return Reward(request, value, None, tokens, 0)
 
-    def _refused(self, request: ScoreRequest, name: str, refused: Refused, length: int) -> Reward:
+    def _refused(
+        self, request: ScoreRequest, name: str, refused: Refused, length: int
+    ) -> list[Reward]:
         """What is not taken has no number; EngineError: nothing is taken."""
         if refused.too_long:
-            return Reward(request, None, "prompt_too_long", length, 0)
-        self._in_a_row += 1
-        self._refusals += 1
-        if self._in_a_row >= REFUSED_IN_A_ROW:
-            raise EngineError(f"{name}: {self._in_a_row} in a row are not taken: {refused}")
-        return Reward(request, None, "refused", length, 0)
+            return [Reward(request, None, "prompt_too_long", length, 0)]
+        return self._refusals.refused(name, refused, [Reward(request, None, "refused", length, 0)])
 
 
-def _checked(folder: Path, chats: Sequence[list[int]], served: Sequence[float]) -> tuple[str, bool]:
-    """What a comparison with the folder's own weights came to, and whether there was one.
+def _checked(
+    folder: Path, chats: Sequence[list[int]], served: Mapping[str, Sequence[float]]
+) -> tuple[str, bool]:
+    """What a comparison of each server with the folder's own weights came to, and whether there was one.
 
     EngineError: it is another head, or another number of it.
     """
@@ -251,13 +214,16 @@ def _checked(folder: Path, chats: Sequence[list[int]], served: Sequence[float]) 
         here = _numbers(folder, chats)
     except Exception as error:  # no transformers, or a model that they do not know
         return f"not checked: {type(error).__name__} from transformers", False
-    furthest = max(abs(one - other) for one, other in zip(served, here, strict=True))
-    if any(abs(s - h) > NEAR + SHARE * abs(h) for s, h in zip(served, here, strict=True)):
-        told = ", ".join(f"{s:.3f} for {h:.3f}" for s, h in zip(served, here, strict=True))
-        raise EngineError(
-            f"{folder}: its head gives other numbers than the server that says to serve it ({told}): another "
-            "model, or no raw logit; --engine vllm loads the folder itself"
-        )
+    furthest = 0.0
+    for url, numbers in served.items():
+        pairs = list(zip(numbers, here, strict=True))
+        furthest = max(furthest, *(abs(s - h) for s, h in pairs))
+        if any(abs(s - h) > NEAR + SHARE * abs(h) for s, h in pairs):
+            told = ", ".join(f"{s:.3f} for {h:.3f}" for s, h in pairs)
+            raise EngineError(
+                f"{folder}: its head gives other numbers than {url}, which says to serve it ({told}): "
+                "another model, or no raw logit; --engine vllm loads the folder itself"
+            )
     return f"{furthest:.4f} from its weights in float32", True
 
 

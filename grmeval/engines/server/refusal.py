@@ -1,8 +1,17 @@
 """What a server says no to: one request, or every one that is still to come."""
 
 import re
+from collections.abc import Sequence
+from typing import Generic, TypeVar
 
-__all__ = ["Refused", "ends_the_run"]
+from grmeval.errors import EngineError
+
+__all__ = ["Refusals", "Refused", "ends_the_run"]
+
+R = TypeVar("R")
+
+REFUSED_IN_A_ROW = 32
+"""Requests, none of them taken: it is not about these."""
 
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|max_model_len|exceed_context_size|prompt is too long"
@@ -19,6 +28,7 @@ _NO_MONEY = re.compile(
     r"insufficient_quota|insufficient (?:balance|credit)|billing|exceeded your current quota",
     re.IGNORECASE,
 )
+_RATE = re.compile(r"rate_limit|tokens per (?:min|day)", re.IGNORECASE)
 _KEY = "set GRMEVAL_API_KEY (or OPENAI_API_KEY) in the environment to a key that it takes"
 
 
@@ -31,9 +41,18 @@ class Refused(Exception):
 
     @property
     def too_long(self) -> bool:
-        """Whether the prompt does not fit into the model's context."""
+        """Whether the prompt does not fit into the model's context; llama.cpp says so with 500."""
         said = f"{self.code} {self.message}"
-        return self.status == 413 or (self.status in (400, 422) and bool(_TOO_LONG.search(said)))
+        if self.rate_limited:
+            return False
+        return self.status == 413 or (
+            self.status in (400, 422, 500) and bool(_TOO_LONG.search(said))
+        )
+
+    @property
+    def rate_limited(self) -> bool:
+        """Whether it is too much for now, whatever the status: that is about the account, not the prompt."""
+        return bool(_RATE.search(f"{self.code} {self.message}"))
 
 
 def ends_the_run(refused: Refused) -> str | None:
@@ -43,6 +62,8 @@ def ends_the_run(refused: Refused) -> str | None:
         return _KEY
     if refused.status == 403:
         return f"this key may not do that: {_KEY}"
+    if refused.status == 407:
+        return "the proxy wants a user and a password: put them into HTTPS_PROXY (or HTTP_PROXY)"
     if refused.status == 402 or (refused.status == 429 and _NO_MONEY.search(said)):
         return "the account has no credit left"
     if refused.status in (400, 404, 422) and not refused.too_long and _NO_MODEL.search(said):
@@ -52,3 +73,38 @@ def ends_the_run(refused: Refused) -> str | None:
     if 300 <= refused.status < 400:
         return "it sends elsewhere: give --base-url the address that it means"
     return None
+
+
+class Refusals(Generic[R]):
+    """What was refused, one by one: kept back until something is answered, since that shows that the refusals
+    are about those requests; where nothing is, they are no results.
+    """
+
+    def __init__(self) -> None:
+        self.count = self._in_a_row = 0
+        self.held: list[R] = []
+        self._any_answered = False
+        self._last = ""
+
+    def answered(self) -> list[R]:
+        """A request was taken: what was kept back until then."""
+        self._any_answered, self._in_a_row = True, 0
+        held, self.held = self.held, []
+        return held
+
+    def refused(self, name: str, refused: Refused, results: Sequence[R]) -> list[R]:
+        """A request was not: which results there are now. EngineError: so many in a row are not."""
+        self.count += 1
+        self._in_a_row += 1
+        self._last = f"{refused} ({name})"
+        if self._in_a_row >= REFUSED_IN_A_ROW:
+            raise EngineError(f"{self._in_a_row} in a row are not taken: {self._last}")
+        if self._any_answered:
+            return list(results)
+        self.held.extend(results)
+        return []
+
+    def end(self) -> None:
+        """EngineError: nothing was answered, and something refused."""
+        if self.held:
+            raise EngineError(f"all {self.count} are refused, and none is kept: {self._last}")

@@ -1,6 +1,5 @@
 """What becomes of a request that got no answer: asked again, this one's end, or the end of the run."""
 
-import json
 import math
 import os
 import random
@@ -54,7 +53,7 @@ def patience() -> Patience:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise ConfigError(f"GRMEVAL_RETRY_SECONDS={told}: expected seconds, 0 or more")
-    return Patience(seconds)
+    return Patience(seconds, longest_wish=min(Patience.longest_wish, seconds))
 
 
 def may_pass(status: int) -> bool:
@@ -73,13 +72,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
         return 0.0
 
 
-def described(body: bytes) -> tuple[str, str]:
-    """(message, code) of an error's body, as the many servers write it, on one line of bounded length."""
-    text = body.decode("utf-8", "replace")
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        found = text
+def described(found: Any) -> tuple[str, str]:
+    """(message, code) of an error, JSON or a text, as servers write it, on one line of bounded length."""
     if isinstance(found, list) and found:
         found = found[0]
     if isinstance(found, dict) and isinstance(found.get("error"), dict | str):

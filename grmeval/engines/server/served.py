@@ -1,17 +1,18 @@
 """Which models servers serve, and which of them a run asks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from typing import Any, NamedTuple
 
 from grmeval.engines.models import ModelRef, slug
-from grmeval.engines.server.client import Client, Unreadable, api_key
+from grmeval.engines.server.address import api_key
+from grmeval.engines.server.client import Client, Unreadable
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.retry import Patience, patience
 from grmeval.errors import ConfigError, EngineError
 
-__all__ = ["Card", "card_of", "served_model"]
+__all__ = ["Card", "cards_of", "facts_of", "one_of", "served_model"]
 
 _LOG = getLogger(__name__)
 FIRST_SECONDS = 5.0
@@ -36,21 +37,23 @@ def served_model(urls: Sequence[str], model: str | None, tag: str | None) -> Mod
     if tag:
         return ModelRef(model or "", None, slug(tag.replace("/", "--")), f"served:{tag}")
 
-    async def ask() -> Card:
+    async def ask() -> dict[str, Card]:
         client = Client(urls, key=api_key(urls))
         try:
-            return await card_of(client, model or "")
+            return await cards_of(client, model or "")
         finally:
             await client.close()
 
-    card = asyncio.run(ask())
+    cards = asyncio.run(ask())
+    _check_alike(cards)
+    card = one_of(cards)
     behind = f"={card.root}" if card.root and card.root != card.name else ""
     label = slug(card.name.rstrip("/").removeprefix("/").replace("/", "--"))
     return ModelRef(card.name, None, label, f"served:{card.name}{behind}")
 
 
-async def card_of(client: Client, model: str) -> Card:
-    """The model of that name at every server that answers; "": the only one there is."""
+async def cards_of(client: Client, model: str) -> dict[str, Card]:
+    """The model of that name at every server that answers, by address; "": the only one there is."""
     patient = patience()
     patient = Patience(min(FIRST_SECONDS, patient.seconds), patient.tries)
     found: dict[str, Card] = {}
@@ -67,15 +70,40 @@ async def card_of(client: Client, model: str) -> Card:
         raise failures[0]
     for error in failures:
         _LOG.warning("%s", error)
-    cards = list(found.values())
-    for url, card in found.items():
-        if (card.name, card.root) != (cards[0].name, cards[0].root):
+    return {url: found[url] for url in client.urls if url in found}
+
+
+def _check_alike(cards: Mapping[str, Card]) -> None:
+    first = next(iter(cards.values()))
+    for url, card in cards.items():
+        if (card.name, card.root) != (first.name, first.root):
             raise ConfigError(
-                f"--base-url {url}: serves {_told(card)}, and the first {_told(cards[0])}: one run has one "
+                f"--base-url {url}: serves {_told(card)}, and the first {_told(first)}: one run has one "
                 "model (--model-tag says that they are the same)"
             )
-    contexts = [card.context for card in cards if card.context]
-    return cards[0]._replace(context=min(contexts, default=None))
+
+
+def one_of(cards: Mapping[str, Card]) -> Card:
+    """What holds for all of them: the shortest context."""
+    contexts = [card.context for card in cards.values() if card.context]
+    return next(iter(cards.values()))._replace(context=min(contexts, default=None))
+
+
+def facts_of(card: Card, client: Client, refused: int) -> dict[str, str]:
+    """What a launch's record says of every server: what it says of itself, and how often it was asked."""
+    found = {
+        "engine": "server",
+        "model": card.name,
+        "root": card.root or "",
+        "owned_by": card.owner,
+        "servers": str(len(client.urls)),
+        "context": str(card.context or ""),
+        "refused": str(refused or ""),
+        "attempts": str(client.attempts),
+        "answers": str(client.answers),
+        "lost": str(client.lost),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _told(card: Card) -> str:
@@ -91,11 +119,14 @@ async def _cards(client: Client, url: str, patient: Patience) -> list[Card]:
 
 
 def _chosen(url: str, cards: list[Card], model: str) -> Card:
+    names = ", ".join(card.name for card in cards[:8]) + (" …" if len(cards) > 8 else "")
     if model:
-        return next((card for card in cards if card.name == model), Card(model))
+        named = next((card for card in cards if card.name == model), None)
+        if cards and not named:  # it may know more than it lists: its answers tell
+            _LOG.warning("--base-url %s does not list --model %s; it lists %s", url, model, names)
+        return named or Card(model)
     if len(cards) == 1:
         return cards[0]
-    names = ", ".join(card.name for card in cards[:8]) + (" …" if len(cards) > 8 else "")
     raise ConfigError(
         f"--base-url {url}: which model? --model NAME" + (f"; it serves {names}" if names else "")
     )

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from grmeval.engines.engine import Sampling
 from grmeval.errors import ConfigError
 
-__all__ = ["SPEED_ONLY", "ServerSettings", "check_fields"]
+__all__ = ["SPEED_ONLY", "PoolingSettings", "ServerSettings", "check_fields"]
 
 SPEED_ONLY = frozenset({"seed"})
 """Fields of a request that do not change what a sample means: `seed=null` sends none."""
@@ -30,20 +30,47 @@ _OURS = {"stream": "answers are read whole", "tools": "a judge writes text", "st
 
 
 class _Config(Protocol):
-    """What of a configuration says how a server is asked."""
+    """What of a configuration says how any server is asked."""
 
     @property
     def base_url(self) -> tuple[str, ...] | None: ...
     @property
     def concurrency(self) -> int | None: ...
     @property
-    def allow_identical(self) -> bool: ...
-    @property
-    def structured(self) -> bool: ...
-    @property
     def chat_template_kwargs(self) -> dict[str, Any]: ...
     @property
     def engine_args(self) -> dict[str, Any]: ...
+
+
+class _ChatConfig(_Config, Protocol):
+    """And one that writes."""
+
+    @property
+    def allow_identical(self) -> bool: ...
+    @property
+    def structured(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class PoolingSettings:
+    """`model`: the name to ask for, "" the only one there is. `fields`: further ones of every request."""
+
+    urls: tuple[str, ...]
+    model: str = ""
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int | None = None
+
+    @classmethod
+    def of(cls, model: str, config: _Config) -> "PoolingSettings":
+        """A served head, as a configuration of a run or of a meta RM wants it asked."""
+        return cls(
+            urls=config.base_url or (),
+            model=model,
+            chat_template_kwargs=config.chat_template_kwargs,
+            fields=config.engine_args,
+            concurrency=config.concurrency,
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,7 @@ class ServerSettings:
     allow_identical: bool = False
 
     @classmethod
-    def of(cls, model: str, config: _Config, sampling: Sampling) -> "ServerSettings":
+    def of(cls, model: str, config: _ChatConfig, sampling: Sampling) -> "ServerSettings":
         """A served model, as a configuration of a run wants it asked."""
         return cls(
             urls=config.base_url or (),

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from grmeval.engines import BATCH
 from grmeval.engines.batch import read_answer, read_completion
 from grmeval.errors import DataError
-from grmeval.items import Request
 from grmeval.runs.batch import Place, Places, batch_plan
 from grmeval.runs.imports.file_rows import read_file
 from grmeval.runs.plan import Plan
@@ -109,9 +108,8 @@ def _write(
             if isinstance(place, str) or not answer.judged or _key(place) not in left:
                 continue
             left.remove(_key(place))
-            item, order, j = place
-            locate = plan.judge.locate(item.n, item.responses)
-            request = Request(item.key, order, (j,), (), locate=locate, responses=item.responses)
+            item, _, j = place
+            (request,) = plan.requests([(item, (j,))])
             completion = read_completion(request, j, answer)
             launch.journal.write(make_sample(plan.judge, completion, launch.name))
             tokens += completion.tokens

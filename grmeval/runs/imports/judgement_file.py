@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from grmeval.errors import DataError
 from grmeval.runs.imports.file_rows import read_file
 from grmeval.runs.imports.rewardbench_rows import is_result, neutral
+from grmeval.unicode import whole
 
 __all__ = ["EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"]
 
@@ -145,18 +146,13 @@ def _settled(row: Judgement) -> Judgement:
 def _name(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError("text or a whole number")
-    return _unicode(str(value))
+    return whole(str(value))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("text")
-    return _unicode(value)
-
-
-def _unicode(text: str) -> str:
-    """A lone surrogate is no Unicode text: neither JSON nor Parquet could hold it."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return whole(value)
 
 
 def _reason(value: Any) -> str:

@@ -93,7 +93,8 @@ class MetaPlan:
 
             return partial(FakeScorer, config.seed, config.engine_args)
         if config.engine == "server":
-            from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+            from grmeval.engines.server.pooling import ServedScorer
+            from grmeval.engines.server.settings import PoolingSettings
 
             return partial(ServedScorer, PoolingSettings.of(self.model.location, config))
         from grmeval.engines.vllm_scorer import VllmScorer

@@ -3,14 +3,17 @@
 import asyncio
 import random
 import socket
+import threading
+import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
 
-from grmeval.engines.server.address import base_url, is_local, joined
-from grmeval.engines.server.client import Answer, Client, Unreadable, api_key
+from grmeval.engines.server.address import api_key, base_url, is_local, joined
+from grmeval.engines.server.client import Answer, Client, Unreadable
 from grmeval.engines.server.pull import Pull
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.retry import Patience
@@ -155,7 +158,8 @@ def test_what_concerns_every_request_ends_the_run(status: int, said: str, advice
 )
 def test_a_prompt_that_is_too_long_is_known_by_what_servers_say(said: str) -> None:
     assert Refused(400, said).too_long
-    assert not Refused(500, said).too_long
+    assert Refused(500, said, "exceed_context_size_error").too_long  # llama.cpp
+    assert not Refused(503, said).too_long
 
 
 def test_a_servers_wish_is_waited_for_and_bounded() -> None:
@@ -187,6 +191,84 @@ def test_a_key_that_the_server_repeats_is_not_shown() -> None:
         ask(served, key="sk-secret-123")
     assert "sk-secret" not in str(raised.value)
     assert "Bearer …" in str(raised.value)
+    key = 'sk-"\\secret"/' + "x" * 60
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        said = "y" * 360 + request.headers["Authorization"]
+        return web.json_response({"choices": [{"message": {"content": said}}]})
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return error(400, "y" * 360 + request.headers["Authorization"])
+
+    with serving(Manners(fault=first(9, echo))) as served:
+        assert ask(served, key=key).value == "y" * 360 + "Bearer …"
+        assert ask(served, key="EMPTY").value.endswith("Bearer EMPTY")  # a word, no secret
+    with serving(Manners(fault=first(9, refuse))) as served, pytest.raises(Refused) as cut:
+        ask(served, key=key)
+    assert str(cut.value).endswith("Bearer …")
+
+
+def test_half_a_character_is_replaced() -> None:
+    async def say(request: web.Request) -> web.StreamResponse:
+        text = '{"choices": [{"message": {"content": "half \\ud800"}}]}'
+        return web.Response(text=text, content_type="application/json")
+
+    with serving(Manners(fault=first(9, say))) as served:
+        assert ask(served).value == "half ?"
+
+
+def test_a_rate_limit_is_waited_for_whatever_its_status() -> None:
+    said = "Request too large for model x on tokens per minute (TPM): Limit 6000, Requested 9000"
+
+    async def limited(request: web.Request) -> web.StreamResponse:
+        return error(413, said, "rate_limit_exceeded")
+
+    with serving(Manners(fault=first(2, limited))) as served:
+        assert ask(served).attempts == 3
+    assert not Refused(400, said, "rate_limit_exceeded").too_long
+
+
+def test_a_list_of_models_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("grmeval.engines.server.client.LIST", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        began = time.monotonic()
+        with pytest.raises(EngineError, match=r"no answer in 0.05 s"):
+            with_client([url], lambda c: c.get("models", str, url=url, patient=Patience(0.1)))
+        assert time.monotonic() - began < 5
+
+
+def test_an_address_that_no_host_can_have_is_said() -> None:
+    url = "http://a..b/v1"
+    with pytest.raises(EngineError, match=r"a\.\.b/v1: no address of a server"):
+        with_client([url], lambda c: c.post("chat/completions", BODY, text_of))
+
+
+def test_what_a_proxy_refuses_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(listening: socket.socket, count: int) -> None:
+        for _ in range(count):
+            with listening.accept()[0] as taken:
+                taken.recv(4096)
+                taken.sendall(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        proxy = f"http://me:hidden-word@127.0.0.1:{listening.getsockname()[1]}"
+        at_work = threading.Thread(target=refuse, args=(listening, 2), daemon=True)
+        at_work.start()
+        for scheme in ("http", "https"):
+            monkeypatch.setenv(f"{scheme}_proxy", proxy)
+            with pytest.raises(EngineError, match=r"HTTP 407.*HTTPS_PROXY") as raised:
+                with_client(
+                    [f"{scheme}://judge.example/v1"],
+                    lambda c: c.post("chat/completions", BODY, text_of),
+                )
+            told = "".join(traceback.format_exception(raised.value))
+            assert "hidden-word" not in told
+        at_work.join(5)
 
 
 def unused() -> str:
@@ -324,13 +406,11 @@ def test_near_and_far_are_told_apart() -> None:
 def test_the_key_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRMEVAL_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
-    assert api_key() == "theirs"
     assert api_key(["https://api.example.com/v1", "http://localhost:1/v1"]) == "theirs"
     assert api_key(["http://8.8.8.8/v1"]) is None
     monkeypatch.setenv("GRMEVAL_API_KEY", "ours\n")
     assert api_key(["http://8.8.8.8/v1"]) == "ours"
-    assert api_key() == "ours"
     monkeypatch.setenv("GRMEVAL_API_KEY", "two words")
     with pytest.raises(EngineError, match="GRMEVAL_API_KEY") as raised:
-        api_key()
+        api_key(["https://api.example.com/v1"])
     assert "two" not in str(raised.value)

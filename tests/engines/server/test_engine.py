@@ -22,6 +22,7 @@ from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.engine import ServerEngine
 from grmeval.engines.server.retry import Patience
 from grmeval.engines.server.served import _read as cards
+from grmeval.engines.server.served import served_model
 from grmeval.engines.server.settings import ServerSettings, check_fields
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Completion, Key, Message, Request
@@ -337,8 +338,11 @@ def test_a_token_limit_of_another_name_is_found(serve: Serve) -> None:
 
 def test_two_servers_must_serve_the_same_model(serve: Serve) -> None:
     one, other = serve(root="/a"), serve(root="/b")
-    with pytest.raises(ConfigError, match="one run has one model"), engine(one, other):
-        pass
+    with pytest.raises(ConfigError, match="one run has one model"):
+        served_model((one.url, other.url), None, None)
+    assert served_model((one.url, other.url), None, "the same").identity == "served:the same"
+    with engine(one, other) as ours:  # so a tag is enough
+        assert len(list(ours.generate([request()]))) == 8
 
 
 def test_a_model_that_is_not_served_ends_the_run(serve: Serve) -> None:
@@ -443,3 +447,166 @@ def test_a_context_that_holds_no_prompt_beside_the_texts_is_said(serve: Serve) -
 def test_a_context_is_told_in_several_ways(told: dict[str, Any]) -> None:
     (card,) = cards({"data": [{"id": "m", **told}, {"object": "model"}]})
     assert (card.name, card.context) == ("m", 99)
+
+
+def test_a_text_ends_where_the_request_says(serve: Serve) -> None:
+    served = serve(write=lambda body, draw: f"{draw}\nScores: 7\nor rather: 2")
+
+    def stop(text: str, lead: str, start: int) -> int | None:
+        return text.index("Scores: 7") + len("Scores: 7")
+
+    with engine(served) as ours:
+        found = list(ours.generate([request(k=2, stop=stop)]))
+    assert all(c.text.endswith("Scores: 7") and c.finish == "stop" for c in found)
+
+
+def test_where_n_is_too_much_and_where_the_prompt_is(serve: Serve) -> None:
+    async def slots(_: web.Request, body: Any, count: int) -> web.StreamResponse | None:
+        prompt = body["messages"][-1]["content"]
+        many = body.get("n", 1) > (1 if "rude" in prompt else most)
+        said = "n_cmpl cannot be greater than the number of slots"
+        return error(400, "content policy" if "rude" in prompt else said) if many else None
+
+    most = 4
+    with engine(serve(fault=slots)) as ours:  # takes two, which are asked for first, and not eight
+        found = list(ours.generate([request("a"), request("b")]))
+        assert ours.facts()["samples_a_request"] == "1"
+        assert "number of slots; one by one since" in ours.facts()["noticed"]
+    assert Counter(c.finish for c in found) == {"stop": 16}
+
+    async def prudish(_: web.Request, body: Any, count: int) -> web.StreamResponse | None:
+        rude = "rude" in body["messages"][-1]["content"]
+        return error(400, "content policy") if rude else None
+
+    served = serve(fault=prudish)
+    with engine(served) as ours:
+        before = len(served.bodies)
+        found = list(ours.generate([request("rude"), request("b")]))
+        assert ours.facts()["samples_a_request"] == "8"
+    assert len(served.bodies) - before == 3
+    assert Counter(c.finish for c in found) == {"error": 8, "stop": 8}
+
+
+def test_every_server_is_looked_at_and_named(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lacks(_: web.Request, body: Any, count: int) -> web.StreamResponse | None:
+        return error(404, "The model `judge` does not exist.", "model_not_found")
+
+    def holds(body: dict[str, Any], draw: int) -> str:
+        return "zq: 12\nEnd: \\boxed{3}" if "regex" in body else judgement(body, draw)
+
+    cases: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
+        ({}, {"seeds": False}, {}, "same text again"),
+        ({}, {"fault": lacks}, {}, "does not exist"),
+        ({"write": holds}, {}, {"structured": True}, "holds no output to a format"),
+        ({"owner": "vllm"}, {}, {}, "wants other fields"),
+    ]
+    for good, bad, more, said in cases:
+        one, other = serve(**good), serve(**bad)
+        with (
+            pytest.raises((ConfigError, EngineError), match=said) as raised,
+            engine(one, other, **more),
+        ):
+            pass
+        assert other.url in str(raised.value)
+    with engine(serve(), serve(most_choices=1), serve(seed_refused=True)) as ours:
+        facts = ours.facts()
+        assert (facts["samples_a_request"], facts["seeds"]) == ("1", "not sent")
+    one, other = serve(), serve(model="another", fault=lacks)
+    with pytest.raises(EngineError), engine(one, other, model="judge"):
+        pass
+    assert f"{other.url} does not list --model judge; it lists another" in caplog.text
+
+
+def test_where_nothing_at_all_is_answered_nothing_is_kept(serve: Serve) -> None:
+    async def no(_: web.Request, body: Any, count: int) -> web.StreamResponse | None:
+        rude = everything or "rude" in body["messages"][-1]["content"]
+        return error(400, "not today") if rude else None
+
+    everything = False
+    with engine(serve(fault=no)) as ours:
+        few = [request("rude", k=2), request("rude too", k=2)]
+        assert {c.finish for c in ours.generate(few)} == {"error"}  # the run's first is still taken
+    with engine(serve(fault=no)) as ours:
+        everything = True
+        found: list[Completion] = []
+        with pytest.raises(EngineError, match=r"all 2 are refused, and none is kept.*not today"):
+            found.extend(ours.generate(few))
+        assert found == []
+
+
+def test_another_name_in_the_answers_is_noticed(serve: Serve) -> None:
+    served = serve()
+    with engine(served, model="judge") as ours:
+        list(ours.generate([request("a")]))
+        answer = served.answer
+
+        def renamed(body: dict[str, Any]) -> web.StreamResponse:
+            found = answer(body)
+            assert isinstance(found, web.Response)
+            assert found.text
+            found.text = found.text.replace('"model": "judge"', '"model": "swapped"')
+            return found
+
+        served.answer = renamed  # type: ignore[method-assign]
+        list(ours.generate([request("b")]))
+        assert ours.facts()["answered_by"] == "swapped"
+        assert "name swapped as their model, and judge before" in ours.facts()["noticed"]
+
+
+def test_a_concurrency_that_is_said_holds_for_choices(serve: Serve) -> None:
+    served = serve()
+    with engine(served, concurrency=4) as ours:
+        before = len(served.bodies)
+        list(ours.generate([request()]))
+    assert [body["n"] for body in served.bodies[before:]] == [4, 4]
+
+
+def test_a_text_inside_json_has_no_token_probabilities(serve: Serve) -> None:
+    def spell(body: dict[str, Any], choice: dict[str, Any]) -> None:
+        choice["logprobs"] = {"content": [{"token": "other", "logprob": -1.0}]}
+
+    wanted = request(k=1, locate=lambda text: (0, 1))
+    with (
+        pytest.raises(ConfigError, match="other tokens than its text has"),
+        engine(serve(more=spell), first=wanted),
+    ):
+        pass
+
+    def json_alone(body: dict[str, Any], draw: int) -> str:
+        form = body.get("response_format", {}).get("type")
+        return '"zq: 12\\nEnd: \\\\boxed{3}"' if form == "json_schema" else "no"
+
+    with (
+        pytest.raises(ConfigError, match=r"--structured: .*holds no output .*regex\)"),
+        engine(serve(write=json_alone), first=wanted, structured=True),
+    ):
+        pass
+
+
+def test_counts_and_contents_that_make_no_sense_are_not_taken() -> None:
+    def answer(**more: Any) -> dict[str, Any]:
+        choice = {"message": {"content": "8"}, "finish_reason": "stop"}
+        return {"choices": [choice]} | more
+
+    for usage in ("none", [1], {"prompt_tokens": 2**31}, {"prompt_tokens": -1}):
+        assert read_reply(answer(usage=usage)).prompt_tokens is None
+    assert read_reply(answer(usage={"prompt_tokens_details": [1]})).cached_tokens == 0
+    assert read_reply(answer(model={"a": 1})).model == ""
+    for message, ended in (({"content": "8"}, {}), ({"content": {"a": 1}}, "stop")):
+        with pytest.raises(Unreadable):
+            read_reply({"choices": [{"message": message, "finish_reason": ended}]})
+    cut = {"message": {"content": "8"}, "finish_reason": "model_length"}  # Mistral's
+    assert read_reply({"choices": [cut]}).choices[0].finish == "length"
+
+
+def test_a_probability_that_is_none_is_unknown() -> None:
+    wanted = request(locate=lambda text: (0, 1))
+    for log in (float("nan"), float("-inf"), -(10**400), 0.5, None, "x"):
+        spelled = [{"token": "7", "logprob": log}]
+        assert weight_of(wanted, Choice("7", "", "stop", spelled)) is None
+    assert weight_of(wanted, Choice("7", "", "stop", [{"token": "7", "logprob": 1e-6}])) == 1
+    odd = request(locate=lambda text: (0, 2))
+    a, b = {"token": "7", "logprob": -1}, {"token": "8", "logprob": -1}
+    assert weight_of(odd, Choice("78", "", "stop", [a, None, b])) is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import cycle
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from aiohttp import web
 
 from grmeval.engines.scorer import ScoreRequest
-from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+from grmeval.engines.server import pooling
+from grmeval.engines.server.pooling import ServedScorer
 from grmeval.engines.server.retry import Patience
+from grmeval.engines.server.settings import PoolingSettings
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Key, Message
 from tests.engines.server.chat_server import Manners, error, serving
@@ -113,6 +116,54 @@ def test_a_server_that_only_writes_is_told_apart() -> None:
 def test_nothing_that_is_taken_ends_the_run() -> None:
     with pytest.raises(EngineError, match="32 in a row are not taken: HTTP 400: a system turn"):
         scored(head(), *["refuse!"] * 100)
+
+
+def test_below_so_many_nothing_that_is_taken_is_an_error_too() -> None:
+    with pytest.raises(EngineError, match="all 2 are refused, and none is kept: HTTP 400"):
+        scored(head(), "refuse!", "refuse!")
+
+
+def test_every_server_is_looked_at() -> None:
+    with (
+        serving(Manners(model="head"), classify=head()) as one,
+        serving(Manners(model="head"), classify=head(activation=False)) as other,
+        pytest.raises(ConfigError, match="no raw logit is to be had") as raised,
+    ):
+        ServedScorer(PoolingSettings((one.url, other.url)), patient=Patience(2.0, 3))
+    assert str(raised.value).startswith(other.url)
+
+
+def test_a_key_that_was_not_set_for_a_far_server_does_not_go_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = []
+
+    def client(urls: tuple[str, ...], key: str | None, **more: Any) -> None:
+        sent.append(key)
+        raise EngineError("far enough")
+
+    monkeypatch.delenv("GRMEVAL_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-them")
+    monkeypatch.setattr(pooling, "Client", client)
+    for url in ("http://8.8.8.8/v1", "https://8.8.8.8/v1"):
+        with pytest.raises(EngineError):
+            ServedScorer(PoolingSettings((url,)))
+    assert sent == [None, "sk-not-for-them"]
+
+
+def test_counts_that_make_no_sense_are_none() -> None:
+    async def classify(request: web.Request) -> web.Response:
+        told = next(usages)
+        value = float(len(str(await request.json())))
+        return web.json_response({"data": [{"probs": [value]}], "usage": told})
+
+    odd: list[Any] = [{"prompt_tokens": 2**31}, "none", None, {"prompt_tokens": True}]
+    usages = cycle(odd)
+    with serving(Manners(model="head"), classify=classify) as served:
+        scorer = ServedScorer(PoolingSettings((served.url,)), patient=Patience(2.0, 3))
+        rewards = list(scorer.score(chats("a", "b", "c", "d")))
+        scorer.close()
+    assert [reward.prompt_tokens for reward in rewards] == [0] * 4
 
 
 def test_the_scalar_judge_and_meta_score_ask_a_server(tmp_path: Path) -> None:

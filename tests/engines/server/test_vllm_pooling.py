@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from grmeval.engines.scorer import Scorer, ScoreRequest
-from grmeval.engines.server.pooling import PoolingSettings, ServedScorer
+from grmeval.engines.server.pooling import ServedScorer
+from grmeval.engines.server.settings import PoolingSettings
 from grmeval.engines.settings import ModelSettings
 from grmeval.engines.vllm_scorer import VllmScorer
 from grmeval.errors import EngineError
