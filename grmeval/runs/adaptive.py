@@ -150,8 +150,6 @@ class Asking:
             unit, slot = self._of[key]
             self._pulled.discard((key, sample.j))
             unit.running -= 1
-            if unit.over:  # asked ahead, and not needed
-                return
             unit.hear(slot, sample.j, sample.scores, sample.weight)
             if not unit.running:
                 self._open.pop(unit.name, None)
@@ -212,6 +210,10 @@ class Asking:
             unit.finish()
             return
         if unit.lost:
+            return
+        if made < (whole := self._up(unit, made)):  # what lay beyond a gap made it odd
+            unit.target = whole
+            self._ask(unit, made)
             return
         found = self._look(unit, made)
         sure = all(bool(each.sure[0]) for each in found)
