@@ -92,7 +92,8 @@ def mend_stops(folder: RunFolder, done: Set[SampleKey], shard: Shard | None = No
     """Write files anew without lines that are damaged, and those of which a sample is not `done`: such items
     are decided again. Inside the run's `writer`; files of other shards are left alone.
     """
-    members, files = _members(folder), _files(folder.path)
+    files = _files(folder.path)
+    members = _members(folder) if files else {}
 
     def stands(line: Line) -> bool:
         return line.row is not None and _made_from(_stop(line.row), members) <= done
