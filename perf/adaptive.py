@@ -155,7 +155,7 @@ def _said(said: FakeSettings, n: int, rng: np.random.Generator) -> Block:
 
 
 def _between(low: Any, high: Any, u: Floats) -> Floats:
-    return low + np.minimum(high - low, np.floor(u * (high - low + 1)))
+    return np.asarray(low + np.minimum(high - low, np.floor(u * (high - low + 1))))
 
 
 def opposite(seed: int) -> list[Block]:

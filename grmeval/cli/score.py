@@ -93,7 +93,7 @@ def score(
     refuse_damage(result.damaged)
     if result.missing:
         whence = origin(folder.record["identity"]).grows
-        if any(stops_of(folder.path)):
+        if result.question and any(stops_of(folder.path)):
             votes = " ".join(f"--vote {vote}" for vote in result.question.votes)
             whence = f"`grmeval run … --adaptive {votes}` asks for them"
         raise Incomplete(f"{result.missing:,} samples of this k are missing; {whence}")
