@@ -200,3 +200,13 @@ def _tokens(run: Path) -> list[int]:
 
     found: list[int] = pq.read_table(run / "samples.parquet")["tokens"].to_pylist()
     return found
+
+
+def test_samples_that_stopped_items_do_without_are_not_to_come(tmp_path: Path) -> None:
+    settings = {"engine": "fake", "k": 8, "limit": 10, "results": tmp_path, "adaptive": True}
+    run = sampled(**settings)
+    plan = planned(**settings)
+    found = forecast(plan)
+    assert (found.prompts.samples, found.have) == (0, len(run.done()))
+    assert forecast(planned(**settings | {"adaptive": False})).prompts.samples == 80 - found.have
+    assert forecast(planned(**settings | {"k": 16})).prompts.samples == 160 - found.have
