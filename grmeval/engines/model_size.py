@@ -17,9 +17,9 @@ class ModelSize:
     """`body` and `head`: numbers that a token is multiplied with, in the layers (of experts those that it is
     sent to) and, where it is generated, in the last projection. `weights`: bytes that are held in memory,
     `experts` those of them that lie in routed experts, of which a token takes the share `routed`. `kv`: bytes
-    of the KV cache a token. `looked_up`: bytes of weights of which a token needs one row (input embeddings that
-    are no head too). `window`: tokens that some layers look back, which is not counted. `notes`: what
-    is taken for something simpler.
+    of the KV cache a token. `looked_up`: bytes of weights of which a token needs one row (input embeddings
+    that are no head too). `window`: tokens that some layers look back, which is not counted. `notes`: what is
+    taken for something simpler.
     """
 
     body: float
