@@ -1,7 +1,7 @@
 """stopped/: which items an adaptive run needs no more samples of, one line an item, by whom and why.
 
-A line stands from the moment of the decision, and is never changed. It counts while the samples that it was
-made from are there: an item of which one is lost is asked again, and decided again.
+A line stands from the moment of the decision, and counts while the samples that it was made from are there:
+an item of which one is lost is asked again, and decided again. The next launch drops what does not count.
 """
 
 import logging
