@@ -287,8 +287,9 @@ def unlike_effort(costs: Mapping[str, Cost]) -> str | None:
     """One line where runs, by label, differ in samples an item, or in generated tokens by more than 10 %."""
     tokens = [cost.tokens_per_item for cost in costs.values()]
     known = [count for count in tokens if count is not None]
-    alike = not known or max(known) <= LIKE * min(known)
-    if alike and len({cost.mean_samples for cost in costs.values()}) <= 1:
+    means = [cost.mean_samples for cost in costs.values()]
+    alike = all(max(each) <= LIKE * min(each) for each in (known, means) if each)
+    if alike and len({cost.samples for cost in costs.values()}) <= 1:
         return None
     said: list[str] = []
     for label, cost in costs.items():
