@@ -8,7 +8,7 @@
     │   ├── EngineError          the engine cannot start, ran out of memory, or died
     │   └── StoreError           the run folder cannot be written, read, or is held by another writer
     │       └── ReadOnlyError    it may be read and not written
-    └── Incomplete               exit 3: samples are missing at the end
+    └── Incomplete               exit 3: samples are missing, at the end of a run or for a figure of it
 
 The exit code is an attribute of the class; `grmeval.cli.main` is the one place that turns it into the
 process's status. Anything else that escapes is a bug: exit 1, and a traceback with --debug.
@@ -67,7 +67,7 @@ class ReadOnlyError(StoreError):
 
 
 class Incomplete(GrmevalError):
-    """Samples are missing at the end of a run."""
+    """Samples are missing: at the end of a run, or for a figure that needs all (items stopped early)."""
 
     exit_code = 3
 

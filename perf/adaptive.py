@@ -6,26 +6,28 @@ Items stop by the rule of `grmeval run --adaptive` (`grmeval.measure.prospects`)
 Beside each other: the vote (sum) of what each stopped with, and that of all k samples of the same items.
 `real`: the scores of a public judge, 8 samples a response of 1,724 best-of-4 items (composo-ai/llm-judge-
 criteria-ensembling, MIT; not shipped with this project): at k = 8 in a fresh order each seed, beyond that
-drawn from the 8 with replacement. `fake`: the packaged sample judged by the fake engine, its 75 items anew
-each seed.
+drawn from the 8 with replacement. `fake`: 1,000 items judged as the fake engine does. `rare opposites` and
+`mostly ties`: what a normal model is least right of.
 """
 
 import argparse
 import json
 import lzma
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grmeval.engines.fake import FakeSettings
 from grmeval.measure import Scale, Spread, prospects, totals
 
 Floats = NDArray[np.float64]
 KS = (8, 16, 32)
 K_MIN = 2
+ITEMS = 1000
 SCALE = Scale(1, 10)
 
 MIXES: dict[str, dict[str, float]] = {
@@ -122,29 +124,64 @@ def real(path: Path, most: int, seed: int) -> list[Block]:
     else:
         at = rng.integers(0, 8, (len(stored), most))
     scores = np.take_along_axis(stored, at[..., None], axis=1)
-    best = np.zeros((len(scores), 4), dtype=bool)
+    return [_block(scores)]
+
+
+def fake(mix: dict[str, float], seed: int) -> list[Block]:
+    """What the fake engine would say of as many pairs as best-of-4, the first response the best; in arrays,
+    by its own model.
+    """
+    said, rng = FakeSettings(**mix), np.random.default_rng(seed)  # type: ignore[arg-type]
+    return [_said(said, n, rng) for n in (2, 4)]
+
+
+def _said(said: FakeSettings, n: int, rng: np.random.Generator) -> Block:
+    items, most = ITEMS // 2, KS[-1]
+    accuracy = np.full(items, said.accuracy)
+    if said.spread:
+        size = 1 / said.spread - 1
+        accuracy = rng.beta(said.accuracy * size, (1 - said.accuracy) * size, items)
+    right, tied, place, gap, pick = rng.random((5, items, most))
+    won = right < accuracy[:, None]
+    top = _between(said.low + 1, said.high - said.order_bias, place)
+    rest = _between(said.low, top - 1, 1 - gap * said.noise)
+    at = np.arange(n)
+    first = np.where(won, 0, 1 + (pick * (n - 1)).astype(int))[..., None] == at
+    first |= (~won & (tied < said.ties))[..., None] & (at == 0)
+    scores = np.where(first, top[..., None], rest[..., None])
+    scores += said.order_bias * (np.arange(most)[:, None] % n == at)
+    return _block(np.clip(scores, 1, 10))
+
+
+def _between(low: Any, high: Any, u: Floats) -> Floats:
+    return np.asarray(low + np.minimum(high - low, np.floor(u * (high - low + 1))))
+
+
+def opposite(seed: int) -> list[Block]:
+    """Pairs that lead by one point, of which a fifth has a sample in seven that says the very opposite."""
+    rng = np.random.default_rng(seed)
+    hit = (rng.random((ITEMS, KS[-1])) < 1 / 7) & (rng.random(ITEMS) < 0.2)[:, None]
+    return [_block(np.where(hit[..., None], [1.0, 10.0], [6.0, 5.0]))]
+
+
+def ties(seed: int) -> list[Block]:
+    """Pairs of which 85 % of the samples tie, and the others are right by three points as often as wrong, or
+    nearly so: 3 to 7 times in ten.
+    """
+    rng = np.random.default_rng(seed)
+    right, told = rng.random((2, ITEMS, KS[-1]))
+    lead = 3.0 * (told < 0.15)
+    won = right < rng.uniform(0.3, 0.7, (ITEMS, 1))
+    return [_block(5 + np.stack([lead * won, lead * ~won], axis=2))]
+
+
+HARDEST = {"rare opposites": opposite, "mostly ties": ties}
+
+
+def _block(scores: Floats) -> Block:
+    best = np.zeros((len(scores), scores.shape[2]), dtype=bool)
     best[:, 0] = True
-    return [Block(scores, np.ones(scores.shape[:2], dtype=bool), best)]
-
-
-def fake(mix: dict[str, float], seed: int, results: Path) -> list[Block]:
-    """A run of the packaged sample at the largest k, as arrays."""
-    from grmeval.runs import configure, extend, prepare
-    from grmeval.score.arrays import read_run
-
-    settings: dict[str, Any] = {"bench": "sample", "engine": "fake", "k": KS[-1], "seed": seed}
-    settings |= {"results": results, "engine_args": {**mix, "chars": 0}}
-    run = read_run(extend(prepare(configure(settings)), _Silent()))
-    return [Block(block.scores, block.valid, block.best) for block in run.blocks]
-
-
-class _Silent:
-    """Nobody watches."""
-
-    def loading(self, plan: Any, is_open: bool) -> None: ...
-    def begin(self, estimate: Any) -> None: ...
-    def advance(self, sample: Any) -> None: ...
-    def end(self) -> None: ...
+    return Block(scores, np.ones(scores.shape[:2], dtype=bool), best)
 
 
 def row(name: str, most: int, found: Sequence[Found]) -> str:
@@ -169,11 +206,13 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, list[Found]
         for most in KS:
             path = arguments.scores
             yield "real", most, [compared(real(path, most, seed), most, epsilon) for seed in seeds]
-    for name, mix in MIXES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            blocks = [fake(mix, seed, Path(folder)) for seed in seeds]
+    made: dict[str, Callable[[int], list[Block]]] = {
+        f"fake, {name}": partial(fake, mix) for name, mix in MIXES.items()
+    }
+    for name, make in (made | HARDEST).items():
+        blocks = [make(seed) for seed in seeds]
         for most in KS:
-            yield f"fake, {name}", most, [compared(each, most, epsilon) for each in blocks]
+            yield name, most, [compared(each, most, epsilon) for each in blocks]
 
 
 def main() -> None:

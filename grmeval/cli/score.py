@@ -64,7 +64,7 @@ def score(
     from grmeval.report.accuracy import write_accuracy_table
     from grmeval.score import score as score_run
     from grmeval.score.verdicts import is_record
-    from grmeval.store import origin
+    from grmeval.store import origin, stops_of
     from grmeval.store import reparse as rewrite
 
     printed = published_rows(beside)
@@ -93,4 +93,7 @@ def score(
     refuse_damage(result.damaged)
     if result.missing:
         whence = origin(folder.record["identity"]).grows
+        if result.question and any(stops_of(folder.path)):
+            votes = " ".join(f"--vote {vote}" for vote in result.question.votes)
+            whence = f"`grmeval run … --adaptive {votes}` asks for them"
         raise Incomplete(f"{result.missing:,} samples of this k are missing; {whence}")

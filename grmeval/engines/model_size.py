@@ -17,8 +17,9 @@ class ModelSize:
     """`body` and `head`: numbers that a token is multiplied with, in the layers (of experts those that it is
     sent to) and, where it is generated, in the last projection. `weights`: bytes that are held in memory,
     `experts` those of them that lie in routed experts, of which a token takes the share `routed`. `kv`: bytes
-    of the KV cache a token. `window`: tokens that some layers look back, which is not counted. `notes`: what
-    is taken for something simpler.
+    of the KV cache a token. `looked_up`: bytes of weights of which a token needs one row (input embeddings
+    that are no head too). `window`: tokens that some layers look back, which is not counted. `notes`: what is
+    taken for something simpler.
     """
 
     body: float
@@ -27,12 +28,14 @@ class ModelSize:
     experts: float
     routed: float
     kv: float
+    looked_up: float = 0.0
     window: int | None = None
     notes: tuple[str, ...] = ()
 
     def step(self, running: float) -> float:
         """Bytes of weights that a step reads for so many tokens: of the experts those that any is sent to."""
-        return float(self.weights - self.experts * (1 - self.routed) ** running)
+        unread = self.looked_up + self.experts * (1 - self.routed) ** running
+        return float(self.weights - unread)
 
 
 def size_of(
@@ -136,6 +139,7 @@ def _size(
         experts=weights * shape.routed() / count,
         routed=routed,
         kv=float(shape.remembers() * cache),
+        looked_up=0.0 if tied else weights * shape.vocabulary / count,
         window=config.get("sliding_window") if config.get("use_sliding_window", True) else None,
         notes=tuple(notes),
     )

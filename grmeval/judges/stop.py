@@ -2,8 +2,9 @@
 
 The reader takes what stands LAST, and nobody knows what a model would have written next, so to stop is to
 read the FIRST complete judgement instead: a setting of the run (`--stop-at-score`), never a silent saving.
-It is held to what cannot be a draft or a quote: a whole line in the very format, after a line for each of
-the labels before it, outside thinking, with a box that reads as scores and that no text of the item holds.
+It is held to what cannot be a draft or a quote: a whole line in the very format, no item of a list and not
+quoted or fenced, after a line for each of the labels before it, with no thought opened before it, with a box
+that reads as scores and that no text of the item holds.
 Anything else goes on to its end as it would have.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from grmeval.items import NOTHING_KNOWN, Item, Known, Reading
-from grmeval.judges.thinking import opened_before, split_thinking
+from grmeval.judges.thinking import opens_thinking, split_thinking
 
 __all__ = ["Ending"]
 
@@ -21,6 +22,8 @@ Read = Callable[[str, int, str, Known], Reading]
 """A judge's `read`."""
 
 _MARKS = r"[ \t*#>_`~-]*"
+_BOLD = r"[ \t*#_`]*"
+_FENCE = re.compile(r"^[ \t>*-]*(?:```|~~~)", re.MULTILINE)
 _SPACE = re.compile(r"\s+")
 
 
@@ -54,7 +57,7 @@ class Ending:
             return False
         _, said = split_thinking(text[:end], lead)
         at = len(said) - (end - begin)  # where the line begins in what is no thinking
-        if at < 0 or opened_before(said, at):
+        if at < 0 or opens_thinking(said, at) or len(_FENCE.findall(said, 0, at)) % 2:
             return False
         if not all(_begins(label).search(said, 0, at) for label in self.labels):
             return False
@@ -72,7 +75,7 @@ class Ending:
 @cache
 def _line(label: str) -> re.Pattern[str]:
     box = r"[ \t*_`$]*(\\boxed\{[^{}\n]*\})[ \t\r*_`$.]*"
-    return re.compile(f"{_MARKS}{_label(label)}{box}", re.IGNORECASE)
+    return re.compile(f"{_BOLD}{_label(label)}{box}", re.IGNORECASE)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["end_of_thinking", "opened_before", "split_thinking"]
+__all__ = ["end_of_thinking", "opened_before", "opens_thinking", "split_thinking"]
 
 _THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?)"
 _END_OF_THINKING = re.compile(
@@ -15,6 +15,7 @@ _START = (
     r"|<\|channel\|>analysis(?:<\|message\|>)?)"
 )
 _START_OF_THINKING = re.compile(rf"\s*{_START}", re.IGNORECASE)
+_OPENING = re.compile(_START, re.IGNORECASE)
 _OPENED_LINE = re.compile(rf"(?:\A|\n)[ \t]*{_START}", re.IGNORECASE)
 _OPENED = re.compile(rf"{_START}\s*\Z", re.IGNORECASE)
 
@@ -43,3 +44,8 @@ def end_of_thinking(text: str) -> re.Match[str] | None:
 def opened_before(text: str, end: int) -> bool:
     """Whether a line before a place opens thinking; what follows may be in a thought that never ends."""
     return bool(_OPENED_LINE.search(text, 0, end))
+
+
+def opens_thinking(text: str, end: int) -> bool:
+    """Whether anything before a place opens thinking, be it in the middle of a line."""
+    return bool(_OPENING.search(text, 0, end))

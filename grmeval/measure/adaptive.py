@@ -26,6 +26,9 @@ __all__ = ["ADDING", "BOUNDED", "PRIOR", "Prospects", "Scale", "Spread", "games"
 PRIOR = 4
 """Samples that what is known of all items counts for in the variance of one."""
 
+KNOWN = 32
+"""Items that can tell how far the true leads of items lie apart."""
+
 ADDING = ("sum", "mean", "majority", "borda", "token-prob")
 """Votes that add points: they have a bound and a model."""
 
@@ -57,10 +60,14 @@ class Spread(NamedTuple):
         return Spread(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
 
     def variances(self) -> tuple[float, float] | None:
-        """(inside items, between the true leads of items); None: nothing is known."""
+        """(inside items, between the true leads of items: of few 0, as a wrong one costs verdicts); None:
+        nothing is known.
+        """
         if self.freedom <= 0:
             return None
         inside = self.squares / self.freedom
+        if self.items < KNOWN:
+            return inside, 0.0
         return inside, max(0.0, (self.gaps - inside * self.inverse) / self.items)
 
 

@@ -20,12 +20,15 @@ from grmeval.store import (
     SAMPLES,
     Question,
     RunFolder,
+    SampleKey,
     all_runs,
     asked_part,
     largest,
     limit_seed,
     name_of,
     parts_of,
+    stopped_items,
+    stops_of,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +76,13 @@ class RunLine:
     odd_vote: bool = False
     stale: bool = False
     """The saved tables are of another vote than the judge's first; of fewer samples than were asked for."""
+    spared: int = 0
+    """Samples that items do without, as they stopped early (`--adaptive`)."""
 
     @property
     def wanted(self) -> int:
-        """Samples that were asked for."""
-        return (self.k or 0) * (self.items or 0)
+        """Samples that were asked for, less those that are not needed."""
+        return (self.k or 0) * (self.items or 0) - self.spared
 
     @property
     def finished(self) -> bool | None:
@@ -126,6 +131,7 @@ def run_line(folder: RunFolder) -> RunLine:
         k=asked.k,
         limit=asked.limit,
         samples=_samples(path),
+        spared=_spared(folder, asked.k, asked.limit),
         items=_items(folder, asked.limit),
         accuracy=accuracy.get("value"),
         metric=accuracy.get("metric"),
@@ -191,9 +197,10 @@ def _columns(runs: Sequence[RunLine]) -> list[Column]:
 
 
 def _progress(line: RunLine) -> str:
-    """Samples, and of how many if not all are there."""
-    few = line.finished is False
-    return f"{_count(line.samples)}/{line.wanted:,}" if few else _count(line.samples)
+    """Samples, and of how many if not all are there, or of how many an item where some stopped early."""
+    if line.finished is False:
+        return f"{_count(line.samples)}/{line.wanted:,}"
+    return _count(line.samples) + (f" (k ≤ {line.k})" if line.spared else "")
 
 
 def _percent(line: RunLine) -> str:
@@ -249,6 +256,17 @@ def _samples(path: Path) -> int | None:
     except (pa.ArrowException, OSError):
         return None
     return count
+
+
+def _spared(folder: RunFolder, k: int, limit: int | None) -> int:
+    """Samples below k, of the items inside the limit, that those which stopped do without."""
+    if not any(stops_of(folder.path)):
+        return 0
+    (part,) = parts_of([folder], EVERYTHING) if asked_part(folder) else (folder,)
+    table, done = part.items(limit), folder.done()
+    inside = set(zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True))
+    early = stopped_items(folder, done, lambda stop: stop.most >= k) & inside
+    return sum(SampleKey(*key, j) not in done for key in early for j in range(k))
 
 
 def _items(folder: RunFolder, limit: int | None) -> int | None:

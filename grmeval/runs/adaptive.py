@@ -40,6 +40,7 @@ class Asking:
         config, judge, spec = plan.config, plan.judge, plan.loaded.spec
         low, high = judge.score_range or (None, None)
         self._scale = Scale(low, high, spec.threshold)
+        self._bounded = any(vote in BOUNDED for vote in rule.votes)
         self._games = spec.games and config.orders == "balanced" and config.layout != "single"
         self._units = list(units_of(plan))
         self._of = {
@@ -150,8 +151,6 @@ class Asking:
             unit, slot = self._of[key]
             self._pulled.discard((key, sample.j))
             unit.running -= 1
-            if unit.over:  # asked ahead, and not needed
-                return
             unit.hear(slot, sample.j, sample.scores, sample.weight)
             if not unit.running:
                 self._open.pop(unit.name, None)
@@ -180,8 +179,7 @@ class Asking:
     @property
     def _is_learned(self) -> bool:
         """Whether enough items have told how leads vary. No vote that has a bound alone waits for that."""
-        bounded = any(vote in BOUNDED for vote in self._rule.votes)
-        return bounded or self._learned >= self._first_block
+        return self._bounded or self._learned >= self._first_block
 
     def _settle(self) -> None:
         """Decide of the items that wait for what others tell, by what is known now."""
@@ -213,6 +211,10 @@ class Asking:
             return
         if unit.lost:
             return
+        if made < (whole := self._up(unit, made)):  # what lay beyond a gap made it odd
+            unit.target = whole
+            self._ask(unit, made)
+            return
         found = self._look(unit, made)
         sure = all(bool(each.sure[0]) for each in found)
         change = max(float(each.change[0]) for each in found)
@@ -221,11 +223,16 @@ class Asking:
         elif unit.stops and not learned:
             self._waiting.append(unit)
         else:
-            needed = max(each.needed(mine.most, mine.epsilon) for each in found)
-            # It is a guess: no further than twice what it was made from.
-            unit.expected = min(needed, 2 * made) if unit.stops else mine.most
+            unit.expected = self._expected(found, made) if unit.stops else mine.most
             unit.target = self._up(unit, made + 1)
             self._ask(unit, made)
+
+    def _expected(self, found: list[Prospects], made: int) -> int:
+        """Where an item would stop as it looks; of a bound alone nothing is to be seen ahead."""
+        if self._bounded:
+            return 0
+        needed = max(each.needed(self._rule.most, self._rule.epsilon) for each in found)
+        return min(needed, 2 * made)  # a guess: no further than twice what it was made from
 
     def _stop(self, unit: Unit, made: int, rule: str, change: float) -> None:
         subset, pool, name = unit.name

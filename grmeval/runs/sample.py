@@ -16,7 +16,7 @@ from grmeval.runs.adaptive import Asking
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.stopping import Rule
-from grmeval.store import RunFolder, StopWriter, commit, memory, now
+from grmeval.store import RunFolder, StopWriter, commit, memory, mend_stops, now
 from grmeval.unicode import whole
 
 __all__ = ["Estimate", "Progress", "estimate", "extend", "make_sample"]
@@ -70,6 +70,7 @@ def extend(plan: Plan, progress: Progress, engines: Engines | None = None) -> Ru
     with folder.writer(shard), StopWriter(folder.path, shard) as stops:
         folder.fold(shard)
         done = folder.done()
+        mend_stops(folder, done, shard)
         asking: Asking | _Everything
         if plan.config.adaptive:
             asking = Asking(plan, Rule.of(plan), folder, stops)

@@ -1,6 +1,6 @@
 """When an item may stop: the rule of a launch, what it cannot be of, and what is known of an item so far."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +11,9 @@ from grmeval.errors import ConfigError
 from grmeval.items import Item
 from grmeval.measure import ADDING, BOUNDED, Spread
 from grmeval.runs.plan import Plan
-from grmeval.store import RunFolder, Stop, record_of
+from grmeval.store import RunFolder, SampleKey, Stop, record_of, stopped_items
 
-__all__ = ["Rule", "Unit", "check_adaptive", "units_of"]
+__all__ = ["Rule", "Unit", "check_adaptive", "still_missing", "units_of"]
 
 
 class Rule(NamedTuple):
@@ -43,6 +43,19 @@ class Rule(NamedTuple):
             and stop.epsilon <= self.epsilon
             and set(self.votes) <= set(stop.votes)
         )
+
+
+def still_missing(
+    plan: Plan, folder: RunFolder | None, done: Set[SampleKey]
+) -> list[tuple[Item, tuple[int, ...]]]:
+    """Items and the samples that a launch would still ask for, at most: of an adaptive one none of items that
+    stopped. `folder`: None where there is none yet.
+    """
+    missing = plan.missing(done)
+    if folder is None or not plan.config.adaptive:
+        return missing
+    early = stopped_items(folder, done, Rule.of(plan).covered_by)
+    return [(item, js) for item, js in missing if item.key not in early]
 
 
 def check_adaptive(plan: Plan) -> None:

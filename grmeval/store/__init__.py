@@ -41,7 +41,15 @@ from grmeval.store.samples import (
     read_batches,
     sample_schema,
 )
-from grmeval.store.stopped import STOPPED, Stop, StopWriter, stops_of, take_stops
+from grmeval.store.stopped import (
+    STOPPED,
+    Stop,
+    StopWriter,
+    mend_stops,
+    stopped_items,
+    stops_of,
+    take_stops,
+)
 from grmeval.store.trash import check_unwritten, empty_runs, left_behind, put_away, trash_folder
 
 __all__ = [
@@ -86,6 +94,7 @@ __all__ = [
     "left_behind",
     "limit_seed",
     "memory",
+    "mend_stops",
     "name_of",
     "named_damage",
     "now",
@@ -107,6 +116,7 @@ __all__ = [
     "saved",
     "saved_tables",
     "size_of",
+    "stopped_items",
     "stops_of",
     "stored_ranks",
     "take_stops",

@@ -192,6 +192,18 @@ def test_unfinished_and_named_runs_go_only_when_asked(results: Path) -> None:
     assert "nothing to put away" in grmeval("clean", "--results", results).stderr
 
 
+def test_an_adaptive_run_whose_items_have_all_stopped_is_finished(tmp_path: Path) -> None:
+    run = sampled(tmp_path, k=16, limit=10, adaptive=True)
+    [line] = listed(tmp_path, "--finished")
+    assert (line["samples"] + line["spared"], line["k"]) == (160, 16)
+    assert f"{line['samples']} (k ≤ 16)" in ask("runs", "--results", tmp_path)
+    assert "nothing to put away" in grmeval("clean", "--unfinished", "--results", tmp_path).stderr
+    sampled(tmp_path, k=16, limit=20, adaptive=True, engine_args={"die_after": 0})
+    for path in (run.path / "stopped").iterdir():
+        path.unlink()
+    assert len(listed(tmp_path, "--unfinished")) == 1
+
+
 def test_nothing_moves_before_a_yes(results: Path) -> None:
     before = all_runs(results)
     asked = process("clean", "--results", results)  # nobody is there to answer

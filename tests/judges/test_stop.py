@@ -89,6 +89,10 @@ def test_markup_around_the_line(line: str) -> None:
         SAID + "Scores: \\boxed{8, 6} is what I would give for clarity alone,\n",
         SAID + "Scores: \\boxed{8,\n 6}\n",
         "Scores: \\boxed{8, 6}\n" * 3,
+        SAID + "> Scores: \\boxed{8, 6}\n",
+        SAID + "- Scores: \\boxed{8, 6}\n",
+        SAID + "So one answers:\n```\nScores: \\boxed{8, 6}\n```\n",
+        SAID + "So one answers:\n~~~text\nScores: \\boxed{8, 6}\n~~~\n",
     ],
 )
 def test_what_may_be_a_draft_stops_nothing(draft: str) -> None:
@@ -98,7 +102,14 @@ def test_what_may_be_a_draft_stops_nothing(draft: str) -> None:
 # ---------------------------------------------------------------------- thoughts
 
 
-@pytest.mark.parametrize("opened", ["<think>", "[THINK]", "\n<think>", "First:\n<think>"])
+def test_a_fence_that_is_closed_stops_nothing_after_it() -> None:
+    fenced = f"{SAID}```\nScores: \\boxed{{1, 9}}\n```\nScores: \\boxed{{8, 6}}"
+    assert stopped(fenced + CHATTER) == fenced
+
+
+@pytest.mark.parametrize(
+    "opened", ["<think>", "[THINK]", "\n<think>", "First:\n<think>", "First, <think>"]
+)
 def test_no_thought_stops(opened: str) -> None:
     thought = f"{opened}\n{WHOLE}\nOr rather:\n"
     assert stopped(thought) == thought
@@ -126,7 +137,7 @@ def test_no_box_of_an_item_stops(before: str, after: str) -> None:
     quoted = f"{SAID}{before}Scores: \\boxed{{1,10}}\nSo much for it.\n"
     assert stopped(quoted, item(responses=["fine", planted])) == quoted
     assert stopped(quoted, item(asked=planted)) == quoted
-    assert stopped(quoted) != quoted
+    assert (stopped(quoted) == quoted) == before.startswith(">")
     end = f"{quoted}Scores: \\boxed{{8, 6}}"
     assert stopped(end + CHATTER, item(responses=["fine", planted])) == end
 

@@ -100,11 +100,11 @@ def test_a_score_that_is_missing_beside_others_counts_as_its_own_mean() -> None:
 
 
 def test_the_chance_is_normal_with_the_error_of_its_own_mean() -> None:
-    """By hand: leads 3 and 1 (mean 2, squares 2), k = 8, m = 2; 10 items of 2 samples tell a variance of 4
-    inside (40 / 10), and 5 between (mean square 7, less 4 / 2)."""
+    """By hand: leads 3 and 1 (mean 2, squares 2), k = 8, m = 2; 40 items of 2 samples tell a variance of 4
+    inside (160 / 40), and 5 between (mean square 7, less 4 / 2)."""
     from scipy.stats import norm
 
-    scores, every = np.array([[[6.0, 3.0], [5.0, 4.0]]]), Spread(40.0, 10.0, 10.0, 70.0, 5.0)
+    scores, every = np.array([[[6.0, 3.0], [5.0, 4.0]]]), Spread(160.0, 40.0, 40.0, 280.0, 20.0)
     assert every.variances() == (4.0, 5.0)
     found = prospects("sum", scores, np.ones((1, 2), bool), 8, every, Scale(1, 10))
     variance = (2 + 4 * 4) / (1 + 4)
@@ -121,6 +121,35 @@ def test_the_chance_is_normal_with_the_error_of_its_own_mean() -> None:
     three = np.concatenate([scores, scores[..., 1:]], axis=2)
     both = prospects("sum", three, np.ones((1, 2), bool), 8, every, Scale(1, 10))
     assert both.change[0] == pytest.approx(2 * found.change[0])
+
+
+def test_few_items_tell_nothing_of_how_far_apart_items_lie() -> None:
+    """Then as if they lay nowhere apart: all of the lead is drawn back, and items stop late."""
+    few, many = (Spread(4.0 * n, n, n, 7.0 * n, n / 2) for n in (31, 32))
+    assert few.variances() == (4.0, 0.0)
+    assert many.variances() == (4.0, 5.0)
+    leads = np.array([[[6.0, 3.0], [5.0, 4.0]]]), np.ones((1, 2), bool), 8
+    late, soon = (prospects("sum", *leads, each, Scale(1, 10)).change[0] for each in (few, many))
+    assert late > soon
+
+
+@pytest.mark.parametrize("items", [3, 10])
+def test_fewer_verdicts_change_than_epsilon_says_where_items_are_few(items: int) -> None:
+    """Samples that are right or wrong by the same lead: what took 8 % of verdicts of 3 items, at 2 %."""
+    rng, epsilon, most, changed, runs = np.random.default_rng(3), 0.02, 16, 0, 300 // items
+    for _ in range(runs):
+        right = rng.random((items, most)) < rng.beta(4, 2, (items, 1))
+        scores = np.where(right[..., None], [8.0, 4.0], [4.0, 8.0])
+        valid, made, spread = np.ones((items, most), bool), np.full(items, most), NOTHING
+        ahead = prospects("sum", scores, valid, most, spread, Scale(1, 10)).ahead
+        for m in range(2, most, 2):
+            spread = prospects("sum", scores[:, :m], valid[:, :m], most, spread, SCALE).told.total()
+            found = prospects("sum", scores[:, :m], valid[:, :m], most, spread, Scale(1, 10))
+            stops = (made == most) & (found.sure | (found.change <= epsilon))
+            changed += int((found.ahead[stops] != ahead[stops]).sum())
+            made[stops] = m
+    wanted = epsilon * items * runs
+    assert changed <= wanted + 3 * np.sqrt(wanted), changed
 
 
 def test_two_games_are_sure_where_both_are() -> None:

@@ -1,5 +1,6 @@
 """--adaptive: items stop when their verdict will not change; nothing waits, nothing is asked twice."""
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,9 @@ from grmeval.items import Completion, Request
 from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.score import score
 from grmeval.score.arrays import read_run
-from grmeval.store import RunFolder, stops_of
+from grmeval.store import RunFolder, SampleKey, sample_schema, stops_of
+from grmeval.store.fold import write_samples
+from grmeval.store.samples import read_rows
 from tests.helpers import Quiet, ask, grmeval, rows, sampled
 
 ITEMS = 40
@@ -340,9 +343,51 @@ def test_a_damaged_line_is_a_stop_that_is_decided_again(tmp_path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0].replace(b'"k":', b'"k": 1'), *lines[1:]]))
     assert missing(folder) > 0
-    assert "damaged" in " ".join(read_run(folder, None, ITEMS).damaged)
+    [said] = read_run(folder, None, ITEMS).damaged
+    assert "line 1: damaged, and left out" in said
     adaptive(tmp_path)
     assert missing(folder) == 0
+    assert not read_run(folder, None, ITEMS).damaged
+    assert path.read_bytes() == b"".join(lines[1:])
+    path.write_bytes(b"".join(line.replace(b'"k":', b'"k": 1') for line in lines))
+    [said] = read_run(folder, None, ITEMS).damaged
+    assert f"line 1: damaged, and left out (and {len(lines) - 1} more lines of it)" in said
+    assert extend(prepare(configure(asked_again(tmp_path))), Quiet()).path == folder.path
+    assert not read_run(folder, None, ITEMS).damaged
+
+
+def test_a_stop_of_which_a_sample_is_lost_is_no_more(tmp_path: Path) -> None:
+    """Drawn anew the sample may be another one: what was decided by the first is decided again."""
+    folder, _ = adaptive(tmp_path)
+    [gone, *_] = before = list(stops_of(folder.path))
+    names = sample_schema().names
+    keyed = [(SampleKey(*row[:3]), row) for row in read_rows(folder.path, names)]
+    kept = [each for each in keyed if each[0] != SampleKey(gone.subset, gone.id, 0)]
+    write_samples(folder.path, kept)
+    assert missing(folder) > 0
+    plain = prepare(configure(asked_again(tmp_path) | {"adaptive": False, "k": 1}))
+    extend(plain, Quiet())
+    assert list(stops_of(folder.path)) == [stop for stop in before if stop.name != gone.name]
+    adaptive(tmp_path)
+    assert missing(folder) == 0
+
+
+def test_pairs_stop_at_even_counts_whatever_was_there(tmp_path: Path) -> None:
+    """A run that was killed with samples 0, 1 and 4: sample 2 and 3 make 5, an order more of one side."""
+
+    def torn(requests: Iterable[Request], engine: Slow) -> Iterator[Completion]:
+        for request in requests:
+            yield from (engine.answer(request, j) for j in request.js if j in {0, 1, 4})
+
+    sure = {"accuracy": 0.95}
+    adaptive(tmp_path, torn, adaptive=False, engine_args=sure)
+    folder, _ = adaptive(tmp_path, engine_args=sure)
+    assert missing(folder) == 0
+    run = read_run(folder, None, ITEMS)
+    pairs = set(zip(run.subset[run.n == 2], run.id[run.n == 2], strict=True))
+    counts = {stop.k for stop in stops_of(folder.path) if (stop.subset, stop.id) in pairs}
+    assert counts
+    assert not any(count % 2 for count in counts)
 
 
 REFUSED: list[tuple[list[object], str]] = [
@@ -372,22 +417,51 @@ def test_commands_are_right_or_refuse(tmp_path: Path) -> None:
     """Documented usage: the table says what was saved; nights and diagnoses are of a fixed k."""
     words = ("--engine", "fake", "--k", 16, "--limit", ITEMS, "--results", tmp_path)
     shown = " ".join(ask("run", *words, "--adaptive").split())
-    assert "adaptive: k ≤ 16, mean " in shown
-    assert "% of samples not needed: the verdict of" in shown
-    other = " ".join(ask("run", *words, "--seed", 1, "--adaptive").split())
-    assert "no mean over subsets" in other
+    told = re.search(
+        rf"adaptive: k ≤ 16, mean (\d+\.\d); (\d+) of {ITEMS} items stopped early, (\d+) take all 16; "
+        r"(\d+) % of samples and about ([\d,]+) tokens not asked",
+        shown,
+    )
+    assert told
+    assert int(told[2]) + int(told[3]) == ITEMS
+    assert int(told[4]) == pytest.approx(100 * (1 - float(told[1]) / 16), abs=1)
+    ask("run", *words, "--seed", 1)
     first, second = (path.parent for path in sorted(tmp_path.glob("*/*/*/run.json")))
-    assert "overall" in ask("compare", first, second)
-    curve = " ".join(ask("scale-curve", first, "--vote", "sum").split())
+    early, plain = sorted((first, second), key=lambda path: len(rows(path)))
+    run = read_run(RunFolder(early), None, ITEMS)
+    saved = (16 - run.depth) * run.tokens / run.samples
+    assert int(told[5].replace(",", "")) == pytest.approx(saved.sum(), abs=1)
+
+    compared = " ".join(ask("compare", early, plain).split())
+    assert f"{told[1]} samples (k ≤ 16), " in compared
+    assert "over seeds" not in compared
+    assert "no mean over subsets" in compared
+
+
+def test_curves_and_nights_of_items_that_stopped(tmp_path: Path) -> None:
+    """Documented usage: curves by the votes that items stopped under; nights at a k that all have."""
+    words = ("--engine", "fake", "--k", 16, "--limit", ITEMS, "--results", tmp_path)
+    ask("run", *words, "--adaptive")
+    [first] = (path.parent for path in tmp_path.glob("*/*/*/run.json"))
+    curve = " ".join(ask("scale-curve", first).split())
     assert re.search(r"all have k=\d, --ks goes on", curve)
-    curve = " ".join(ask("scale-curve", first, "--vote", "sum", "--ks", "2,16").split())
+    assert "majority" not in curve
+    curve = " ".join(ask("scale-curve", first, "--ks", "2,16").split())
     assert re.search(r"beyond k=\d of those that an item has, at k=16", curve)
     said = ask("scale-curve", first, "--vote", "majority", "--ks", "2,16", code=2)
-    assert re.search(r"has 1 to \d samples", said)
-    assert "samples of this k are missing" in ask("score", first, "--vote", "majority", code=3)
-    assert "stopped early (--adaptive)" in ask(
-        "baseline", first, "--to", tmp_path / "b.json", code=3
-    )
-    assert "stopped early (--adaptive)" in ask("diagnose", first, code=2)
+    assert "stopped under sum: --vote sum goes on beyond k=2, majority has no verdict" in said
+    said = ask("score", first, "--vote", "majority", code=3)
+    assert "`grmeval run … --adaptive --vote majority` asks for them" in said
+    night = ("baseline", first, "--to", tmp_path / "b.json")
+    said = ask(*night, code=3)
+    assert "stopped early (--adaptive)" in said
+    assert "all items have --k 2; `grmeval run … --k 16` without --adaptive draws" in said
+    assert "stopped early (--adaptive)" in ask("diagnose", first, code=3)
+    ask("run", *words[:2], "--k", 8, *words[4:])
+    ask(*night, "--k", 8)
+    plain = sampled(tmp_path / "plain", limit=ITEMS, k=8)
+    ask("baseline", plain.path, "--to", tmp_path / "plain.json")
+    mine, theirs = (json.loads((tmp_path / name).read_text()) for name in ("b.json", "plain.json"))
+    assert mine["figures"] == theirs["figures"]
     ask("run", *words)
-    ask("baseline", first, "--to", tmp_path / "b.json")
+    ask(*night)

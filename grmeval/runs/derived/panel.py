@@ -24,6 +24,7 @@ from grmeval.store import (
     run_id,
     sample_batches,
     sample_schema,
+    stops_of,
 )
 
 __all__ = ["Missing", "Panel", "panel_of"]
@@ -131,11 +132,13 @@ def panel_of(
     Of rows that a partial import leaves out there is nothing, wherever it stands among the members.
     `k`: samples of each member, at most; else as many as all have. ConfigError: fewer than two members,
     one twice, a panel among them, a name of nothing, another one than this panel has already, or a `k`
-    that some member does not have.
+    that some member does not have. Where items of a member stopped early (`--adaptive`) all items have
+    equally many samples in the panel: when one stops hangs on what its samples say.
     """
     _check(members, name)
     depths = [_depths(member) for member in members]
-    rounds = _rounds(depths, k)
+    early = next((member for member in members if any(stops_of(member.path))), None)
+    rounds = _rounds(depths, k, early)
     rows = _rows_of_all(members)
     identities = [member.record["identity"] for member in members]
     identity = {
@@ -253,12 +256,24 @@ def _inside(items: Any, limit: int | None) -> list[Key]:
     return [key for key, rank in ranks if limit is None or rank < limit]
 
 
-def _rounds(depths: Sequence[Mapping[Key, int]], k: int | None) -> dict[Key, int]:
-    """How many samples of each member every item has. Incomplete: none at all."""
+def _rounds(
+    depths: Sequence[Mapping[Key, int]], k: int | None, early: RunFolder | None
+) -> dict[Key, int]:
+    """How many samples of each member every item has. Incomplete: none at all.
+
+    `early`: a member of which items stopped early; then all have as many as the one with the fewest.
+    """
     common = set(depths[0]).intersection(*depths[1:])
     rounds = {key: min(depth[key] for depth in depths) for key in common}
     if not rounds:
         raise Incomplete("no item has a judgement of every member yet")
+    if early:
+        if (k or 1) > (least := min(rounds.values())):
+            raise ConfigError(
+                f"--k {k}: items of {early.path} stopped early (--adaptive), and all have {least} samples: "
+                f"--k {least}; `grmeval run … --k {k}` without --adaptive draws the rest"
+            )
+        return dict.fromkeys(rounds, k or least)
     if k is None:
         return rounds
     if k > (most := max(rounds.values())):

@@ -22,6 +22,7 @@ from grmeval.runs.forecast.output import Expected, expected_output
 from grmeval.runs.forecast.prompts import Missing, Prompts, Reader, count_prompts
 from grmeval.runs.make_plan import again, recorded_model
 from grmeval.runs.plan import Plan
+from grmeval.runs.stopping import still_missing
 from grmeval.store import RunFolder, SampleKey, record_of
 
 __all__ = ["Forecast", "forecast", "forecast_of_run"]
@@ -53,10 +54,10 @@ def forecast(plan: Plan, gpu: Gpu | None = None, watch: Watch = lambda done: Non
     `watch` hears how many prompts have been counted. ConfigError: the model's chat template refuses one.
     """
     there = plan.model != UNSEEN and (plan.path / "run.json").exists()
-    done = RunFolder(plan.path).done() if there else set()
-    missing = plan.missing(done)
-    have = len(plan.items()) * plan.config.k - sum(len(js) for _, js in missing)
-    return _forecast(plan, missing, have, gpu, watch)
+    folder = RunFolder(plan.path) if there else None
+    done = folder.done() if folder else set()
+    have = len(plan.items()) * plan.config.k - sum(len(js) for _, js in plan.missing(done))
+    return _forecast(plan, still_missing(plan, folder, done), have, gpu, watch)
 
 
 def forecast_of_run(

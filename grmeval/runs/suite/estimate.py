@@ -10,6 +10,7 @@ from grmeval.judges import JUDGES
 from grmeval.runs.forecast import MEASURED_FROM, Missing, expected_output
 from grmeval.runs.plan import Plan
 from grmeval.runs.sample import estimate
+from grmeval.runs.stopping import still_missing
 from grmeval.runs.suite.file import Estimates
 from grmeval.store import RewardFile, RunFolder
 
@@ -49,7 +50,7 @@ def unseen_work(config: RunConfig, assumed: Estimates) -> Work:
 def work_of(plan: Plan, path: Path | None, meta: str | None, assumed: Estimates) -> Work:
     """What a run at `path`, if there is one, still lacks of its plan, and of rewards of `meta`."""
     folder = RunFolder(path) if path and (path / "run.json").exists() else None
-    missing = plan.missing(folder.done() if folder else ())
+    missing = still_missing(plan, folder, folder.done() if folder else set())
     measured = _measured(plan, missing, folder) if missing and folder and not meta else None
     if measured:
         return measured

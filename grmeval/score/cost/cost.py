@@ -228,11 +228,16 @@ def cost_lines(costs: Iterable[Cost]) -> tuple[str, ...]:
 
 
 def _of_judge(cost: Cost) -> str:
-    count = f"{cost.samples}" if cost.mean_samples == cost.samples else f"{cost.mean_samples:.1f}"
+    count = _samples(cost)
     said = [f"cost: {count} sample{'' if count == '1' else 's'} an item"]
     tokens = _tokens(cost.judge, cost.items)
     line = _line(said + tokens, cost.judge, bool(tokens))
     return line + _price("", cost.judge.price, cost.currency)
+
+
+def _samples(cost: Cost) -> str:
+    """Of an item; the mean where some stopped early."""
+    return f"{cost.mean_samples:.{0 if cost.mean_samples == cost.samples else 1}f}"
 
 
 def _of_critic(cost: Cost, critic: Spent) -> str:
@@ -282,13 +287,15 @@ def unlike_effort(costs: Mapping[str, Cost]) -> str | None:
     """One line where runs, by label, differ in samples an item, or in generated tokens by more than 10 %."""
     tokens = [cost.tokens_per_item for cost in costs.values()]
     known = [count for count in tokens if count is not None]
-    alike = not known or max(known) <= LIKE * min(known)
+    means = [cost.mean_samples for cost in costs.values()]
+    alike = all(max(each) <= LIKE * min(each) for each in (known, means) if each)
     if alike and len({cost.samples for cost in costs.values()}) <= 1:
         return None
     said: list[str] = []
     for label, cost in costs.items():
         wrote = cost.tokens_per_item
         count = "not known" if wrote is None else f"{wrote:,.0f}"
-        words = (" and ", "") if said else (" samples, ", " generated tokens an item")
-        said.append(f"{label} {cost.samples}{words[0]}{count}{words[1]}")
+        words = ("", " and ", "") if said else (" samples", ", ", " generated tokens an item")
+        most = "" if cost.mean_samples == cost.samples else f" (k ≤ {cost.samples})"
+        said.append(f"{label} {_samples(cost)}{words[0]}{most}{words[1]}{count}{words[2]}")
     return f"not the same effort: {'; '.join(said)}"

@@ -69,7 +69,8 @@ def scale(
 ) -> Scaling:
     """Curves of runs over ks (default: powers of two up to what every item has).
 
-    Without `votes`: sum and majority; of judges that have not both, all of theirs. Items and, of one run,
+    Without `votes`: sum and majority; of judges that have not both, all of theirs; where items stopped
+    early (`--adaptive`), the votes that they stopped under. Items and, of one run,
     rules are those of the record unless told otherwise. Several runs must have judged the same rows: all
     differences are paired. `first`: of the first k samples alone, as most published curves are, not of all
     subsets of k. `greedy`: a run whose number at k=1 stands beside. `bootstrap`: limits are percentiles over
@@ -158,7 +159,9 @@ def _rules(
 
 
 def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:
-    """Votes that make sense for every run, and for the items that they have in common."""
+    """Votes that make sense for every run, and for the items that they have in common; where items stopped
+    early, those that they stopped under.
+    """
     single = any(block.best.shape[1] == 1 for block in run.blocks)
     common, *others = (own_votes(folder.record["identity"]) for folder in folders)
     shared = tuple(
@@ -166,6 +169,8 @@ def _usual(folders: Sequence[RunFolder], run: RunArrays) -> tuple[str, ...]:
         for vote in common
         if all(vote in votes for votes in others) and (VOTE_TABLE[vote].single or not single)
     )
+    if run.stopped.any() and (held := tuple(vote for vote in shared if vote in run.decided)):
+        return held
     usual = ("sum", "majority")
     return usual if set(usual) <= set(shared) else shared or ("majority",)
 
@@ -183,8 +188,21 @@ def _ks(
         chosen = tuple(k for k in chosen if k <= most)
     if not chosen or chosen[0] < 1 or chosen[-1] > most:
         asked = ",".join(map(str, ks or chosen))
+        _check_stopped(run, asked, most, votes)
         raise ConfigError(f"--ks {asked}: {run.path} has 1 to {most} samples an item")
     return chosen
+
+
+def _check_stopped(run: RunArrays, asked: str, most: int, votes: Sequence[str]) -> None:
+    """ConfigError where it is a vote under which items did not stop that ends the curve."""
+    short = [vote for vote in votes if deepest(run, vote) == most]
+    further = [vote for vote in run.decided if deepest(run, vote) > most]
+    if further:
+        held = ", ".join(further)
+        raise ConfigError(
+            f"--ks {asked}: {run.path}: items stopped under {held}: --vote {further[0]} goes on beyond "
+            f"k={most}, {', '.join(short)} has no verdict"
+        )
 
 
 def _powers(most: int) -> tuple[int, ...]:

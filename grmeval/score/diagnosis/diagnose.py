@@ -53,7 +53,7 @@ def diagnose(
     plain means over items, and a tie is paid the share of its winners that
     are best: the benchmark's weights and rules are those of `score`. What it claims holds given all that it
     looked at (claims.py). ConfigError: a vote that there is not, or more samples than an item has.
-    Incomplete: no sample yet.
+    Incomplete: no sample yet, or items stopped early.
     """
     record, identity = record_of(folder), folder.record["identity"]
     of_scores = [word for word in record.votes if not VOTE_TABLE[word.partition(":")[0]].needs]
@@ -68,7 +68,7 @@ def diagnose(
     run = read_run(folder, None, limit)
     most = int(run.depth.max(initial=0))
     if run.stopped.any():
-        raise ConfigError(
+        raise Incomplete(
             f"{folder.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive): "
             "items that are hard to decide have more judgements, which is no fair sample of any; "
             f"`grmeval run … --k {usual.k}` without --adaptive draws the rest"

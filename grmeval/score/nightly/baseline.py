@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,7 +154,7 @@ def baseline_of(
     check_votes([vote], k_meta)
     run = read_run(folder, k, limit, k_meta=k_meta)
     (vote,) = check_votes([vote])
-    refuse_unfinished(run, k, vote)
+    run = at_fixed_k(run, k, vote)
     verdicts = judge_run(run, vote, [k], rules)
     credit, weight = column(run, verdicts, 0)
     return Baseline(
@@ -180,19 +180,22 @@ def _unlike_depths(run: RunArrays) -> Iterator[str]:
         yield f"{told}, the others {usual:,}"
 
 
-def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
-    """Incomplete unless every item has k samples, and its meta rewards where the vote counts those.
+def at_fixed_k(run: RunArrays, k: int, vote: str) -> RunArrays:
+    """The run as a night counts it; where items stopped later than k, its first k samples alone.
 
-    A part of a run is no baseline, and passes no gate.
+    Incomplete unless every item has k samples, and its meta rewards where the vote counts those: a part of
+    a run is no baseline, and passes no gate.
     """
     if not len(run.n) or not run.labelled.any():
         raise Incomplete(f"{run.path}: it has no items with labels")
     if run.stopped.any():
-        raise Incomplete(
-            f"{run.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early (--adaptive), and "
-            f"nights are compared at a fixed number of samples; `grmeval run … --k {k}` without --adaptive "
-            "draws the rest"
-        )
+        if (run.needed(k, vote) < k).any():
+            raise Incomplete(
+                f"{run.path}: {int(run.stopped.sum()):,} of {len(run.n):,} items stopped early "
+                "(--adaptive), and nights are compared at a fixed number of samples: all items have "
+                f"--k {int(run.depth.min())}; `grmeval run … --k {k}` without --adaptive draws the rest"
+            )
+        run = replace(run.first(k), decided={})
     if short := int((run.depth < k).sum()):
         raise Incomplete(
             f"{run.path}: {short:,} of {len(run.n):,} items have fewer than {k} samples; "
@@ -203,6 +206,7 @@ def refuse_unfinished(run: RunArrays, k: int, vote: str) -> None:
             f"{run.path}: {lacking:,} of {readable:,} readable judgements were not shown "
             f"to the meta RM {model}; `grmeval meta-score` asks for them"
         )
+    return run
 
 
 def _figures(run: RunArrays, verdicts: Verdicts, rules: Rules) -> Iterator[Figure]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from grmeval.errors import Incomplete
 from grmeval.score.arrays import read_run
-from grmeval.score.nightly.baseline import Baseline, refuse_unfinished
+from grmeval.score.nightly.baseline import Baseline, at_fixed_k
 from grmeval.score.nightly.limits import Absolute, limit_checks
 from grmeval.score.nightly.night import Check, NightBeside
 from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
@@ -80,7 +80,7 @@ def gate(
         return broken("the same rows", trouble)
     run = read_run(folder, about.k, about.limit, k_meta=about.k_meta)
     try:
-        refuse_unfinished(run, about.k, about.vote)
+        run = at_fixed_k(run, about.k, about.vote)
     except Incomplete as error:
         return broken("all samples", str(error))
     facts["samples"] = int(run.depth.min())

@@ -78,13 +78,16 @@ def _stopped(run: RunArrays, k: int, votes: Sequence[str]) -> list[str]:
     lines = []
     for vote in votes:
         made = run.needed(k, vote)
-        early = int((made < k).sum())
         other = [each for each in run.decided if run.reach(vote).min() < k <= run.reach(each).min()]
-        if early:
+        if early := int((made < k).sum()):
+            each = run.width * run.tokens / np.maximum(run.samples, 1)
+            tokens = (
+                f" and about {spared:,.0f} tokens" if (spared := ((k - made) * each).sum()) else ""
+            )
             lines.append(
-                f"adaptive: k ≤ {k}, mean {made.mean():.1f}; {100 * (1 - made.mean() / k):.0f} % of samples "
-                f"not needed: the verdict of {early:,} of {len(made):,} items is that of the samples they "
-                "stopped with"
+                f"adaptive: k ≤ {k}, mean {made.mean():.1f}; {early:,} of {len(made):,} items stopped early, "
+                f"{len(made) - early:,} take all {k}; {100 * (1 - made.mean() / k):.0f} % of samples{tokens} "
+                "not asked"
             )
         if other:
             lines.append(

@@ -19,7 +19,7 @@ from grmeval.score.verdicts import (
     judge_run,
     rules_of,
 )
-from grmeval.store import Question, RunFolder, limit_seed, name_of
+from grmeval.store import Question, RunFolder, limit_seed, name_of, stops_of
 
 __all__ = ["Seeds", "SeedsRow", "seed_groups", "seeds_alone", "seeds_rows"]
 
@@ -68,12 +68,15 @@ def seed_groups(folders: Sequence[RunFolder]) -> tuple[Seeds, ...]:
     """Runs by settings but the seed, the first one's group first; empty where no two differ in that alone.
 
     Which items --limit takes is no setting: that they are the same is checked as such. But where two runs of
-    one seed differ in that alone, each --limit-seed has a group of its own.
+    one seed differ in that alone, each --limit-seed has a group of its own. Runs in which items stopped early
+    (`--adaptive`) took other samples: they are alike by the rule of that too.
     """
     alike: dict[str, list[int]] = {}
     for place, folder in enumerate(folders):
         identity = folder.record["identity"]
         settings = {name: identity[name] for name in identity.keys() - {"seed", "limit_seed"}}
+        if any(stops_of(folder.path)) and (config := folder.record["config"]).get("adaptive"):
+            settings["adaptive"] = [config["k_min"], config["epsilon"]]
         alike.setdefault(json.dumps(settings, sort_keys=True), []).append(place)
     groups: list[dict[int, int]] = []
     for places in alike.values():

@@ -1,6 +1,7 @@
 """A panel of judges: whose samples it holds, what its votes come to by hand, and on average."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,25 @@ def test_without_k_it_is_of_all_that_all_have(tmp_path: Path) -> None:
     assert panel.record["asked"]["k"] == 6
     assert len(rows(panel.path)) == 75 * 6
     assert made(*members, k=1).record["asked"]["k"] == 2
+
+
+def test_where_items_of_a_member_stopped_early_all_have_equally_many(tmp_path: Path) -> None:
+    """Subsets of what an item was drawn till it stopped are no fresh k: none is taken beyond the fewest."""
+    members = [
+        sampled(tmp_path, k=16, limit=20, seed=seed, adaptive=early)
+        for seed, early in ((1, True), (2, False))
+    ]
+    depths = Counter((row["subset"], row["id"]) for row in rows(members[0].path)).values()
+    least, most = min(depths), max(depths)
+    assert least < most
+    plan = panel_of(members, tmp_path)
+    assert set(plan.rounds.values()) == {least}
+    assert plan.asked["asked"]["k"] == 2 * least
+    with pytest.raises(ConfigError, match=rf"stopped early .*: --k {least}; .* without --adaptive"):
+        panel_of(members, tmp_path, None, least + 1)
+    assert len(rows(made(*members).path)) == 20 * 2 * least
+    sampled(tmp_path, k=16, limit=20, seed=1)
+    assert set(panel_of(members, tmp_path).rounds.values()) == {16}
 
 
 # ---------------------------------------------------------------------- what its votes come to

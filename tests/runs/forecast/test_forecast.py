@@ -200,3 +200,13 @@ def _tokens(run: Path) -> list[int]:
 
     found: list[int] = pq.read_table(run / "samples.parquet")["tokens"].to_pylist()
     return found
+
+
+def test_samples_that_stopped_items_do_without_are_not_to_come(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"engine": "fake", "k": 8, "limit": 10}
+    run = sampled(tmp_path, adaptive=True, **settings)
+    found = forecast(planned(tmp_path, adaptive=True, **settings))
+    assert (found.prompts.samples, found.have) == (0, len(run.done()))
+    assert forecast(planned(tmp_path, **settings)).prompts.samples == 80 - found.have
+    more = forecast(planned(tmp_path, adaptive=True, **settings | {"k": 16}))
+    assert more.prompts.samples == 160 - found.have

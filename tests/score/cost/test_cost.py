@@ -515,7 +515,16 @@ def test_effort_is_samples_and_generated_tokens(
 ) -> None:
     plain = cost(four)
     costs = {
-        label: replace(plain, samples=k, tokens_per_item=tokens)
+        label: replace(plain, samples=k, mean_samples=float(k), tokens_per_item=tokens)
         for label, (k, tokens) in zip("ABC", figures, strict=False)
     }
     assert unlike_effort(costs) == (said and f"not the same effort: {said}")
+
+
+def test_effort_of_items_that_stopped_early_is_what_they_took(four: RunFolder) -> None:
+    plain = replace(cost(four), samples=32, mean_samples=32.0, tokens_per_item=2148.0)
+    early = replace(plain, mean_samples=10.8, tokens_per_item=725.0)
+    assert unlike_effort({"ada": early, "fixed": plain}) == (
+        "not the same effort: ada 10.8 samples (k ≤ 32), 725 generated tokens an item; fixed 32 and 2,148"
+    )
+    assert unlike_effort({"ada": early, "other": replace(early, mean_samples=11.1)}) is None

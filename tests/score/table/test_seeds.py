@@ -61,6 +61,15 @@ def test_runs_of_one_seed_and_two_limit_seeds_are_of_two_groups(tmp_path: Path) 
     assert [group.places for group in seed_groups(found[:2])] == [(0, 1)]
 
 
+def test_runs_in_which_items_stopped_early_are_a_group_of_their_own(tmp_path: Path) -> None:
+    fixed = [sampled(tmp_path, k=8, limit=10, seed=seed) for seed in (0, 1)]
+    early = sampled(tmp_path, k=8, limit=10, seed=2, adaptive=True)
+    assert [group.places for group in seed_groups([*fixed, early])] == [(0, 1), (2,)]
+    assert seed_groups([fixed[0], early]) == ()
+    whole = sampled(tmp_path, k=8, limit=10, seed=2)
+    assert [group.seeds for group in seed_groups([*fixed, whole])] == [(0, 1, 2)]
+
+
 def test_means_and_spread_are_those_of_the_runs_own_numbers(runs: list[RunFolder]) -> None:
     found = compare(*runs)
     rows = [row for row in found.seeds if row.level == "overall"]
