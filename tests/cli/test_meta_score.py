@@ -54,10 +54,11 @@ def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
     assert gained["meta:judge-of-judges"] > gained["sum"]
     (launch,) = record(tmp_path)["launches"]
     assert launch["samples"] == 300
-    # Of each process its own peak: the second began when the first held no model.
+    # Of each process its own peak, and the first is this one: whatever tests loaded before is its.
     run = json.loads((latest(tmp_path) / "run.json").read_text("utf-8"))
     for memory in (launch["memory_mib"], run["launches"][0]["memory_mib"]):
-        assert 0 < memory["held"] <= memory["peak"] < 2000
+        assert 0 < memory["held"] <= memory["peak"]
+    assert launch["memory_mib"]["peak"] < 2000
     assert found.stderr.count("peak memory") == 2
     assert found.stderr.index("the engine is closed") < found.stderr.index("loading meta RM")
     # Further votes, a larger k, the same command.

@@ -51,6 +51,7 @@ LINE: dict[str, Any] = dict.fromkeys(
     "accuracy_k": 32,
     "accuracy_limit": 1500,
     "settings": {},
+    "spared": 0,
     "written": "2026-11-30T12:30:00",
     "part": "",
 }

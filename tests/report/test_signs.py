@@ -85,7 +85,7 @@ def test_a_judgement_that_takes_long_is_no_silence() -> None:
         progress.advance(done)
         progress.end()
         until(lambda: said[-1] == "folding the journal into samples.parquet …")
-    assert "600 samples of 75 items: 150 prompts" in shown.file.getvalue()
+    assert "600 samples of 75 items: 150 distinct prompts" in shown.file.getvalue()
 
 
 def test_an_engine_that_is_open_is_not_loaded() -> None:
