@@ -252,7 +252,10 @@ def _why_not(address: str, error: BaseException) -> str:
     elif address == "local":
         more = "RAY_ADDRESS and --ray-address name a cluster that runs already"
     else:
-        more = "Run the command on a machine of the cluster (`ray status` there shows it)"
+        more = (
+            "Run the command on a machine of the cluster (`ray status` there shows it); where the cluster "
+            "wants a token, with RAY_AUTH_MODE=token"
+        )
     return f"--ray-address {address}: Ray does not start: {type(error).__name__}: {said}. {more}"
 
 

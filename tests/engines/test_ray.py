@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -181,6 +182,9 @@ def test_no_key_travels_to_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Real clusters.
 
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid4().hex}
+"""Whoever joins a cluster by its address has to say that it wants one."""
+
 CLUSTER = """
 import os, sys, ray
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -199,7 +203,7 @@ def address() -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | TOKEN,
     ) as cluster:
         assert cluster.stdin
         assert cluster.stdout
@@ -240,7 +244,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_replicas_give_what_one_process_gives(
     replicas: int, address: str, tmp_path: Path, alone: list[dict[str, Any]]
 ) -> None:
-    done = process(*fake(address, tmp_path, "--replicas", replicas))
+    done = process(*fake(address, tmp_path, "--replicas", replicas), env=TOKEN)
     assert done.returncode == 0, done.stderr
     assert whole(tmp_path) == alone
     (launch,) = json.loads((latest(tmp_path) / "run.json").read_text("utf-8"))["launches"].values()
@@ -257,14 +261,14 @@ def test_a_killed_driver_leaves_no_actor_and_the_same_command_goes_on(
     address: str, tmp_path: Path, alone: list[dict[str, Any]]
 ) -> None:
     words = fake(address, tmp_path, "--replicas", 2)
-    with running(*words) as driver:
+    with running(*words, env=TOKEN) as driver:
         assert until(lambda: journaled(tmp_path) > 20, driver)
         assert len(actors()) == 2
         os.kill(driver.pid, signal.SIGKILL)
     assert not until_no_actor_is_left()
     there = journaled(tmp_path)
     assert 20 < there < SAMPLES
-    done = process(*words)
+    done = process(*words, env=TOKEN)
     assert done.returncode == 0, done.stderr
     assert f"{SAMPLES - there:,} samples of" in done.stderr
     assert whole(tmp_path) == alone
@@ -276,7 +280,7 @@ def test_a_killed_driver_leaves_no_actor_and_the_same_command_goes_on(
 def test_a_killed_actor_is_started_again_and_nothing_is_lost(
     replicas: int, address: str, tmp_path: Path, alone: list[dict[str, Any]]
 ) -> None:
-    with running(*fake(address, tmp_path, "--replicas", replicas)) as driver:
+    with running(*fake(address, tmp_path, "--replicas", replicas), env=TOKEN) as driver:
         assert until(lambda: journaled(tmp_path) > 20, driver)
         actors()[0].kill()
         assert driver.stderr
@@ -297,7 +301,7 @@ def test_a_gpu_where_there_is_none_is_told_within_a_minute(
     words = ("run", "--engine", "ray", "--model", "demo", "--tensor-parallel", 2)
     began = time.monotonic()
     there = "local" if where == "local" else address
-    done = process(*words, "--ray-address", there, "--results", tmp_path)
+    done = process(*words, "--ray-address", there, "--results", tmp_path, env=TOKEN)
     assert time.monotonic() - began < 60
     assert done.returncode == 3
     assert (
@@ -315,7 +319,7 @@ def test_the_real_engine_in_an_actor_judges_as_it_does_here(address: str, tmp_pa
     done = process("run", *SMALL, "--greedy", "--results", tmp_path / "here")
     assert done.returncode == 0, done.stderr
     on_ray = ("--engine", "ray", "--replicas", 1, "--ray-address", address)
-    done = process("run", *SMALL, "--greedy", *on_ray, "--results", tmp_path / "ray")
+    done = process("run", *SMALL, "--greedy", *on_ray, "--results", tmp_path / "ray", env=TOKEN)
     assert done.returncode == 0, done.stderr
     print(f"{time.monotonic() - began:.0f} s")
     here, there = (latest(tmp_path / name) for name in ("here", "ray"))
