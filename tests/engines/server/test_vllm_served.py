@@ -61,16 +61,16 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def test_64_items_8_times_each_through_vllm(vllm: str, tmp_path: Path) -> None:
+def test_16_items_8_times_each_through_vllm(vllm: str, tmp_path: Path) -> None:
     words = ("--base-url", vllm, "--results", tmp_path, "--max-tokens", 12)
-    ask(*SAMPLE, *words, "--limit", 64, "--k", 8)
+    ask(*SAMPLE, *words, "--limit", 16, "--k", 8)
     rows = stored(tmp_path)
-    check_whole(rows, 64, 8)
+    check_whole(rows, 16, 8)
     facts = record(tmp_path)["launches"][0]["engine"]
     assert (facts["owned_by"], facts["samples_a_request"]) == ("vllm", "8")
     assert (facts["seeds"], facts["context"]) == ("sent", "2048")
     asked = [row for row in rows if row["finish"] != "prompt_too_long"]
-    assert len(asked) > 400
+    assert len(asked) > 100
     assert {row["finish"] for row in asked} <= {"length", "stop"}
     assert sum(row["tokens"] for row in asked) > 4 * len(asked)
     texts = Counter((row["subset"], row["id"], row["text"]) for row in asked)
