@@ -247,7 +247,7 @@ def test_replicas_give_what_one_process_gives(
     done = process(*fake(address, tmp_path, "--replicas", replicas), env=TOKEN)
     assert done.returncode == 0, done.stderr
     assert whole(tmp_path) == alone
-    (launch,) = json.loads((latest(tmp_path) / "run.json").read_text("utf-8"))["launches"].values()
+    (launch,) = json.loads((latest(tmp_path) / "run.json").read_text("utf-8"))["launches"]
     assert launch["devices"] == replicas
     assert launch["engine"]["workers"] == str(replicas)
     assert len(set(launch["engine"]["seeds"].split(", "))) == replicas
