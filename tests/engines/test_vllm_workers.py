@@ -1,6 +1,7 @@
 """Two real engines with a core each: one run, one of them killed; and what cannot be loaded says the same."""
 
 import os
+import re
 from pathlib import Path
 
 import psutil
@@ -48,5 +49,6 @@ def test_what_cannot_be_loaded_says_what_one_process_says(tmp_path: Path) -> Non
     )
     assert one.returncode == two.returncode == 3, two.stderr
     errors = [done.stderr[done.stderr.index("error: ") :] for done in (one, two)]
-    assert errors[0] == errors[1]
+    plain, several = (re.sub(r"[\d.]+", "#", error) for error in errors)  # memory that was free then
+    assert plain == several
     assert "If memory is short: lower --max-model-len" in errors[1]
