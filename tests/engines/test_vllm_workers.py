@@ -49,6 +49,8 @@ def test_what_cannot_be_loaded_says_what_one_process_says(tmp_path: Path) -> Non
     )
     assert one.returncode == two.returncode == 3, two.stderr
     errors = [done.stderr[done.stderr.index("error: ") :] for done in (one, two)]
-    plain, several = (re.sub(r"[\d.]+", "#", error) for error in errors)  # memory that was free then
+    plain, several = (
+        re.sub(r"[\d.]+", "#", error) for error in errors
+    )  # memory that was free then
     assert plain == several
     assert "If memory is short: lower --max-model-len" in errors[1]
