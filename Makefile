@@ -60,12 +60,12 @@ else
 endif
 	$(BIN)/grmeval scale-curve
 
-# Where vLLM cannot be installed its tests are left out, and the last line counts them; where it can, its
-# absence is a failure.
+# Where vLLM cannot be installed its tests and Ray's are left out, and the last line counts them; where it
+# can, their absence is a failure.
 ifeq ($(SET),cpu)
 TESTS :=
 else
-TESTS := and not vllm
+TESTS := and not vllm and not ray
 endif
 
 test: install  ## All tests but the long ones, on two processes.

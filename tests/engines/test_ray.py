@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -41,7 +40,6 @@ from grmeval.engines.ray_cluster import (
     no_room,
     share,
 )
-from grmeval.engines.vllm_model import available
 from grmeval.errors import ConfigError, EngineError
 from grmeval.items import Message, Request
 from grmeval.judges import make_judge
@@ -50,7 +48,6 @@ from grmeval.store import latest, run_id
 from tests.engines.conftest import SMALL
 from tests.helpers import ENVIRONMENT, ask, journaled, process, rows, running, sampled, until
 
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: .[ray]")
 SAMPLES = 75 * 4
 
 
@@ -63,7 +60,7 @@ def test_replicas_are_no_part_of_a_run(tmp_path: Path) -> None:
     assert (plain.copies, replicas.copies) == (1, 2)
 
 
-@pytest.mark.skipif(not available(), reason="needs the packaged model, which needs vLLM")
+@pytest.mark.vllm
 def test_the_same_model_on_ray_is_the_same_run(tmp_path: Path) -> None:
     values = {"model": "demo", "results": tmp_path}
     vllm, ray = (prepare(configure(values | {"engine": name})) for name in ("vllm", "ray"))
@@ -99,7 +96,7 @@ def test_addresses() -> None:
             check_address(bad)
 
 
-@needs_ray
+@pytest.mark.ray
 def test_an_address_where_nothing_answers_ends_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     words = ("--engine", "fake", "--ray-address", "127.0.0.1:9", "--results", tmp_path)
@@ -239,7 +236,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.long
-@needs_ray
+@pytest.mark.ray
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_replicas_give_what_one_process_gives(
     replicas: int, address: str, tmp_path: Path, alone: list[dict[str, Any]]
@@ -256,7 +253,7 @@ def test_replicas_give_what_one_process_gives(
 
 
 @pytest.mark.long
-@needs_ray
+@pytest.mark.ray
 def test_a_killed_driver_leaves_no_actor_and_the_same_command_goes_on(
     address: str, tmp_path: Path, alone: list[dict[str, Any]]
 ) -> None:
@@ -275,7 +272,7 @@ def test_a_killed_driver_leaves_no_actor_and_the_same_command_goes_on(
 
 
 @pytest.mark.long
-@needs_ray
+@pytest.mark.ray
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_a_killed_actor_is_started_again_and_nothing_is_lost(
     replicas: int, address: str, tmp_path: Path, alone: list[dict[str, Any]]
@@ -292,8 +289,8 @@ def test_a_killed_actor_is_started_again_and_nothing_is_lost(
 
 
 @pytest.mark.long
-@needs_ray
-@pytest.mark.skipif(not available(), reason="needs vLLM")
+@pytest.mark.ray
+@pytest.mark.vllm
 @pytest.mark.parametrize("where", ["local", "cluster"])
 def test_a_gpu_where_there_is_none_is_told_within_a_minute(
     where: str, address: str, tmp_path: Path
@@ -312,8 +309,7 @@ def test_a_gpu_where_there_is_none_is_told_within_a_minute(
 
 @pytest.mark.vllm
 @pytest.mark.long
-@needs_ray
-@pytest.mark.skipif(not available(), reason="needs vLLM")
+@pytest.mark.ray
 def test_the_real_engine_in_an_actor_judges_as_it_does_here(address: str, tmp_path: Path) -> None:
     began = time.monotonic()
     done = process("run", *SMALL, "--greedy", "--results", tmp_path / "here")

@@ -16,7 +16,6 @@ CORES = sorted(os.sched_getaffinity(0))
 TWO = ("--data-parallel", 2)
 
 
-@pytest.mark.skipif(len(CORES) < 2, reason="two processes need two cores")
 def test_two_engines_share_a_run_and_one_of_them_is_killed(tmp_path: Path) -> None:
     words = ("run", *SMALL, "--limit", 4, "--k", 8, *TWO, "--results", tmp_path)
     with running(*words) as started:
