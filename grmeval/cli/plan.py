@@ -9,6 +9,7 @@ import typer
 
 from grmeval.cli import app
 from grmeval.cli.headings import UnderHeadings
+from grmeval.cli.make_plans import ASKED, asked_of, make_plans
 from grmeval.cli.options import (
     RUN,
     AsJson,
@@ -19,7 +20,6 @@ from grmeval.cli.options import (
     takes,
     written_to,
 )
-from grmeval.cli.run import ASKED, asked_of, make_plans
 
 if TYPE_CHECKING:
     from grmeval.engines.gpus import Gpu

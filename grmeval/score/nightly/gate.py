@@ -6,8 +6,9 @@ from typing import Any
 
 from grmeval.errors import Incomplete
 from grmeval.score.arrays import read_run
-from grmeval.score.nightly.baseline import Baseline, at_fixed_k
+from grmeval.score.nightly.baseline import Baseline
 from grmeval.score.nightly.limits import Absolute, limit_checks
+from grmeval.score.nightly.make_baseline import at_fixed_k
 from grmeval.score.nightly.night import Check, NightBeside
 from grmeval.score.nightly.settings import check_allowed, settings, unlike_settings
 from grmeval.score.verdicts import digests, formed, unlike_metrics, unlike_subsets

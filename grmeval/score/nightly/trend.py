@@ -8,7 +8,8 @@ from typing import Any
 
 from grmeval.errors import ConfigError, Incomplete, nearest
 from grmeval.score.arrays import read_run
-from grmeval.score.nightly.baseline import Baseline, baseline_of, read_baseline
+from grmeval.score.nightly.baseline import Baseline, read_baseline
+from grmeval.score.nightly.make_baseline import baseline_of
 from grmeval.score.nightly.settings import unlike_settings
 from grmeval.score.verdicts import NAN, Frame, digests, judge_run
 from grmeval.store import TRASH, RunFolder, judged_rows, record_of

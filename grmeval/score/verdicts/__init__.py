@@ -3,6 +3,7 @@
 Open verdicts.py first.
 """
 
+from grmeval.score.verdicts.judge_run import judge_run
 from grmeval.score.verdicts.paired import (
     NAN,
     Column,
@@ -29,7 +30,7 @@ from grmeval.score.verdicts.same_rows import (
 )
 from grmeval.score.verdicts.ties_subset import TERMS
 from grmeval.score.verdicts.totals import ranking
-from grmeval.score.verdicts.verdicts import Verdicts, judge_run
+from grmeval.score.verdicts.verdicts import Verdicts
 from grmeval.score.verdicts.votes import (
     alike_scales,
     ballot,
