@@ -114,7 +114,8 @@ def _not_meant(engine: str | None) -> set[str]:
     }
     return {
         *(of_a_model if engine == "fake" else ()),
-        *(OF_A_SERVER if engine in ("fake", "vllm") else ()),
+        *(OF_A_SERVER if engine not in (None, "server") else ()),
+        *(("replicas", "ray_address") if engine not in (None, "ray", "fake") else ()),
     }
 
 

@@ -254,3 +254,7 @@ def test_settings_of_a_file_are_the_flags(serve: Serve, tmp_path: Path) -> None:
     check_whole(stored(tmp_path / "r"), 5, 2)
     faked = grmeval("run", "--engine", "fake", cwd=tmp_path)
     assert faked.returncode == 0, faked.stderr
+    # Another engine is asked for now: the server's address is not meant, and is no mistake.
+    batch = grmeval("run", "--engine", "batch", "--model", "m", cwd=tmp_path)
+    assert batch.returncode == 3, batch.stderr
+    assert "samples wait for answers" in batch.stderr
