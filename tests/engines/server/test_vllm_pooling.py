@@ -111,7 +111,7 @@ def test_another_heads_numbers_end_the_run(folder: Path, url: str, tmp_path: Pat
     before = head.read_bytes()
     head.write_bytes((other / head.name).read_bytes())
     try:
-        with pytest.raises(EngineError, match="gives other numbers than the server"):
+        with pytest.raises(EngineError, match="its head gives other numbers than http"):
             ServedScorer(PoolingSettings((url,)))
     finally:
         head.write_bytes(before)
