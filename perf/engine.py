@@ -1,6 +1,7 @@
 """What `grmeval run` loses against raw `LLM.generate`: samples/s on the same prompts and parameters.
 
     python perf/engine.py [--model demo] [--items 8] [--k 8] [--max-tokens 96] [--repeats 5] [--dtype D]
+        [--responses 2 4]
 
 One engine is started once and its prefix cache emptied before every timing. Three raw arms: one request
 an order with n samples (balanced orders), one request a sample (balanced), one request a sample
@@ -23,26 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grmeval.engines.vllm import VllmEngine
-from grmeval.items import Sample
-from grmeval.runs import Engines, Estimate, Plan, configure, extend, prepare
-
-
-class Silent:
-    """A watcher that notes when sampling begins and ends."""
-
-    began = ended = 0.0
-
-    def loading(self, plan: Plan, is_open: bool) -> None:
-        pass
-
-    def begin(self, estimate: Estimate) -> None:
-        self.began = time.perf_counter()
-
-    def advance(self, sample: Sample) -> None:
-        pass
-
-    def end(self) -> None:
-        self.ended = time.perf_counter()
+from grmeval.runs import Engines, Plan, Stopwatch, configure, extend, prepare
 
 
 def select(plan: Plan, n: int, count: int) -> Plan:
@@ -105,11 +87,11 @@ def raw(engine: Any, plan: Plan, grouped: bool) -> Rate:
 
 def ours(engine: Any, plan: Plan) -> Rate:
     """Of grmeval's loop, from the first request to the last sample on disk."""
-    watcher = Silent()
+    watcher = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, in_steps(engine) as steps:
         config = plan.config.model_copy(update={"results": Path(folder)})
         extend(replace(plan, config=config), watcher, Engines(lambda seed: engine))
-    wall = watcher.ended - watcher.began
+    wall = watcher.seconds
     return Rate(len(plan.items()) * plan.config.k / wall, 1 - sum(steps) / wall)
 
 
@@ -121,6 +103,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--responses", type=int, nargs="*", default=[2, 4], help="of an item")
     arguments = parser.parse_args()
     settings = {"bench": "sample", "model": arguments.model, "k": arguments.k}
     settings["dtype"] = arguments.dtype
@@ -129,9 +112,12 @@ def main() -> None:
     plans = [prepare(configure(settings | more)) for more in asked]
     engine = plans[0].engine(0)
     assert isinstance(engine, VllmEngine)
-    for n, name in ((2, "pairs"), (4, "best-of-4")):
+    for n in arguments.responses:
         chosen = [select(plan, n, arguments.items) for plan in plans]
-        print(f"{name}: {arguments.items} items, k = {arguments.k}, {arguments.repeats} rounds")
+        print(
+            f"{n} responses: {arguments.items} items, k = {arguments.k}, {arguments.repeats} rounds",
+            flush=True,
+        )
         show(rounds(engine, chosen, arguments.repeats))
 
 

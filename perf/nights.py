@@ -24,10 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, hypergeom
 
-from grmeval.items import Sample
 from grmeval.measure import Contrast, panel
 from grmeval.measure.gate import decide
-from grmeval.runs import Estimate, Plan, configure, extend, prepare
+from grmeval.runs import Stopwatch, configure, extend, prepare
 from grmeval.score import baseline_of, gate
 from grmeval.store import RunFolder
 
@@ -249,26 +248,10 @@ RULES: dict[str, dict[str, Any]] = {
 }
 
 
-class Silent:
-    """A watcher that says nothing."""
-
-    def loading(self, plan: Plan, is_open: bool) -> None:
-        pass
-
-    def begin(self, estimate: Estimate) -> None:
-        pass
-
-    def advance(self, sample: Sample) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-
 def judged(results: Path, k: int, seed: int, settings: dict[str, Any]) -> RunFolder:
     """A run of the fake engine on the packaged sample's pairs and lists."""
     words = {"bench": "sample", "engine": "fake", "results": results, "k": k, "seed": seed}
-    return extend(prepare(configure(words | settings)), Silent())
+    return extend(prepare(configure(words | settings)), Stopwatch())
 
 
 def folders(runs: int) -> bool:

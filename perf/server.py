@@ -33,7 +33,7 @@ from grmeval.engines import Sampling
 from grmeval.engines.server.engine import ServerEngine
 from grmeval.engines.server.settings import ServerSettings
 from grmeval.items import Key, Message, Request
-from grmeval.runs import Engines, Estimate, Plan, configure, extend, prepare
+from grmeval.runs import Engines, Plan, Stopwatch, configure, extend, prepare
 
 PROMPT = "a grader reads both answers and says which of them serves the user better and why " * 36
 TEXT = "Analysis: the first is better.\nScores: \\boxed{8, 3}"
@@ -186,27 +186,9 @@ def client_cost(given: argparse.Namespace) -> None:
         server.kill()
 
 
-class Silent:
-    """A watcher that notes when sampling begins and ends."""
-
-    began = ended = 0.0
-
-    def loading(self, plan: Plan, is_open: bool) -> None:
-        pass
-
-    def begin(self, estimate: Estimate) -> None:
-        self.began = time.perf_counter()
-
-    def advance(self, sample: Any) -> None:
-        pass
-
-    def end(self) -> None:
-        self.ended = time.perf_counter()
-
-
 def through(plan: Plan, folder: Path, seed: int, n: int | None) -> float:
     """Samples/s of a run, from the first request to the last sample on disk; `n`: samples a request."""
-    watcher = Silent()
+    watcher = Stopwatch()
     config = plan.config.model_copy(update={"results": folder})
     engine = plan.engine(seed)
     assert isinstance(engine, ServerEngine)
@@ -214,7 +196,7 @@ def through(plan: Plan, folder: Path, seed: int, n: int | None) -> float:
         engine._habits.n = n
     with Engines(lambda _: engine) as engines:
         extend(replace(plan, config=config), watcher, engines)
-    return len(plan.items()) * plan.config.k / (watcher.ended - watcher.began)
+    return len(plan.items()) * plan.config.k / watcher.seconds
 
 
 def behind_vllm(given: argparse.Namespace) -> None:

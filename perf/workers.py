@@ -11,7 +11,6 @@ from the first request to the last sample on disk. `--only fake` leaves vLLM out
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +18,7 @@ from grmeval.engines import Engine
 from grmeval.engines.places import Place, places
 from grmeval.engines.pool import EnginePool
 from grmeval.engines.workers import ProcessWorker, worker_seeds
-from grmeval.items import Sample
-from grmeval.runs import Engines, Estimate, Plan, configure, extend, prepare
-
-
-class Silent:
-    """A watcher that notes when sampling begins and ends."""
-
-    began = ended = 0.0
-    samples = 0
-
-    def loading(self, plan: Plan, is_open: bool) -> None:
-        pass
-
-    def begin(self, estimate: Estimate) -> None:
-        self.began = time.perf_counter()
-
-    def advance(self, sample: Sample) -> None:
-        self.samples += 1
-
-    def end(self) -> None:
-        self.ended = time.perf_counter()
+from grmeval.runs import Engines, Plan, Stopwatch, configure, extend, prepare
 
 
 def pool(plan: Plan, of: tuple[Place, ...]) -> EnginePool:
@@ -51,12 +30,12 @@ def pool(plan: Plan, of: tuple[Place, ...]) -> EnginePool:
 
 def rate(settings: dict[str, Any], turn: int, engine: Engine) -> float:
     """Samples/s of one run."""
-    watcher = Silent()
+    watcher = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         more = {"system": f"This is round {turn}.", "results": Path(folder)}
         kept = Engines(lambda seed: engine)  # never closed: it serves the next round
         extend(prepare(configure(settings | more)), watcher, kept)
-    return watcher.samples / (watcher.ended - watcher.began)
+    return watcher.samples / watcher.seconds
 
 
 def measure(name: str, settings: dict[str, Any], of: tuple[Place, ...], rounds: int) -> None:

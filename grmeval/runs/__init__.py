@@ -11,6 +11,7 @@ from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.preview import Preview, preview
 from grmeval.runs.sample import Estimate, extend
+from grmeval.runs.stopwatch import Stopwatch
 
 __all__ = [
     "OF_A_SERVER",
@@ -18,6 +19,7 @@ __all__ = [
     "Estimate",
     "Plan",
     "Preview",
+    "Stopwatch",
     "again",
     "batch_plan",
     "configure",
