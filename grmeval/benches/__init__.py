@@ -13,6 +13,7 @@ from grmeval.benches.load import (
     find_spec,
     hash_of,
     load,
+    load_spec,
 )
 from grmeval.benches.own import own_file
 from grmeval.benches.spec import BenchSpec, holds, read_spec
@@ -36,6 +37,7 @@ __all__ = [
     "hash_of",
     "holds",
     "load",
+    "load_spec",
     "narrowed",
     "on_hub",
     "own_file",
