@@ -113,7 +113,7 @@ class Table(_Strict):
     rating: str = ""
     """rated: column of one number a response; those of the highest are the good ones."""
     strength: str = ""
-    """Column of a number: by how much the better response is preferred, whatever its sign; rows may lack it."""
+    """Column of a number: by how much the better response is preferred, of any sign; rows may lack it."""
     pairs: str = ""
     """conflict-pairs: column with pairs of places (from 0) in `responses`."""
     reference: str = "reference"
