@@ -4,9 +4,9 @@ Names of items and counts come out of here, never a text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class Overlap:
     rows_exact: int
     rows_near: int
     examples: tuple[Example, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"examples": [each._asdict() for each in self.examples]}
 
 
 @dataclass(frozen=True)
