@@ -110,8 +110,8 @@ def overlap(
 ) -> None:
     """Tell which prompts and responses of benchmarks other rows hold, whole or in part.
 
-    Whole: the same words, whatever their case, spaces and punctuation. In part: --threshold of a text's words lie
-    in --ngram words in a row that both have. Items are named, no text is printed.
+    Whole: the same words, whatever their case, spaces and punctuation. In part: --threshold of a text's words
+    lie in --ngram words in a row that both have. Items are named, no text is printed.
     """
     from grmeval.benches import expand, load
     from grmeval.benches.overlap import Overlaps

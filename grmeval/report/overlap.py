@@ -42,7 +42,7 @@ def overlap_tables(
         return [], notes
     columns, left_out = fitting(_COLUMNS, held, width)
     named = [
-        f"{pair['row']} holds {100 * pair['share']:.0f} % of a {row['kind']} of {row['bench']}, {pair['item']}"
+        f"{pair['row']} holds {100 * pair['share']:.0f} % of {row['bench']} {pair['item']}, its {row['kind']}"
         for row in held
         for pair in row["examples"][: SHOWN if examples else 0]
     ]
