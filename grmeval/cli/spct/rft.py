@@ -39,11 +39,11 @@ def rft(
         ),
     ] = None,
 ) -> None:
-    """Fine-tune on what rejection has left: SFT, the loss on the completion alone.
+    """Fine-tune a judge on selected judgements.
 
     grmeval spct rft SFT --config smol -o trained
 
-    The same command goes on from the last checkpoint in OUT. OUT/model is the adapter (with [lora]) or the
+    The loss is on the completion alone. The same command goes on from the last checkpoint in OUT. OUT/model is the adapter (with [lora]) or the
     weights; on several GPUs: accelerate launch -m grmeval spct rft ...
     """
     from grmeval.errors import ConfigError
