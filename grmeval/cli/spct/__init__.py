@@ -7,10 +7,13 @@ from grmeval.cli import app
 spct = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make a judge: Self-Principled Critique Tuning, from training data to a trained model.",
+    help="Make a judge: Self-Principled Critique Tuning (SPCT).",
 )
 app.add_typer(spct, name="spct")
 
 from grmeval.cli.spct import (  # noqa: E402, F401  (each adds its command)
+    card,
+    configs,
     data,
+    rft,
 )
