@@ -32,7 +32,6 @@ GROUPS = {
     "Night after night": ("baseline", "gate", "trend"),
     "Make a judge": ("spct",),
     "Bring your own": ("import", "data", "principles"),
-    "Make a judge": ("spct",),
     "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
 }
 """The commands, in the order of the help text and under its headings."""

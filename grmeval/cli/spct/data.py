@@ -111,7 +111,7 @@ def data(
         sys.stdout.write(json_text(record))
     else:
         show_tables(lambda width: training_data_tables(record, out, width))
-    told([out / "items.jsonl", out / "bench.toml", out / "data.json"])
+    told([out / record["rows"], out / "bench.toml", out / "data.json"])
 
 
 def _limits(source: list[str], given: list[str]) -> dict[str, int]:

@@ -76,6 +76,7 @@ def write(
         ],
         "rules": RULES,
         "items": len(made.items),
+        "rows": name,
         "responses": _sizes(made.items),
         "content_hash": content_hash(made.items),
         "against": list(against),
