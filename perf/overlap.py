@@ -10,6 +10,7 @@ are compared all the same.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import re
@@ -131,9 +132,10 @@ def measured(words: list[str]) -> tuple[float, float]:
     ) as child:
         status = Path(f"/proc/{child.pid}/status")
         while child.poll() is None:
-            if found := re.search(r"VmHWM:\s+(\d+)", status.read_text() if status.exists() else ""):
-                peak = max(peak, int(found[1]) / 1024)
             time.sleep(0.05)
+            with contextlib.suppress(OSError):  # it has just ended
+                if found := re.search(r"VmHWM:\s+(\d+)", status.read_text()):
+                    peak = max(peak, int(found[1]) / 1024)
         assert child.stderr
         if child.returncode:
             sys.exit(f"{' '.join(words)}: exit {child.returncode}\n{child.stderr.read()}")

@@ -43,11 +43,11 @@ def local_copies(
     rows: Sequence[str], against: Sequence[str] | None, given: Sequence[str] | None
 ) -> dict[str, Path]:
     """Local copies by name: of `--data NAME=PATH`, and of the settings file."""
-    from grmeval.benches import bench_ids
+    from grmeval.benches import bench_ids, expand
     from grmeval.cli.settings import data_of, read_settings
 
-    files = [name for name in against or () if name not in bench_ids()]
-    names = list(dict.fromkeys([*rows, *files, *bench_ids()]))
+    others = expand(name for name in against or () if name not in (ALL, NONE))
+    names = list(dict.fromkeys([*rows, *others, *bench_ids()]))
     known = read_settings(None).get("data", {})
     return data_of(names, list(given or ()), {name: known[name] for name in known if name})
 

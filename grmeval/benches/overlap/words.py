@@ -17,7 +17,7 @@ __all__ = ["Grams", "Hashed", "Hashes", "Numbers", "hashed", "words"]
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
-_SIGNS = r"[+=<>^%]|[*/-](?=\s?\d)"
+_SIGNS = r"[+=<>^%]|[*/-](?=\s*\d)"
 _WORD = re.compile(rf"[^\W_]+|{_SIGNS}")
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
