@@ -133,7 +133,10 @@ def test_a_limit_may_be_of_one_source(files: dict[str, Path]) -> None:
         ),
         (("--source", "sample", "--ngram", "1"), "3<=x<=100"),
         (("--source", "sample", "--against", "sample"), "no item is left"),
-        (("--source", "sample", "--max-characters", "1"), "no item is left; .*too long"),
+        (
+            ("--source", "sample", "--max-characters", "1"),
+            "no item is left: dropped are 75 of sample by 'too long'",
+        ),
         (("--source", "realmistake"), "no example appear in plain text"),
         (("--source", "offsetbias"), "--source offsetbias .*--data"),
     ],

@@ -103,8 +103,13 @@ def data(
         settings = Settings(seed, limits, max_characters, ngram, threshold)
         made = make(sources, benches_of(benches, given, compared), settings)
         if not made.items:
-            reasons = {each.name: each.dropped for each in made.counts}
-            raise DataError(f"no item is left; dropped, by rule: {reasons}")
+            reasons = [
+                f"{n:,} of {each.name} by {rule!r}"
+                for each in made.counts
+                for rule, n in each.dropped.items()
+                if n
+            ]
+            raise DataError(f"no item is left: dropped are {', '.join(reasons)}")
         signs.at(f"writing {out}")
         record = write(out, made, sources, compared, missing, asked)
     if as_json:
@@ -115,11 +120,11 @@ def data(
 
 
 def _limits(source: list[str], given: list[str]) -> dict[str, int]:
-    """Items kept of each source, by its name."""
+    """Items kept of each source, by its name; one that is named goes before what is said of all."""
     from grmeval.errors import ConfigError, nearest
 
     limits = dict[str, int]()
-    for text in given:
+    for text in sorted(given, key=lambda text: "=" in text):
         name, equals, number = text.rpartition("=")
         if equals and name not in source:
             raise ConfigError(f"--limit {text}: expected SOURCE=N; {nearest(name, source)}")

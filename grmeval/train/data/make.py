@@ -60,8 +60,9 @@ def make(
     seen = set[bytes]()
 
     def again(item: Item) -> str | None:
-        mark = rules.signature(item)
-        return "duplicate" if mark in seen or seen.add(mark) else None
+        mark, many = rules.signature(item), len(seen)
+        seen.add(mark)
+        return "duplicate" if len(seen) == many else None
 
     pool.drop(again)
     pool.draw(settings.seed)

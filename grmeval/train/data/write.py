@@ -14,7 +14,7 @@ from typing import Any
 from grmeval import __version__
 from grmeval.benches import bench_ids, content_hash
 from grmeval.errors import ConfigError
-from grmeval.files import write_json, write_text, write_with
+from grmeval.files import is_left_behind, write_json, write_text, write_with
 from grmeval.items import Item
 from grmeval.train.data.make import Made
 from grmeval.train.data.rules import RULES
@@ -23,6 +23,9 @@ from grmeval.train.data.sources import Read
 __all__ = ["check_out", "write"]
 
 RECORD = "data.json"
+BENCH = "bench.toml"
+ROWS = ("items.jsonl", "items.jsonl.gz")
+"""As they are, or packed."""
 LARGE = 8 * 2**20
 """Bytes of rows beyond which they are packed."""
 SHOWN = 5
@@ -43,7 +46,8 @@ def check_out(out: Path, asked: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"-o {out}: {RECORD} cannot be read ({error}); name another folder"
         ) from None
-    if record is None and any(out.iterdir()):
+    names = {path.name for path in out.iterdir() if not is_left_behind(path)}
+    if record is None and names - {BENCH, *ROWS}:  # those are of a command that was killed
         raise ConfigError(f"-o {out}: holds other files; name a new folder")
     if record is not None and (not isinstance(record, dict) or record.get("asked") != asked):
         raise ConfigError(f"-o {out}: holds a training set of other settings; name another folder")
@@ -64,10 +68,10 @@ def write(
     """
     lines = [_line(item) for item in made.items]
     large = sum(map(len, lines)) > LARGE
-    name = "items.jsonl.gz" if large else "items.jsonl"
+    name, other = ROWS[::-1] if large else ROWS
     write_with(out / name, lambda path: _write_lines(path, lines, packed=large))
-    (out / ("items.jsonl" if large else "items.jsonl.gz")).unlink(missing_ok=True)
-    write_text(out / "bench.toml", _toml(out, name, made, sources))
+    write_text(out / BENCH, _toml(out, name, made, sources))
+    (out / other).unlink(missing_ok=True)
     record = {
         "grmeval": __version__,
         "asked": dict(asked),
