@@ -1,14 +1,17 @@
 """`grmeval spct data` and `grmeval data overlap`: from the hub to a folder that every command takes."""
 
 import json
+import re
 import subprocess
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grmeval.benches import load
-from grmeval.train.data import read_source, training_sets
+from grmeval.cli.spct.data import data
+from grmeval.train.data import Settings, training_sets
 from tests.helpers import SHARED, ask, grmeval, on_official_rows, process
 from tests.hub import Hub, serve
 from tests.train.preference_sets import FILES, lines
@@ -22,7 +25,9 @@ SECRET = "Wombat"
 
 
 def row(prompt: str, *responses: str, **more: Any) -> dict[str, Any]:
-    return {"prompt": prompt, "responses": responses or ("a", "b"), "quality": [1, 0]} | more
+    found = responses or ("a", "b")
+    labels = [int(not place) for place in range(len(found))]
+    return {"prompt": prompt, "responses": found, "quality": labels} | more
 
 
 def bench(folder: Path, *rows: dict[str, Any], name: str = "bench") -> Path:
@@ -85,21 +90,29 @@ def test_a_set_is_made_looked_at_and_run(files: dict[str, Path], tmp_path: Path)
     assert (record["against"][0]["items"], record["not_at_hand"]) == (2, [])
     toml = files["out"] / "bench.toml"
     run = ("run", "--bench", toml, "--engine", "fake", "--k", 2, "--results", tmp_path / "results")
-    assert "1 of 1 items" in ask(*run) or "1" in ask(
-        "score", "latest", "--results", tmp_path / "results"
-    )
+    ask(*run)
+    (row,) = json.loads(ask("score", "latest", "--results", tmp_path / "results", "--json"))[
+        "rows"
+    ][:1]
+    assert (row["level"], row["items"]) == ("overall", 1)
     assert "verdict: complete" in ask("data", "verify", toml)
     before = (files["out"] / "items.jsonl").read_bytes()
     assert json.loads(ask(*words, "--json")) == record  # the same once more
     assert (files["out"] / "items.jsonl").read_bytes() == before
 
 
-def test_all_that_is_at_hand_is_compared_and_what_is_not_is_named(files: dict[str, Path]) -> None:
+def test_all_that_is_at_hand_is_compared_and_what_is_not_is_named(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    battle = {"question_id": 1, "prompt": QUESTION, "response_1": "a", "response_2": "b"}
+    battle |= {"winner": "model_a", "model_a": "m", "model_b": "n", "language": "English"}
+    copy = bench(tmp_path, battle, name="battles")
     words = ("spct", "data", "--source", files["mine"], "-o", files["out"], "--json")
-    record = json.loads(ask(*words, "--data", f"rmb={files['bench']}", code=0))
-    assert [each["bench"] for each in record["against"]] == ["rmb", "sample"]
+    record = json.loads(ask(*words, "--data", f"ppe-preference={copy}"))
+    assert [each["bench"] for each in record["against"]] == ["ppe-preference", "sample"]
     assert "realmistake" in record["not_at_hand"]
-    assert not {"rmb", "sample"} & {*record["not_at_hand"]}
+    assert not {"ppe-preference", "sample"} & {*record["not_at_hand"]}
+    assert record["sources"][0]["dropped"] == {"duplicate": 1, "prompt": 1}
 
 
 def test_a_limit_may_be_of_one_source(files: dict[str, Path]) -> None:
@@ -144,8 +157,6 @@ def test_a_limit_may_be_of_one_source(files: dict[str, Path]) -> None:
 def test_mistakes_are_said_and_nothing_is_written(
     words: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
-    import re
-
     code = 3 if words == ("--source", "offsetbias") else 2  # the hub is out of reach
     text = ask("spct", "data", *words, "-o", tmp_path / "out", code=code)
     assert re.search(said, text), text
@@ -239,20 +250,20 @@ def test_a_benchmark_that_is_no_plain_text_is_named_and_not_shown(tmp_path: Path
     assert '"item": "a/7"' in "".join(written)
 
 
-@on_official_rows(SHARED / "RM-Bench.tar.xz")
-def test_benchmarks_share_texts(tmp_path: Path) -> None:
-    places = [
-        f"--data={name}={SHARED / path}"
-        for name, path in (("rm-bench", "RM-Bench.tar.xz"), ("judgebench", "JudgeBench.tar.xz"))
-    ]
-    found = json.loads(ask("data", "overlap", "judgebench", "judgebench", *places, "--json"))
-    prompts, responses = found["overlaps"]
-    assert prompts["rows_exact"] == found["items"] == 620
-    assert responses["rows_exact"] == 620
+@on_official_rows(SHARED / "JudgeBench.tar.xz")
+def test_a_benchmark_shares_all_with_itself() -> None:
+    copy = f"--data=judgebench={SHARED / 'JudgeBench.tar.xz'}"
+    found = json.loads(ask("data", "overlap", "judgebench", "judgebench", copy, "--json"))
+    for each in found["overlaps"]:
+        assert each["exact"] == each["texts"] > 0
+        assert each["rows_exact"] == found["items"] == 620
 
 
-def test_the_sources_of_the_help_are_those_there_are() -> None:
+def test_the_sources_and_defaults_of_the_help_are_those_there_are() -> None:
     text = " ".join(ask("spct", "data", "--help").split())
     for name in training_sets():
         assert name in text.replace("- ", "-"), name
-    assert read_source("sample", None).loaded.items
+    usual = {each.name: each.default for each in signature(data).parameters.values()}
+    assert {name: usual[name] for name in ("ngram", "threshold", "max_characters", "seed")} == {
+        name: getattr(Settings(), name) for name in ("ngram", "threshold", "max_characters", "seed")
+    }
