@@ -23,7 +23,7 @@ def training_data_tables(
     rules = [rule for rule in record["rules"] if any(rule in each["dropped"] for each in sources)]
     columns, left_out = fitting(
         [
-            Column("source", lambda row: row["name"], left=True),
+            Column("source", lambda row: row["id"], left=True),
             Column("rows", lambda row: count(row["rows"])),
             *(Column(rule, _dropped(rule), spare=1) for rule in rules),
             Column("kept", lambda row: count(row["kept"])),

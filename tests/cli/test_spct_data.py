@@ -70,7 +70,7 @@ def test_a_set_is_made_looked_at_and_run(files: dict[str, Path], tmp_path: Path)
     text = " ".join(found.stdout.split())
     for said in (
         "source rows duplicate prompt response kept",
-        f"{files['mine']} 5 1 2 1 1",
+        "mine 5 1 2 1 1",
         "responses: 0 single, 1 pair, 0 multi",
         "prompt: holds a prompt of a benchmark",
         "held against: bench",
@@ -144,7 +144,10 @@ def test_a_limit_may_be_of_one_source(files: dict[str, Path]) -> None:
             ("--source", "sample", "--against", "none", "--against", "rmb"),
             "--against none: stands alone",
         ),
-        (("--source", "sample", "--ngram", "1"), "3<=x<=100"),
+        (
+            ("--source", "sample", "--ngram", "1"),
+            "--ngram.: Input should be greater than or equal to 3",
+        ),
         (("--source", "sample", "--against", "sample"), "no item is left"),
         (
             ("--source", "sample", "--max-characters", "1"),

@@ -334,7 +334,7 @@ def test_large_sets_are_packed_and_the_same_each_time(
     sources = [read("offsetbias", copies)]
     found = make(sources, iter(()), Settings())
     plain = write(tmp_path / "a", found, sources, [], [], {})
-    monkeypatch.setattr("grmeval.train.data.write.LARGE", 100)
+    monkeypatch.setattr("grmeval.train.data.folder.LARGE", 100)
     for _ in range(2):
         packed = write(tmp_path / "a", found, sources, [], [], {})
     assert (plain["rows"], packed["rows"]) == ("items.jsonl", "items.jsonl.gz")

@@ -1,8 +1,8 @@
 """Training items: preference sets, cleaned by rules, held against benchmarks. Open make.py first."""
 
+from grmeval.train.data.folder import check_out, write
 from grmeval.train.data.make import Made, Settings, make
 from grmeval.train.data.sources import Read, check_sources, read_source, training_sets
-from grmeval.train.data.write import check_out, write
 
 __all__ = [
     "Made",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from grmeval import resources
 from grmeval.benches import BenchSpec, Loaded, bench_ids, find_spec, load_spec, own_file, read_spec
-from grmeval.errors import ConfigError, DataError, UsageError, nearest
+from grmeval.errors import ConfigError, DataError, GrmevalError, nearest
 
 __all__ = ["Read", "TrainingSet", "check_sources", "read_source", "training_sets"]
 
@@ -70,7 +70,7 @@ def read_source(name: str, data: Path | None) -> Read:
                 f"--source {name}: its authors ask that no example appear in plain text; training items are"
             )
         loaded = load_spec(spec, beside, data, unreadable=unreadable)
-    except UsageError as error:
+    except GrmevalError as error:
         if unreadable:
             raise DataError(f"--source {name}: no row can be read: {unreadable[0]}") from None
         raise type(error)(str(error).replace("--bench ", "--source ", 1)) from None
