@@ -14,6 +14,7 @@ import contextlib
 import json
 import random
 import re
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -124,8 +125,8 @@ def planted_rows(
         yield kind, {"id": number, "prompt": prompt, "responses": two, "quality": [1, 0]}
 
 
-def measured(words: list[str]) -> tuple[float, float]:
-    """(seconds, peak MiB) of a process: the system's own peak of it, looked at until it ends."""
+def measured(words: list[str]) -> tuple[float, float, float]:
+    """(seconds, seconds of CPU, peak MiB) of a process: the system's own peak, looked at until it ends."""
     started, peak = time.perf_counter(), 0.0
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -139,7 +140,8 @@ def measured(words: list[str]) -> tuple[float, float]:
         assert child.stderr
         if child.returncode:
             sys.exit(f"{' '.join(words)}: exit {child.returncode}\n{child.stderr.read()}")
-    return time.perf_counter() - started, peak
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - started, used.ru_utime + used.ru_stime, peak
 
 
 def main() -> None:
@@ -166,16 +168,15 @@ def main() -> None:
         data = [f"--data={bench}={path}" for bench, path in places.items() if path]
         asked = ["spct", "data", "--source", str(rows), "-o", str(out), *against, *data]
         asked += ["--max-characters", str(10**7)]
-        seconds, peak = measured([sys.executable, "-m", "grmeval", *asked])
+        seconds, cpu, peak = measured([sys.executable, "-m", "grmeval", *asked])
         record = json.loads((out / "data.json").read_text("utf-8"))
         kept = {int(item.id) for item in load(str(out / "bench.toml")).items}
     dropped = record["sources"][0]["dropped"]
     assert set(dropped) <= {"prompt", "response"}, dropped
     texts = sum(each["texts"] for each in record["overlaps"])
     print(f"{count:,} rows ({size:,.0f} MiB) against {texts:,} texts of {', '.join(copies)}")
-    print(
-        f"runs of {NGRAM} words, {THRESHOLD:.0%} of a text; {seconds:.0f} s, {peak / 1024:.2f} GiB\n"
-    )
+    print(f"runs of {NGRAM} words, {THRESHOLD:.0%} of a text")
+    print(f"{seconds:.0f} s ({cpu:.0f} s of CPU), {peak / 1024:.2f} GiB at the most\n")
     print("| planted | rows | dropped |\n|---|--:|--:|")
     total = Counter(kinds)
     gone = Counter(kind for number, kind in enumerate(kinds) if number not in kept)
