@@ -4,9 +4,9 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from grmeval.errors import DataError
 from grmeval.parquet import ParquetFile
@@ -34,7 +34,7 @@ def read_rows(name: str, content: bytes) -> Iterator[Any]:
         yield from rows
 
 
-def _lines(name: str, file: IO[bytes]) -> Iterator[Any]:
+def _lines(name: str, file: Iterable[bytes]) -> Iterator[Any]:
     """One row a line; one line at a time is text."""
     size = 0
     try:

@@ -95,10 +95,10 @@ class Overlaps:
         }
         names = [_name(item) for item in items]
         for batch in _batches(_texts(items)):
-            asked = hashed([text for _, text in batch], self.n)
+            asked = self._seen.likely(hashed([text for _, text in batch], self.n))
             rows = np.array([row for row, _ in batch])
             for key, index in self._indexes.items():
-                hits = find(index, asked, self._seen, self.n, self.threshold)
+                hits = find(index, asked, self.n, self.threshold)
                 counted[key].add(hits, rows[hits.asked], names)
         held = {kind: np.zeros(len(items), np.bool_) for kind in KINDS}
         for each in counted.values():

@@ -58,9 +58,10 @@ class Seen:
         """These are in one."""
         self._there[self._places(hashes)] = True
 
-    def may_hold(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """False: in none."""
-        return np.asarray(self._there[self._places(hashes)])
+    def likely(self, asked: Hashed) -> Hashed:
+        """What is asked, without the runs of words that are in none."""
+        there = self._there[self._places(asked.grams.hashes)]
+        return asked._replace(grams=Grams(*(column[there] for column in asked.grams)))
 
     def _places(self, hashes: Hashes) -> Hashes:
         return hashes >> np.uint64(64 - self.BITS)
@@ -94,13 +95,13 @@ def make_index(texts: Iterable[tuple[str, str]], n: int, least: int = 1) -> Inde
     )
 
 
-def find(index: Index, asked: Hashed, seen: Seen, n: int, threshold: float) -> Hits:
+def find(index: Index, asked: Hashed, n: int, threshold: float) -> Hits:
     """Which texts of the index are texts that are asked, or are held by them to the share `threshold`.
 
     A share is that of a text's own words that lie in runs of n words which both have, wherever they stand.
     """
     exact = _exact(index, asked)
-    near = _near(index, asked.grams, seen, n, threshold)
+    near = _near(index, asked.grams, n, threshold)
     if not len(near.asked):
         return exact
     width = max(len(index.names), 1)
@@ -120,14 +121,12 @@ def _exact(index: Index, asked: Hashed) -> Hits:
     return Hits(same.astype(np.int32), text, np.ones(len(same)), np.ones(len(same), np.bool_))
 
 
-def _near(index: Index, asked: Grams, seen: Seen, n: int, threshold: float) -> Hits:
-    likely = seen.may_hold(asked.hashes)
-    wanted, of = asked.hashes[likely], asked.text[likely]
-    left = np.searchsorted(index.grams.hashes, wanted, "left")
-    count = np.searchsorted(index.grams.hashes, wanted, "right") - left
+def _near(index: Index, asked: Grams, n: int, threshold: float) -> Hits:
+    left = np.searchsorted(index.grams.hashes, asked.hashes, "left")
+    count = np.searchsorted(index.grams.hashes, asked.hashes, "right") - left
     if not count.sum():
         return _no_hits()
-    asking = np.repeat(of, count)
+    asking = np.repeat(asked.text, count)
     before = np.cumsum(count) - count
     at = np.repeat(left - before, count) + np.arange(count.sum())
     text, place = index.grams.text[at], index.grams.place[at]

@@ -22,7 +22,6 @@ _WORD = re.compile(rf"[^\W_]+|{_SIGNS}")
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _WORD_OR_SIGN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W_])+|{_SIGNS}")
-_APOSTROPHE = re.compile("['\u2019]")
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Any odd number: words of a run weigh its powers, so that their order counts."""
@@ -48,7 +47,7 @@ def words(text: str) -> list[str]:
     """The words of a text, as they are compared."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    text = _APOSTROPHE.sub("", text.casefold())
+    text = text.casefold().replace("'", "").replace("\u2019", "")
     unspaced = not text.isascii() and _HAS_UNSPACED.search(text)
     return (_WORD_OR_SIGN if unspaced else _WORD).findall(text)
 
@@ -59,7 +58,7 @@ def hashed(texts: Sequence[str], n: int) -> Hashed:
     for text in texts:
         found = words(text)
         of_words.append(np.fromiter(map(hash, found), np.int64, len(found)).view(np.uint64))
-        whole.append(hash(" ".join(found)))
+        whole.append(hash(tuple(found)))
     length = np.fromiter(map(len, of_words), np.int32, len(of_words))
     return Hashed(
         np.array(whole, np.int64).view(np.uint64),
