@@ -61,7 +61,7 @@ class Seen:
     def likely(self, asked: Hashed) -> Hashed:
         """What is asked, without the runs of words that are in none."""
         there = self._there[self._places(asked.grams.hashes)]
-        return asked._replace(grams=Grams(*(column[there] for column in asked.grams)))
+        return asked._replace(grams=asked.grams.only(there))
 
     def _places(self, hashes: Hashes) -> Hashes:
         return hashes >> np.uint64(64 - self.BITS)
@@ -108,7 +108,10 @@ def find(index: Index, asked: Hashed, n: int, threshold: float) -> Hits:
     known = exact.asked.astype(np.int64) * width + exact.text
     new = ~np.isin(near.asked.astype(np.int64) * width + near.text, known)
     return Hits(
-        *(np.concatenate([a, b[new]]) for a, b in zip(exact, near, strict=True))  # type: ignore[arg-type]
+        np.concatenate([exact.asked, near.asked[new]]),
+        np.concatenate([exact.text, near.text[new]]),
+        np.concatenate([exact.share, near.share[new]]),
+        np.concatenate([exact.exact, near.exact[new]]),
     )
 
 
@@ -166,17 +169,20 @@ def _kept(found: Hashed, new: NDArray[np.bool_], first: int) -> Hashed:
     """The texts that are new; the first of them is number `first`."""
     number = (np.cumsum(new) - 1 + first).astype(np.int32)
     inside = new[found.grams.text]
-    hashes, text, place = (column[inside] for column in found.grams)
-    return Hashed(found.whole[new], found.length[new], Grams(hashes, number[text], place))
+    grams = found.grams.only(inside)
+    return Hashed(found.whole[new], found.length[new], grams._replace(text=number[grams.text]))
 
 
 def _sorted(parts: list[Grams]) -> Grams:
     if not parts:
         return Grams(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32))
-    hashes, text, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    found = Grams(
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.text for part in parts]),
+        np.concatenate([part.place for part in parts]),
+    )
     parts.clear()
-    order = np.argsort(hashes, kind="stable")
-    return Grams(hashes[order], text[order], place[order])
+    return found.only(np.argsort(found.hashes, kind="stable"))
 
 
 def _rare(found: Grams) -> Grams:
@@ -189,7 +195,7 @@ def _rare(found: Grams) -> Grams:
     another[1:] |= found.text[1:] != found.text[:-1]
     run = np.cumsum(begins) - 1
     rare = np.bincount(run, another) <= COMMON
-    return Grams(*(column[rare[run]] for column in found))
+    return found.only(rare[run])
 
 
 def _own(found: Grams, texts: int, n: int) -> Numbers:

@@ -34,6 +34,10 @@ class Grams(NamedTuple):
     text: Numbers
     place: Numbers
 
+    def only(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Grams":
+        """Those of a mask, or those at some places, in that order."""
+        return Grams(self.hashes[which], self.text[which], self.place[which])
+
 
 class Hashed(NamedTuple):
     """Texts [T]: the hash of all words of each [T], how many there are [T], and the runs of n of them."""
