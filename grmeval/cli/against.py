@@ -78,11 +78,19 @@ def against_of(
 def benches_of(
     names: Sequence[str], data: Mapping[str, Path], compared: list[dict[str, Any]]
 ) -> "Iterator[tuple[str, Loaded]]":
-    """Each benchmark with its items, one at a time; `compared` gets what a record says of each."""
+    """Each benchmark with its items, one at a time; `compared` gets what a record says of each.
+
+    ConfigError: two of them have one id.
+    """
     from grmeval.benches import load
+    from grmeval.errors import ConfigError
 
     for name in names:
         loaded = load(name, data.get(name))
+        if any(each["bench"] == loaded.spec.id for each in compared):
+            raise ConfigError(
+                f"{name}: another one has the id {loaded.spec.id!r} too; give this file another name"
+            )
         about = {"bench": loaded.spec.id, "title": loaded.spec.title, "origin": loaded.origin}
         about |= {"content_hash": loaded.content_hash}
         counts = {"items": len(loaded.items), "missing": sum(loaded.missing.values())}

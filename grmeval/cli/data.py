@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -129,10 +130,11 @@ def overlap(
     places = local_copies(mine, names, copies)
     compared = list[dict[str, Any]]()
     with Signs() as signs:
+        signs.at(f"reading {', '.join(Path(name).name for name in names)}")
         wanted = Overlaps(ngram, threshold)
         for name, other in benches_of(names, places, compared):
-            signs.at(f"looking for {name}")
             wanted.add(name, other.items)
+        signs.at(f"looking for them in {rows}")
         loaded = load(mine[0], places.get(mine[0]))
         found = wanted.find(loaded.items)
     overlaps = [each.record() for each in found.overlaps]

@@ -229,6 +229,15 @@ def test_two_sets_are_compared_by_prompt_and_by_response(files: dict[str, Path])
     assert [each["rows_near"] for each in longer["overlaps"]] == [0, 0]
 
 
+def test_what_is_compared_has_a_name_of_its_own(files: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = bench(tmp_path / "other", row("Another?"))
+    said = ask("data", "overlap", files["mine"], files["bench"], other, code=2)
+    assert f"{other}: another one has the id 'bench' too" in said
+    said = ask("data", "overlap", "ppe", "sample", code=2)
+    assert "ppe: is a group; name one benchmark or file of rows" in said
+
+
 def test_a_benchmark_that_is_no_plain_text_is_named_and_not_shown(tmp_path: Path) -> None:
     texts = [row(f"{SECRET} {QUESTION}", f"{SECRET} {ANSWER}", "no", id=7)]
     (tmp_path / "data.zip").write_bytes(encrypted_zip({"data/a.jsonl": lines(texts)}, "word"))
