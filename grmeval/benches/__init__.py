@@ -16,7 +16,7 @@ from grmeval.benches.load import (
     load_spec,
 )
 from grmeval.benches.own import own_file
-from grmeval.benches.spec import BenchSpec, holds, read_spec
+from grmeval.benches.spec import BenchSpec, holds, read_spec, read_spec_as
 from grmeval.benches.verify import Verified, verify
 
 __all__ = [
@@ -42,5 +42,6 @@ __all__ = [
     "on_hub",
     "own_file",
     "read_spec",
+    "read_spec_as",
     "verify",
 ]

@@ -16,7 +16,16 @@ from grmeval import resources
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
 
-__all__ = ["BenchSpec", "Section", "Source", "Table", "View", "holds", "read_spec"]
+__all__ = [
+    "BenchSpec",
+    "Section",
+    "Source",
+    "Table",
+    "View",
+    "holds",
+    "read_spec",
+    "read_spec_as",
+]
 
 
 def holds(patterns: Sequence[str], subset: str) -> bool:
@@ -243,8 +252,13 @@ class BenchSpec(_Strict):
 Spec = TypeVar("Spec", bound=BenchSpec)
 
 
-def read_spec(path: Path, kind: type[Spec] = BenchSpec) -> Spec:  # type: ignore[assignment]
-    """Read a benchmark's TOML; ConfigError names file and key. `kind`: what more it may say."""
+def read_spec(path: Path) -> BenchSpec:
+    """Read a benchmark's TOML; ConfigError names file and key."""
+    return read_spec_as(path, BenchSpec)
+
+
+def read_spec_as(path: Path, kind: type[Spec]) -> Spec:
+    """The same of a TOML that may say more."""
     _check_places(path)
     try:
         return kind(**_read(path))

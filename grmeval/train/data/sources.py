@@ -8,7 +8,15 @@ from typing import Annotated
 from pydantic import Field
 
 from grmeval import resources
-from grmeval.benches import BenchSpec, Loaded, bench_ids, find_spec, load_spec, own_file, read_spec
+from grmeval.benches import (
+    BenchSpec,
+    Loaded,
+    bench_ids,
+    find_spec,
+    load_spec,
+    own_file,
+    read_spec_as,
+)
 from grmeval.errors import ConfigError, DataError, GrmevalError, nearest
 
 __all__ = ["Read", "TrainingSet", "check_sources", "read_source", "training_sets"]
@@ -86,9 +94,9 @@ def _folder() -> Path:
 def _spec(name: str) -> tuple[TrainingSet, Path]:
     """(what a source's TOML says, the folder that its files lie beside)."""
     if name in training_sets():
-        return read_spec(_folder() / f"{name}.toml", TrainingSet), _folder()
+        return read_spec_as(_folder() / f"{name}.toml", TrainingSet), _folder()
     path = own_file(name)
     if path and path.suffix == ".toml":
-        return read_spec(path, TrainingSet), path.absolute().parent
+        return read_spec_as(path, TrainingSet), path.absolute().parent
     spec, beside = find_spec(name)
     return TrainingSet(**dict(spec)), beside
