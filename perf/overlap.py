@@ -50,8 +50,7 @@ def half(text: str, rng: Random) -> str:
 def reworded(text: str, rng: Random) -> str:
     """Sentences turned round, every fifth word left out: much the same words, and no long run of them."""
     sentences = re.split(r"(?<=[.!?])\s+", text)
-    kept = [word for i, word in enumerate(" ".join(sentences[::-1]).split()) if i % 5 != 4]
-    return " ".join(kept)
+    return " ".join(word for i, word in enumerate(words(" ".join(sentences[::-1]))) if i % 5 != 4)
 
 
 class Filler:

@@ -41,6 +41,7 @@ def looked_for(*items: Item, n: int = 13, threshold: float = 0.4) -> Overlaps:
         ("3 + 4 = 7", "3 + 4 = 7"),
         ("3 - 4, 3-4, x^2 < 5%", "3 - 4 3 - 4 x ^ 2 < 5 %"),
         ("- a list\n* of things", "a list of things"),
+        ("Title\n=====\na <= b", "title ===== a <= b"),
         ("\uff21\uff22 \ufb01ne", "ab fine"),  # wide letters, a ligature
         ("\u4e16\u754cok \u3042", "\u4e16 \u754c ok \u3042"),
         ("?! …", ""),

@@ -367,8 +367,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_mostly_not_rows_is_refused(tmp_path: Path) -> None:
-    good = {"prompt": "p", "responses": ["a", "b"], "quality": [1, 0]}
-    bad = {"prompt": "p", "responses": []}
+    good: dict[str, Any] = {"prompt": "p", "responses": ["a", "b"], "quality": [1, 0]}
+    bad: dict[str, Any] = {"prompt": "p", "responses": []}
     path = tmp_path / "rows.jsonl"
     path.write_bytes(lines([good, bad]))
     found = read_source(str(path), None)

@@ -1,7 +1,8 @@
 """Texts -> hashes of their words, of runs of n words, and of the whole: what overlaps are looked for by.
 
-Two texts whose case, spaces or punctuation differ have the same words. A sign that calculates is a word, so
-that 3 + 4 is not 3 4; so is each character of a script that writes no spaces (Chinese, Japanese).
+Two texts whose case, spaces or punctuation differ have the same words. Signs that calculate are words, so that
+3 + 4 is not 3 4 (a line of equals signs is one word); so is each character of a script that writes no spaces
+(Chinese, Japanese).
 """
 
 import re
@@ -17,7 +18,7 @@ __all__ = ["Grams", "Hashed", "Hashes", "Numbers", "hashed", "words"]
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
-_SIGNS = r"[+=<>^%]|[*/-](?=\s*\d)"
+_SIGNS = r"[+=<>^%]+|[*/-](?=\s*\d)"
 _WORD = re.compile(rf"[^\W_]+|{_SIGNS}")
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
