@@ -1,8 +1,8 @@
 """Texts -> hashes of their words, of runs of n words, and of the whole: what overlaps are looked for by.
 
-Two texts whose case, spaces or punctuation differ have the same words. Signs that calculate are words, so that
-3 + 4 is not 3 4 (a line of equals signs is one word); so is each character of a script that writes no spaces
-(Chinese, Japanese).
+Two texts whose case, spaces or punctuation differ have the same words. Signs that calculate are words, so
+that 3 + 4 is not 3 4 (a line of equals signs is one word); so is each character of a script that writes no
+spaces (Chinese, Japanese).
 """
 
 import re

@@ -112,7 +112,7 @@ def _write_lines(path: Path, lines: Iterable[bytes], packed: bool) -> None:
         if not packed:
             file.writelines(lines)
             return
-        with gzip.GzipFile("", "wb", 6, file, mtime=0) as archive:  # the same bytes each time
+        with gzip.GzipFile("", "wb", 1, file, mtime=0) as archive:  # the same bytes each time
             archive.writelines(lines)
 
 
