@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 data = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Download the rows of benchmarks ahead of a run, check them, and tell which texts two sets share.",
+    help="Fetch and check rows of benchmarks; tell what two sets share.",
 )
 app.add_typer(data, name="data")
 
