@@ -254,6 +254,8 @@ def _make(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     try:
         path.mkdir(parents=True, exist_ok=True)
         others = [p.name for p in path.iterdir() if p.name != "locks" and not is_left_behind(p)]
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"-o {path}: a file is in the way; name a folder") from None
     except OSError as error:
         raise StoreError(f"-o {path}: cannot be made: {error.strerror or error}") from None
     if others and not record.exists():

@@ -141,6 +141,13 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
         TrainingFolder(tmp_path)
 
 
+def test_a_file_where_the_folder_is_to_be(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    for place in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(ConfigError, match="a file is in the way; name a folder"):
+            opened(place)
+
+
 def test_a_second_writer_is_kept_out(tmp_path: Path) -> None:
     folder = opened(tmp_path / "out")
     with (
