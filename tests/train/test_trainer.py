@@ -44,7 +44,7 @@ def test_only_what_differs_from_a_default_is_told_with_both_values() -> None:
 
 def test_a_value_that_a_library_refuses_is_the_users() -> None:
     with (
-        pytest.raises(ConfigError, match="its trainer: no layer 'x'$"),
+        pytest.raises(ConfigError, match=r"its trainer: no layer 'x'$"),
         settings_fit(),
     ):
         raise ValueError("no layer 'x'\nmore of it")
