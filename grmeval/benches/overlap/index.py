@@ -24,13 +24,12 @@ that each of its prompts repeats, and tells none of them."""
 class Index(NamedTuple):
     """Different texts [T] of one benchmark.
 
-    `names`: of the first item that has each; `length`: its words; `own`: those of them that lie in a run of n
-    that few others have; `whole` [T] and `at` [T]: the hashes of whole texts, sorted, and whose they are;
+    `names`: of the first item that has each; `own`: how many of its words lie in a run of n that few others
+    have; `whole` [T] and `at` [T]: the hashes of whole texts, sorted, and whose they are;
     `grams`: the runs of n words, sorted by their hash.
     """
 
     names: list[str]
-    length: Numbers
     own: Numbers
     whole: Hashes
     at: Numbers
@@ -82,12 +81,10 @@ def make_index(texts: Iterable[tuple[str, str]], n: int, least: int = 1) -> Inde
                 names.append(name)
         parts.append(_kept(found, new, len(names) - int(new.sum())))
     whole = np.concatenate([part.whole for part in parts] or [np.empty(0, np.uint64)])
-    length = np.concatenate([part.length for part in parts] or [np.empty(0, np.int32)])
     sorted_grams = _rare(_sorted([part.grams for part in parts]))
     order = np.argsort(whole)
     return Index(
         names,
-        length,
         _own(sorted_grams, len(names), n),
         whole[order],
         order.astype(np.int32),

@@ -79,7 +79,7 @@ def read_source(name: str, data: Path | None) -> Read:
             )
         loaded = load_spec(spec, beside, data, unreadable=unreadable)
     except GrmevalError as error:
-        if unreadable:
+        if unreadable and isinstance(error, DataError):
             raise DataError(f"--source {name}: no row can be read: {unreadable[0]}") from None
         raise type(error)(str(error).replace("--bench ", "--source ", 1)) from None
     if len(unreadable) > MOST_UNREADABLE * (len(unreadable) + len(loaded.items)):
