@@ -68,9 +68,10 @@ class Server:
 
 @dataclass
 class Hub(Server):
-    """Repositories by (kind, id) -> files."""
+    """Repositories by (kind, id) -> files; `commits`: by id, where one has another than COMMIT."""
 
     files: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
 
     def environment(self, cache: object) -> dict[str, str]:
         """For a process that is to use this hub and a cache of its own, and not to wait for long."""
@@ -92,13 +93,15 @@ class Hub(Server):
             if path.startswith(folder):
                 _, _, file = path.removeprefix(folder).partition("/")
                 if file in files:
-                    handler.send(200, files[file], {"X-Repo-Commit": COMMIT}, etag=True)
+                    about = {"X-Repo-Commit": self.commits.get(name, COMMIT)}
+                    handler.send(200, files[file], about, etag=True)
                     return
         handler.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
     def _api(self, rest: str, name: str, files: dict[str, bytes], handler: "Handler") -> None:
         revision = rest.split("/")[2] if rest else "main"
-        if revision not in ("main", COMMIT):
+        commit = self.commits.get(name, COMMIT)
+        if revision not in ("main", commit):
             handler.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         elif rest.startswith("/tree/"):
             tree = [
@@ -107,7 +110,7 @@ class Hub(Server):
             ]
             handler.send(200, json.dumps(tree).encode())
         else:
-            about = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": path} for path in files]}
+            about = {"id": name, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
             handler.send(200, json.dumps(about).encode())
 
 

@@ -13,9 +13,10 @@ from grmeval.benches.load import (
     find_spec,
     hash_of,
     load,
+    load_spec,
 )
 from grmeval.benches.own import own_file
-from grmeval.benches.spec import BenchSpec, holds, read_spec
+from grmeval.benches.spec import BenchSpec, holds, read_spec, read_spec_as
 from grmeval.benches.verify import Verified, verify
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "hash_of",
     "holds",
     "load",
+    "load_spec",
     "narrowed",
     "on_hub",
     "own_file",
     "read_spec",
+    "read_spec_as",
     "verify",
 ]

@@ -1,6 +1,7 @@
 """Cells of a row, checked: names, lists of answers, labels; errors name the column."""
 
 import json
+import math
 import reprlib
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from grmeval.benches.turns import Answer, answer
 from grmeval.errors import DataError
 
-__all__ = ["answers", "bits", "get", "kept", "name", "optional", "quality"]
+__all__ = ["answers", "bits", "get", "kept", "name", "number", "numbers", "optional", "quality"]
 
 
 def get(row: Any, path: str, where: str) -> Any:
@@ -27,13 +28,17 @@ def answers(row: Any, path: str, where: str) -> list[Answer]:
 
     A response that is null is an empty one: its row is judged, and flagged.
     """
+    return [answer("" if cell is None else cell, path, where) for cell in _all(row, path, where)]
+
+
+def _all(row: Any, path: str, where: str) -> list[Any]:
+    """The values of one column, of a list (`name[]`), or of a column of its objects (`name[].inner`)."""
     column, many, inner = path.partition("[]")
     value = get(row, column, where)
     values = value if many else [value]
     if not isinstance(values, list) or not values:
         raise DataError(f"{where}: column {column!r}: expected a list of one or more")
-    cells = [get(v, inner.removeprefix("."), where) if inner else v for v in values]
-    return [answer("" if cell is None else cell, path, where) for cell in cells]
+    return [get(v, inner.removeprefix("."), where) if inner else v for v in values]
 
 
 def name(row: Any, path: str, where: str) -> str:
@@ -44,6 +49,25 @@ def name(row: Any, path: str, where: str) -> str:
             f"{where}: column {path!r}: expected text or a number, found {reprlib.repr(value)}"
         )
     return str(value)
+
+
+def number(row: Any, path: str, where: str) -> float:
+    """A number that is one: neither infinite nor not a number."""
+    return _number(get(row, path, where), path, where)
+
+
+def numbers(row: Any, path: str, n: int, where: str) -> list[float]:
+    """One number for each of n responses: a list, or a column of a list's objects (`name[].inner`)."""
+    values = [_number(value, path, where) for value in _all(row, path, where)]
+    if len(values) != n:
+        raise DataError(f"{where}: column {path!r}: expected {n} numbers, found {len(values)}")
+    return values
+
+
+def _number(value: Any, path: str, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(f"{where}: column {path!r}: expected a number, found {reprlib.repr(value)}")
+    return value
 
 
 def optional(row: Any, path: str, where: str) -> str | None:

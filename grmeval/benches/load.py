@@ -19,7 +19,16 @@ from grmeval.benches.spec import BenchSpec, Table, holds, read_spec
 from grmeval.errors import ConfigError, DataError, nearest
 from grmeval.items import Item, Key
 
-__all__ = ["Loaded", "bench_ids", "content_hash", "count", "expand", "find_spec", "load"]
+__all__ = [
+    "Loaded",
+    "bench_ids",
+    "content_hash",
+    "count",
+    "expand",
+    "find_spec",
+    "load",
+    "load_spec",
+]
 
 
 @dataclass(frozen=True)
@@ -96,9 +105,22 @@ def load(bench: str, data: Path | None = None, layout: str = "list") -> Loaded:
 
     Incomplete data loads: `missing` says what is absent.
     """
-    spec, beside = find_spec(bench)
+    return load_spec(*find_spec(bench), data, layout)
+
+
+def load_spec(
+    spec: BenchSpec,
+    beside: Path,
+    data: Path | None = None,
+    layout: str = "list",
+    unreadable: list[str] | None = None,
+) -> Loaded:
+    """The same of what a TOML says, whose files lie in the folder `beside`.
+
+    `unreadable` takes the errors of rows that cannot be read, or whose id is taken: they are left out.
+    """
     sources = copies(spec, beside, data)
-    items = _items(spec, sources)
+    items = _items(spec, sources, unreadable)
     check_rules(spec, items)
     counts = count(items)
     missing = {s: n - counts[s] for s, n in spec.expected.items() if counts[s] < n}
@@ -122,7 +144,7 @@ def hash_of(contents: Mapping[Key, str]) -> str:
     return hashlib.sha256("".join(contents[key] for key in sorted(contents)).encode()).hexdigest()
 
 
-def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
+def _items(spec: BenchSpec, sources: list[Copy], unreadable: list[str] | None = None) -> list[Item]:
     items: list[Item] = []
     weighs: dict[str, float] = {}
     seen: dict[tuple[str, str], str] = {}
@@ -132,11 +154,15 @@ def _items(spec: BenchSpec, sources: list[Copy]) -> list[Item]:
         only = data.is_file() and len(files) == 1 and len({table.files for table in tables}) == 1
         for table in tables:
             for name, content in files if only else _of_table(table, source, spec, files):
-                for where, item in _read(spec.id, table, data, name, content):
+                for where, item in _read(spec.id, table, data, name, content, unreadable):
                     if item.subset not in weighs:
                         weighs[item.subset] = _weight(spec, item, where)
                     if first := seen.get(item.key):
-                        raise DataError(f"{where}: id {item.id!r} is already taken by {first}")
+                        said = f"{where}: id {item.id!r} is already taken by {first}"
+                        if unreadable is None:
+                            raise DataError(said)
+                        unreadable.append(said)
+                        continue
                     seen[item.key] = where.removeprefix(f"{data}: ")
                     items.append(item)
     if not items:
@@ -170,13 +196,25 @@ def _weight(spec: BenchSpec, item: Item, where: str) -> float:
 
 
 def _read(
-    bench: str, table: Table, data: Path, file: str, content: bytes
+    bench: str,
+    table: Table,
+    data: Path,
+    file: str,
+    content: bytes,
+    unreadable: list[str] | None,
 ) -> Iterator[tuple[str, Item]]:
     """(file and row, item) of one file's rows that are the table's."""
     for number, row in enumerate(read_rows(f"{data}: {file}", content), start=1):
         where = f"{data}: {file}, row {number}"
-        subset = subset_of(table, file, row, where)
-        if (table.only and not holds(table.only, subset)) or holds(table.but, subset):
+        try:
+            subset = subset_of(table, file, row, where)
+            if (table.only and not holds(table.only, subset)) or holds(table.but, subset):
+                continue
+            made = make_items(bench, table, subset, number, row, where)
+        except DataError as error:
+            if unreadable is None:
+                raise
+            unreadable.append(str(error))
             continue
-        for item in make_items(bench, table, subset, number, row, where):
+        for item in made:
             yield where, item

@@ -14,7 +14,7 @@ from grmeval.errors import DataError
 
 __all__ = ["OWN_ROWS", "own_file", "spec_of_rows"]
 
-OWN_ROWS = (".jsonl", ".json", ".parquet")
+OWN_ROWS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 _Columns = Mapping[str, Any]
 """Column -> its first value that is not null."""
@@ -50,7 +50,7 @@ HELPSTEER = {str(n): (int(n <= 0), int(n >= 0)) for n in range(-3, 4)}
 def own_file(bench: str) -> Path | None:
     """The path that `--bench` names, if it names one."""
     path = Path(bench).expanduser()
-    return path if path.suffix in (".toml", *OWN_ROWS) else None
+    return path if path.name.endswith((".toml", *OWN_ROWS)) and path.suffix else None
 
 
 def spec_of_rows(path: Path) -> BenchSpec:
@@ -77,7 +77,7 @@ def spec_of_rows(path: Path) -> BenchSpec:
     own = {
         "files": "*",
         "subset": "subset" if "subset" in columns else None,
-        "subset_name": path.stem,
+        "subset_name": _stem(path),
     }
     return BenchSpec(
         id=_name(path),
@@ -158,7 +158,7 @@ def _toml(path: Path, columns: _Columns, table: Mapping[str, Any]) -> str:
     """A benchmark of the file, for the user to save."""
     head = f"id = {_value(_name(path))}\ntitle = {_value(path.name)}\n"
     subset = {"subset": "subset"} if "subset" in columns else {}
-    lines = {"files": "*", **subset, "subset_name": path.stem, **table}
+    lines = {"files": "*", **subset, "subset_name": _stem(path), **table}
     body = "\n".join(f"{name} = {_value(value)}" for name, value in lines.items())
     return f"{head}[source]\npackaged = {_value(path.name)}\n[[tables]]\n{body}\n"
 
@@ -170,8 +170,12 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _stem(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).stem
+
+
 def _name(path: Path) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") or "rows"
+    return re.sub(r"[^a-z0-9._-]+", "-", _stem(path).lower()).strip("-._") or "rows"
 
 
 def _columns(path: Path) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""Files of rows -> rows: JSON lists, JSON lines, Parquet."""
+"""Files of rows -> rows: JSON lists, JSON lines (packed by gzip or not), Parquet."""
 
+import gzip
+import io
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from grmeval.parquet import ParquetFile
 __all__ = ["read_rows"]
 
 MOST_BYTES = 4 * 2**30
-"""What the rows of a Parquet file, which is packed too, may take in memory."""
+"""What the rows of a Parquet file, or of one packed by gzip, may take in memory."""
 BATCH = 1024
 
 
@@ -20,20 +23,38 @@ def read_rows(name: str, content: bytes) -> Iterator[Any]:
     ending = Path(name).suffix.lower()
     if ending == ".parquet":
         yield from _parquet(name, content)
-        return
+    elif ending == ".jsonl":
+        yield from _lines(name, io.BytesIO(content))
+    elif name.lower().endswith(".jsonl.gz"):
+        yield from _lines(name, gzip.GzipFile(fileobj=io.BytesIO(content)))
+    else:
+        rows = _json(_text(name, content), name)
+        if not isinstance(rows, list):
+            raise DataError(f"{name}: expected a JSON list of rows, found {type(rows).__name__}")
+        yield from rows
+
+
+def _lines(name: str, file: Iterable[bytes]) -> Iterator[Any]:
+    """One row a line; one line at a time is text."""
+    size = 0
     try:
-        text = content.decode("utf-8-sig")
+        for number, line in enumerate(file, start=1):
+            text = _text(name, line, size)
+            size += len(line)
+            if size > MOST_BYTES:
+                raise DataError(f"{name}: its rows are larger than {MOST_BYTES:,} bytes: split it")
+            if text.strip():
+                yield _json(text, f"{name}, line {number}")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{name}: damaged gzip file ({error}); get it again") from None
+
+
+def _text(name: str, content: bytes, before: int = 0) -> str:
+    """`before`: how many bytes of the file come first."""
+    try:
+        return content.decode("utf-8" if before else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 at byte {error.start}") from None
-    if ending == ".jsonl":
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                yield _json(line, f"{name}, line {number}")
-        return
-    rows = _json(text, name)
-    if not isinstance(rows, list):
-        raise DataError(f"{name}: expected a JSON list of rows, found {type(rows).__name__}")
-    yield from rows
+        raise DataError(f"{name}: not UTF-8 at byte {before + error.start}") from None
 
 
 def _json(text: str, where: str) -> Any:

@@ -4,6 +4,7 @@ neutral         responses, quality: a user's own rows
 pair            one good response, one other
 best-of-n       one or several good responses, several others
 labelled        fixed columns of responses; a verdict says which are good (one response: right or wrong)
+rated           a list of responses, each with a number: those of the highest are good
 matrix          m good and m other responses in rising styles: m x m pairs (RM-Bench)
 conflict-pairs  many responses, each right or wrong, and the pairs that are compared (PPE Correctness)
 pool            the same responses, each judged by itself
@@ -21,7 +22,7 @@ from typing import Any
 from grmeval.benches import cells
 from grmeval.benches.layouts import as_singles
 from grmeval.benches.spec import Table
-from grmeval.benches.turns import Answer, conversation_of
+from grmeval.benches.turns import Answer, conversation_of, split_turns
 from grmeval.errors import DataError
 from grmeval.items import Item, Message
 from grmeval.unicode import whole
@@ -42,7 +43,7 @@ def subset_of(table: Table, file: str, row: Any, where: str) -> str:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, found {type(row).__name__}")
     if not table.subset:
-        return table.subset_name or file.rsplit(".", 1)[0]
+        return table.subset_name or file.removesuffix(".gz").rsplit(".", 1)[0]
     found = cells.optional(row, table.subset, where)
     if found is None:  # a user's row may lack it; a benchmark's may not
         return table.subset_name or cells.name(row, table.subset, where)
@@ -67,7 +68,7 @@ def make_items(
         reference=cells.optional(row, table.reference, where),
         group=cells.optional(row, table.group, where),
         cluster=cells.optional(row, table.cluster, where) or prompt_hash(conversation),
-        meta=cells.kept(row, table.meta, where),
+        meta=cells.kept(row, table.meta, where) | _strength(table, row, where),
     )
     split = _SPLITS.get(table.shape)
     return [_flagged(item) for item in (split(whole, table, row, where) if split else [whole])]
@@ -81,7 +82,17 @@ def _conversation(
     if column is None and any(answer.before for answer in answers):
         return conversation_of(answers, "", None, where)
     column = column or "prompt"
-    return conversation_of(answers, column, cells.get(row, column, where), where)
+    stated = cells.get(row, column, where)
+    if table.turn_marker and isinstance(stated, str):
+        stated = split_turns(stated, table.turn_marker)
+    return conversation_of(answers, column, stated, where)
+
+
+def _strength(table: Table, row: Any, where: str) -> dict[str, float]:
+    """By how much the better response is preferred, where the row says it."""
+    if not table.strength or row.get(table.strength) is None:
+        return {}
+    return {"strength": abs(cells.number(row, table.strength, where))}
 
 
 def prompt_hash(conversation: Sequence[Message]) -> str:
@@ -113,13 +124,21 @@ def _good_and_others(table: Table, row: Any, where: str) -> Responses:
 def _labelled(table: Table, row: Any, where: str) -> Responses:
     responses = [each for path in table.responses for each in cells.answers(row, path, where)]
     label = cells.get(row, table.label, where)
-    label = str(label) if type(label) is int else label
+    if isinstance(label, int):
+        label = str(label).lower() if isinstance(label, bool) else str(label)
     if not isinstance(label, str) or label not in table.labels:
         known = ", ".join(map(repr, table.labels))
         raise DataError(
             f"{where}: column {table.label!r}: expected one of {known}, found {reprlib.repr(label)}"
         )
     return responses, table.labels[label]
+
+
+def _rated(table: Table, row: Any, where: str) -> Responses:
+    assert isinstance(table.responses, str)
+    responses = cells.answers(row, table.responses, where)
+    ratings = cells.numbers(row, table.rating, len(responses), where)
+    return responses, tuple(int(rating == max(ratings)) for rating in ratings)
 
 
 def _numbered(table: Table, row: Any, where: str) -> Responses:
@@ -139,6 +158,7 @@ _RESPONSES: dict[str, Callable[[Table, Any, str], Responses]] = {
     "pair": _good_and_others,
     "best-of-n": _good_and_others,
     "labelled": _labelled,
+    "rated": _rated,
     "matrix": _good_and_others,
     "conflict-pairs": _numbered,
     "pool": _numbered,

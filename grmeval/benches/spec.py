@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,7 +16,16 @@ from grmeval import resources
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
 
-__all__ = ["BenchSpec", "Section", "Source", "Table", "View", "holds", "read_spec"]
+__all__ = [
+    "BenchSpec",
+    "Section",
+    "Source",
+    "Table",
+    "View",
+    "holds",
+    "read_spec",
+    "read_spec_as",
+]
 
 
 def holds(patterns: Sequence[str], subset: str) -> bool:
@@ -57,6 +66,7 @@ _NEEDS = {
     "labelled": ("responses", "label", "labels"),
     "conflict-pairs": ("responses", "label", "pairs"),
     "pool": ("responses", "label"),
+    "rated": ("responses", "rating"),
 }
 """What a table's shape cannot do without."""
 
@@ -70,7 +80,15 @@ class Table(_Strict):
     files: str
     """Pattern below the source's root."""
     shape: Literal[
-        "neutral", "pair", "best-of-n", "labelled", "matrix", "conflict-pairs", "pool", "ties"
+        "neutral",
+        "pair",
+        "best-of-n",
+        "labelled",
+        "rated",
+        "matrix",
+        "conflict-pairs",
+        "pool",
+        "ties",
     ]
     """How a row becomes items: see `grmeval.benches.shapes`."""
     only: tuple[str, ...] = ()
@@ -89,15 +107,22 @@ class Table(_Strict):
     """Put before what the column says."""
     conversation: str | None = None
     """Column of the prompt; without it `conversation`, or `prompt`."""
+    turn_marker: str = ""
+    """What stands, before `User` or `Assistant` and a line break, between the turns that one text holds."""
     best: str = ""
     others: str = ""
     """pair, best-of-n, matrix, ties: columns of the good and of the other responses."""
     responses: str | tuple[str, ...] = ()
-    """labelled: their columns; conflict-pairs, pool: one name with {} for the numbers from 1."""
+    """labelled: their columns; conflict-pairs, pool: one name with {} for the numbers from 1; rated: one
+    column, a list."""
     label: str = ""
     """labelled: column of the verdict; conflict-pairs, pool: list of one 0 or 1 a response."""
     labels: dict[str, tuple[Literal[0, 1], ...]] = {}
     """labelled: what each verdict says of the responses: quality."""
+    rating: str = ""
+    """rated: column of one number a response; those of the highest are the good ones."""
+    strength: str = ""
+    """Column of a number: by how much the better response is preferred, of any sign; rows may lack it."""
     pairs: str = ""
     """conflict-pairs: column with pairs of places (from 0) in `responses`."""
     reference: str = "reference"
@@ -116,6 +141,8 @@ class Table(_Strict):
             lists = any("[]" in column for column in self.responses)
             if not lists and {len(self.responses)} != set(map(len, self.labels.values())):
                 raise ValueError(f"labels: expected {len(self.responses)} numbers each")
+        if self.shape == "rated" and not isinstance(self.responses, str):
+            raise ValueError("responses: expected one column, such as 'completions[].response'")
         if self.shape in ("conflict-pairs", "pool") and not (
             isinstance(self.responses, str) and re.fullmatch(r"[^{}]*\{\}[^{}]*", self.responses)
         ):
@@ -222,13 +249,22 @@ class BenchSpec(_Strict):
         return section.weights.get(subset, 1.0)
 
 
+Spec = TypeVar("Spec", bound=BenchSpec)
+
+
 def read_spec(path: Path) -> BenchSpec:
     """Read a benchmark's TOML; ConfigError names file and key."""
+    return read_spec_as(path, BenchSpec)
+
+
+def read_spec_as(path: Path, kind: type[Spec]) -> Spec:
+    """The same of a TOML that may say more."""
     _check_places(path)
     try:
-        return BenchSpec(**_read(path))
+        return kind(**_read(path))
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {_explain(e)}" for e in error.errors())) from None
+        said = (f"{path}: {_explain(each, kind)}" for each in error.errors())
+        raise ConfigError("\n".join(said)) from None
 
 
 def _check_places(path: Path) -> None:
@@ -251,7 +287,7 @@ def _is_below(named: str) -> bool:
     )
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, kind: type[BenchSpec]) -> str:
     place = [str(part) for part in problem["loc"]]
     if problem["type"] != "extra_forbidden":
         return ": ".join(
@@ -259,8 +295,8 @@ def _explain(problem: Any) -> str:
         )
     parts: dict[str, type[BaseModel]] = {"source": Source, "tables": Table}
     parts |= {"sections": Section, "views": View}
-    owner = parts.get(place[0], BenchSpec)
-    known = sorted(owner.model_fields) + ([] if owner is not BenchSpec else ["extends", "keep"])
+    owner = parts.get(place[0], kind)
+    known = sorted(owner.model_fields) + ([] if owner is not kind else ["extends", "keep"])
     return f"{'.'.join(place)}: unknown key; {nearest(place[-1], known)}"
 
 

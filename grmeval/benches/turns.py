@@ -5,18 +5,21 @@ turn      {"role", "content"}, or ShareGPT's {"from", "value"}
 answer    a text, the turn that says it, or a whole conversation that ends with it
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from grmeval.errors import DataError
 from grmeval.items import Message
 
-__all__ = ["Answer", "answer", "conversation_of", "is_turn"]
+__all__ = ["Answer", "answer", "conversation_of", "is_turn", "split_turns"]
 
 WAYS = (("role", "content"), ("from", "value"))
 """Names of who speaks and of what is said."""
 
 SHAREGPT = {"human": "user", "gpt": "assistant"}
+_SPEAKERS = {"User": "user", "Assistant": "assistant"}
+"""Of turns that one text holds."""
 
 
 class Answer(NamedTuple):
@@ -85,6 +88,18 @@ def conversation_of(
             f"{where}: column {column!r} is not what the turns before the responses say; drop one of the two"
         )
     return before
+
+
+def split_turns(text: str, marker: str) -> list[dict[str, str]]:
+    """The turns of a text that has them one after the other; the first is the user's, without a marker.
+
+    Before each of the others stands a line of its own: the marker, and `User` or `Assistant`.
+    """
+    speakers = "|".join(_SPEAKERS)
+    first, *rest = re.split(rf"(?:^|\n){re.escape(marker)}({speakers})\n", text)
+    turns = zip(rest[::2], rest[1::2], strict=True)
+    found = [{"role": _SPEAKERS[who], "content": said} for who, said in turns]
+    return [{"role": "user", "content": first}, *found] if first or not found else found
 
 
 def _states(stated: Sequence[Message], before: Sequence[Message]) -> bool:

@@ -1,12 +1,14 @@
-"""`grmeval data`: bring the rows of benchmarks here, and check them."""
+"""`grmeval data`: bring the rows of benchmarks here, check them, and tell what two sets share."""
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grmeval.cli import app
+from grmeval.cli.against import Ngram, Threshold, benches_of, local_copies
 from grmeval.cli.options import bench_names
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 data = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Download the rows of benchmarks ahead of a run, and check them.",
+    help="Fetch and check rows of benchmarks; tell what two sets share.",
 )
 app.add_typer(data, name="data")
 
@@ -82,6 +84,67 @@ def verify(
         sys.stdout.write(data_json(results, errors))
     codes += [INCOMPLETE for found in results if found.missing]
     raise typer.Exit(max(codes))
+
+
+@data.command()
+def overlap(
+    rows: Annotated[
+        str,
+        typer.Argument(
+            help="Rows that may hold texts of others: a benchmark, a training set (DATA/bench.toml), a file.",
+            autocompletion=bench_names,
+        ),
+    ],
+    others: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BENCH", help="Whose texts are looked for in them.", autocompletion=bench_names
+        ),
+    ],
+    copies: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Local copy of rows, as NAME=PATH; repeatable."),
+    ] = None,
+    ngram: Ngram = 13,
+    threshold: Threshold = 0.4,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Tell which prompts and responses of benchmarks other rows hold, whole or in part.
+
+    Whole: the same words, whatever their case, spaces and punctuation. In part: --threshold of a text's words
+    lie in --ngram words in a row that both have. Items are named, no text is printed.
+    """
+    from grmeval.benches import expand, load
+    from grmeval.benches.overlap import Overlaps
+    from grmeval.cli.output import show_tables
+    from grmeval.errors import ConfigError
+    from grmeval.report.grid import json_text
+    from grmeval.report.overlap import overlap_tables
+    from grmeval.report.signs import Signs
+
+    mine, names = expand([rows]), expand(others)
+    if len(mine) > 1:
+        raise ConfigError(
+            f"{rows}: is a group; name one benchmark or file of rows, then the others"
+        )
+    places = local_copies(mine, names, copies)
+    compared = list[dict[str, Any]]()
+    with Signs() as signs:
+        signs.at(f"reading {', '.join(Path(name).name for name in names)}")
+        wanted = Overlaps(ngram, threshold)
+        for name, other in benches_of(names, places, compared):
+            wanted.add(name, other.items)
+        signs.at(f"looking for them in {rows}")
+        loaded = load(mine[0], places.get(mine[0]))
+        found = wanted.find(loaded.items)
+    overlaps = [each.record() for each in found.overlaps]
+    if as_json:
+        about = {"rows": loaded.spec.id, "items": len(loaded.items), "origin": loaded.origin}
+        about |= {"content_hash": loaded.content_hash, "ngram": ngram, "threshold": threshold}
+        sys.stdout.write(json_text(about | {"against": compared, "overlaps": overlaps}))
+        return
+    title = f"texts of benchmarks in {loaded.spec.title}, {len(loaded.items):,} items"
+    show_tables(lambda width: overlap_tables(overlaps, title, width, examples=True))
 
 
 def _each(benches: list[str], act: Callable[[str], None]) -> tuple[list[int], dict[str, str]]:

@@ -344,7 +344,7 @@ def test_the_case_of_an_ending_says_nothing(name: str, plain: Loaded, tmp_path: 
 
 def test_a_file_of_another_kind_names_the_kinds(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", "w").rename(tmp_path / "a.tar.bz2")
-    kinds = r"neither an archive \(\.tar, .*\) nor rows \(\.jsonl, \.json, \.parquet\)"
+    kinds = r"neither an archive \(\.tar, .*\) nor rows \(\.jsonl, \.json, \.parquet, \.jsonl\.gz\)"
     with pytest.raises(DataError, match=kinds):
         load("rmb", path)
 
