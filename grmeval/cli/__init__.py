@@ -31,6 +31,7 @@ GROUPS = {
     "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
     "Night after night": ("baseline", "gate", "trend"),
     "Bring your own": ("import", "data", "principles"),
+    "Make a judge": ("spct",),
     "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
 }
 """The commands, in the order of the help text and under its headings."""
@@ -204,6 +205,7 @@ def main() -> None:
         scale_curve,
         score,
         show,
+        spct,
         suite,
         trend,
     )

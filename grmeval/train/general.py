@@ -4,6 +4,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +35,27 @@ class GeneralData:
         self.rows = sum(1 for _ in self._raw())
 
     def some(self, count: int, seed: int) -> Iterator[tuple[int, tuple[Message, ...], Message]]:
-        """(row from 1, prompt, completion) of `count` rows, in the file's order; DataError names a bad row."""
-        names = range(1, self.rows + 1)
-        chosen = set(heapq.nsmallest(count, names, lambda row: _rank(seed, row)))
-        for number, raw in enumerate(self._raw(), 1):
-            if number in chosen:
+        """(line or row from 1, prompt, completion) of `count` rows, in the file's order.
+
+        DataError names a row that cannot be used.
+        """
+        chosen = set(heapq.nsmallest(count, range(self.rows), lambda at: _rank(seed, at)))
+        for at, (number, raw) in enumerate(self._raw()):
+            if at in chosen:
                 yield (number, *self._conversation(raw, f"--mix {self.path}, row {number}"))
 
-    def _raw(self) -> Iterator[Any]:
-        """Rows as they lie: lines that are not blank, or dictionaries."""
+    def _raw(self) -> Iterator[tuple[int, Any]]:
+        """(number from 1, row as it lies): lines that are not blank, or dictionaries."""
         if self.path.suffix == ".jsonl":
             with self.path.open("rb") as file:
-                yield from (line for line in file if line.strip())
+                yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
             return
         import pyarrow as pa
 
         try:
             with ParquetFile(self.path) as stored:
-                for batch in stored.batches(_BATCH):
-                    yield from batch.to_pylist()
+                batches = (batch.to_pylist() for batch in stored.batches(_BATCH))
+                yield from enumerate(chain.from_iterable(batches), 1)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"--mix {self.path}: not a Parquet file: {error}") from None
 
@@ -76,5 +79,5 @@ class GeneralData:
         return prompt, Message("assistant", said.text)
 
 
-def _rank(seed: int, row: int) -> bytes:
-    return hashlib.blake2b(f"general\0{seed}\0{row}".encode(), digest_size=16).digest()
+def _rank(seed: int, at: int) -> bytes:
+    return hashlib.blake2b(f"general\0{seed}\0{at}".encode(), digest_size=16).digest()
