@@ -21,7 +21,7 @@ HEADINGS = {
         *("judge", "principles", "critiques", "template", "system", "chat_template_kwargs"),
         *("structured", "stop_at_score", "temperature", "greedy", "top_p", "max_tokens", "orders"),
     ),
-    "How many samples": ("k", "adaptive", "k_min", "epsilon", "limit", "limit_seed", "seed"),
+    "How many samples": ("k", "no_hinted", "adaptive", "k_min", "epsilon", "limit", "limit_seed", "seed"),
     "A meta RM": ("meta_model", "meta_template", "meta_engine_args", "k_meta"),
     "Score and rules": ("vote", "protocol", "ties", "on_invalid", "prices", "beside"),
     "Settings and output": ("config", "results", "name", "save", "to", "as_json", "help"),

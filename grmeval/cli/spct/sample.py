@@ -34,7 +34,7 @@ _LEFT_OUT = (*_OF_VERDICTS, *_OF_A_META_RM, *_OF_STOPPING, "critiques")
 )
 def sample(
     *,
-    data: Annotated[
+    items: Annotated[
         str,
         typer.Argument(
             help="Training items: a folder of `spct data`, or a benchmark file of yours.",
@@ -66,7 +66,7 @@ def sample(
     from grmeval.errors import Incomplete
     from grmeval.report.signs import Signs
 
-    bench = _bench(data)
+    bench = _bench(items)
     # What the settings file says of scoring is not meant here.
     given = dict.fromkeys(_LEFT_OUT) | {"adaptive": False, "k": N_RFT} | settings
     for field in ("k_min", "epsilon"):
