@@ -30,8 +30,8 @@ GROUPS = {
     "Score and draw": ("score", "scale-curve", "compare", "diagnose", "panel"),
     "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
     "Night after night": ("baseline", "gate", "trend"),
-    "Bring your own": ("import", "data", "principles"),
     "Make a judge": ("spct",),
+    "Bring your own": ("import", "data", "principles"),
     "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
 }
 """The commands, in the order of the help text and under its headings."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from grmeval.report.columns import Column
 from grmeval.report.grid import rich_table
-from grmeval.train.selected import Selected, footer
+from grmeval.train.selection import Selection, footer
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["select_table"]
 
 
-def select_table(found: Selected, width: int | None) -> "tuple[list[Table], list[str]]":
+def select_table(found: Selection, width: int | None) -> "tuple[list[Table], list[str]]":
     """(the table, what is said below it)."""
     columns = [
         Column("", lambda row: row[0], left=True),

@@ -14,7 +14,7 @@ from grmeval.files import write_with
 from grmeval.items import Key
 from grmeval.train.general import GeneralData
 from grmeval.train.rejection import KEPT, OVER, RULES, reject
-from grmeval.train.selected import ROWS, Selected, check_folder, selected_before, write_selected
+from grmeval.train.selection import ROWS, Selection, check_folder, selection_before, write_selection
 from grmeval.train.sources import Sources
 from grmeval.train.training_rows import HINTS, THOUGHTS, training_rows
 
@@ -42,7 +42,7 @@ class Choices:
             )
 
 
-def select(sources: Sources, choices: Choices, out: Path) -> Selected:
+def select(sources: Sources, choices: Choices, out: Path) -> Selection:
     """Make the data set, unless it is there already.
 
     ConfigError: OUT holds another one, or something else. Incomplete: samples are missing. DataError: a row
@@ -51,7 +51,7 @@ def select(sources: Sources, choices: Choices, out: Path) -> Selected:
     check_folder(out)
     general = GeneralData(choices.mix) if choices.mix else None
     settings = _settings(sources, choices, general)
-    if (there := selected_before(out, settings)) is not None:
+    if (there := selection_before(out, settings)) is not None:
         return there
     fates = _fates(sources, choices)
     kept = [
@@ -75,7 +75,7 @@ def select(sources: Sources, choices: Choices, out: Path) -> Selected:
                 rows[row["provenance"]["source"]] += 1
 
     write_with(out / ROWS, write)
-    result = Selected(
+    result = Selection(
         path=str(out / ROWS),
         settings=settings,
         about=_about(sources),
@@ -87,7 +87,7 @@ def select(sources: Sources, choices: Choices, out: Path) -> Selected:
         sha256=digest.hexdigest(),
         grmeval=__version__,
     )
-    write_selected(out, result)
+    write_selection(out, result)
     return result
 
 

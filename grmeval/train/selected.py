@@ -1,124 +1,81 @@
-"""A folder with a data set that was selected: what says that it is whole, and which set it is.
+"""Rows to fine-tune on: a folder of `grmeval spct select`, or a file of the same form."""
 
-train.jsonl    the rows, see training_rows.py
-select.md      kept and dropped, by rule
-select.json    the same, the settings, the hash of train.jsonl; written last
-"""
-
+import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grmeval.errors import ConfigError, StoreError
-from grmeval.files import is_left_behind, write_json, write_text
-from grmeval.train.rejection import RULES
+from grmeval.errors import DataError
 
-__all__ = [
-    "ROWS",
-    "SELECTED",
-    "Selected",
-    "check_folder",
-    "footer",
-    "markdown",
-    "selected_before",
-    "write_selected",
-]
+__all__ = ["Selected", "read_selected"]
 
-ROWS, TABLE, SELECTED = "train.jsonl", "select.md", "select.json"
+NAMES = ("train.jsonl", "train.jsonl.gz")
+_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
 class Selected:
-    """What is in the folder. `table`: rule -> samples without a hint, with one; `kept` is the first rule.
+    """`rows` of {"prompt": [messages], "completion": [message]}, and the sha256 of the file they stand in."""
 
-    `settings` say which set this is; `sha256` is that of train.jsonl. `new`: it was made just now.
-    """
-
-    path: str
-    settings: Mapping[str, Any]
-    about: Mapping[str, Any]
-    items: int
-    items_kept: int
-    table: Mapping[str, Sequence[int]]
-    rows: Mapping[str, int]
-    notes: Sequence[str]
+    path: Path
+    rows: tuple[Mapping[str, Any], ...]
     sha256: str
-    grmeval: str
-    new: bool = True
 
 
-def write_selected(out: Path, found: Selected) -> None:
-    """Say what is in train.jsonl, and that it is whole."""
-    write_text(out / TABLE, markdown(found))
-    record = asdict(found)
-    write_json(out / SELECTED, {n: v for n, v in record.items() if n not in ("path", "new")})
-
-
-def markdown(found: Selected) -> str:
-    """The table as Markdown, for people and for a model's card."""
-    lines = [
-        f"# Selected from {found.about['bench']}, judged by {', '.join(found.about['models'])}",
-        "",
-        "| | samples | hinted |",
-        "|---|---|---|",
-        *(f"| {rule} | {plain:,} | {hinted:,} |" for rule, (plain, hinted) in found.table.items()),
-        "",
-        *(f"- {note}" for note in footer(found)),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def footer(found: Selected) -> list[str]:
-    """What is said below the table."""
-    dropped = {rule: why for rule, why in RULES.items() if any(found.table[rule])}
-    general = f", {found.rows['general']:,} of them general data" if found.rows["general"] else ""
-    return [
-        *(f"{rule}: {why}" for rule, why in dropped.items()),
-        f"{found.items_kept:,} of {found.items:,} items, {sum(found.rows.values()):,} rows{general}",
-        *found.notes,
-        f"{ROWS}: sha256 {found.sha256}",
-    ]
-
-
-def check_folder(out: Path) -> None:
-    """ConfigError: OUT is no folder of this command's."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"-o {out}: is a file; name a folder")
-    if out.is_dir() and not (out / SELECTED).exists():
-        others = [
-            p.name for p in out.iterdir() if p.name not in (ROWS, TABLE) and not is_left_behind(p)
-        ]
-        if others:
-            raise ConfigError(f"-o {out}: holds other files ({min(others)}); name a new folder")
-
-
-def selected_before(out: Path, settings: Mapping[str, Any]) -> Selected | None:
-    """The set that is there, by the same settings; ConfigError: by others. StoreError: it is damaged."""
-    path = out / SELECTED
-    if not path.exists():
-        return None
+def read_selected(place: Path) -> Selected:
+    """The rows of a folder's train.jsonl, or of a file; DataError names file, line and field."""
+    path = place.expanduser()
+    if path.is_dir():
+        there = [path / name for name in NAMES if (path / name).is_file()]
+        if not there:
+            raise DataError(
+                f"{path}: has no train.jsonl; `grmeval spct select RUN -o {path}` makes one"
+            )
+        path = there[0]
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found = Selected(path=str(out / ROWS), new=False, **record)
-        stored = dict(found.settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"{path}: damaged: {error}; move the folder away to make it again"
-        ) from None
-    if unlike := [name for name in settings if stored.get(name) != settings[name]]:
-        raise ConfigError(
-            f"-o {out}: holds a set made otherwise (other {', '.join(unlike)}); name a new folder"
-        )
-    try:
-        with (out / ROWS).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"{out / ROWS}: cannot be read: {error.strerror or error}") from None
-    if digest != found.sha256:
-        raise StoreError(
-            f"{out / ROWS}: is not what was written (sha256); move the folder away to make it again"
-        )
-    return found
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+    except (OSError, EOFError, UnicodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    rows = tuple(_rows(path, text))
+    if not rows:
+        raise DataError(f"{path}: holds no row")
+    return Selected(path.absolute(), rows, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _rows(path: Path, text: str) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where}: not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: expected an object with prompt and completion")
+        prompt, completion = (_messages(where, row, name) for name in ("prompt", "completion"))
+        if [each["role"] for each in completion] != ["assistant"]:
+            raise DataError(f"{where}: completion: expected one message, of the role assistant")
+        if not completion[0]["content"].strip():
+            raise DataError(f"{where}: completion: is empty: there is nothing to learn")
+        yield {"prompt": prompt, "completion": completion}
+
+
+def _messages(where: str, row: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    found = row.get(name)
+    if not isinstance(found, list) or not found:
+        raise DataError(f"{where}: {name}: expected a list of messages")
+    for message in found:
+        if not (
+            isinstance(message, dict)
+            and message.get("role") in _ROLES
+            and isinstance(message.get("content"), str)
+        ):
+            raise DataError(
+                f"{where}: {name}: expected messages with a role ({', '.join(_ROLES)}) and a text as content"
+            )
+    return [{"role": each["role"], "content": each["content"]} for each in found]

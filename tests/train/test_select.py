@@ -11,7 +11,7 @@ from grmeval.items import Completion, Request
 from grmeval.runs import Engines, Plan, configure, extend, prepare
 from grmeval.store import RunFolder
 from grmeval.train.select import Choices, select
-from grmeval.train.selected import Selected
+from grmeval.train.selection import Selection
 from grmeval.train.sources import Sources
 from tests.helpers import Quiet
 
@@ -42,7 +42,7 @@ def _open(plan: Plan, engine: type[FakeEngine], seed: int) -> FakeEngine:
 
 def made(
     tmp_path: Path, plain: type[FakeEngine], hinted: type[FakeEngine]
-) -> tuple[Selected, list[Any]]:
+) -> tuple[Selection, list[Any]]:
     sources = Sources(run(tmp_path, plain, False), run(tmp_path, hinted, True))
     found = select(sources, Choices(), tmp_path / "SFT")
     return found, [json.loads(line) for line in Path(found.path).read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""`grmeval spct`: make the judge that the other commands measure; one thin module a command."""
+"""`grmeval spct`: make the judge that the toolkit measures, from data to RL. docs/spct.md is its page."""
 
 import typer
 
@@ -7,11 +7,14 @@ from grmeval.cli import app
 spct = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make a judge by self-principled critique tuning: sample, select, train.",
+    help="Make a judge: Self-Principled Critique Tuning (SPCT).",
 )
 app.add_typer(spct, name="spct")
 
 from grmeval.cli.spct import (  # noqa: E402, F401  (each adds its command)
+    card,
+    configs,
+    rft,
     sample,
     select,
 )
