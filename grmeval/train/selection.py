@@ -6,14 +6,14 @@ select.json    the same, the settings, the hash of train.jsonl; written last
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import is_left_behind, write_json, write_text
+from grmeval.files import is_left_behind, write_text
+from grmeval.store import read_record, write_record
 from grmeval.train.rejection import RULES
 
 __all__ = [
@@ -54,13 +54,13 @@ def write_selection(out: Path, found: Selection) -> None:
     """Say what is in train.jsonl, and that it is whole."""
     write_text(out / TABLE, markdown(found))
     record = asdict(found)
-    write_json(out / SELECTED, {n: v for n, v in record.items() if n not in ("path", "new")})
+    write_record(out / SELECTED, {n: v for n, v in record.items() if n not in ("path", "new")})
 
 
 def markdown(found: Selection) -> str:
     """The table as Markdown, for people and for a model's card."""
     lines = [
-        f"# Selection from {found.about['bench']}, judged by {', '.join(found.about['models'])}",
+        f"# Selected from {found.about['bench']}, judged by {', '.join(found.about['models'])}",
         "",
         "| | samples | hinted |",
         "|---|---|---|",
@@ -101,8 +101,7 @@ def selection_before(out: Path, settings: Mapping[str, Any]) -> Selection | None
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found = Selection(path=str(out / ROWS), new=False, **record)
+        found = Selection(path=str(out / ROWS), new=False, **read_record(path))
         stored = dict(found.settings)
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(

@@ -14,7 +14,7 @@ def select(
     *,
     run: Run = LATEST,
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder of the data set.", metavar="SFT")
+        Path, typer.Option("--out", "-o", help="Folder of the data set.", metavar="SFT")
     ],
     hinted: Annotated[
         str | None,
