@@ -62,7 +62,6 @@ def sample(
     Makes two ordinary run folders, which are resumed and extended as those of `run`. The hinted one is never
     scored: its prompts name the best response.
     """
-    from grmeval.cli.output import consoles
     from grmeval.cli.settings import read_settings
     from grmeval.errors import Incomplete
     from grmeval.report.signs import Signs
@@ -89,9 +88,7 @@ def sample(
         for _, js in each.missing(folder.done())
     )
     _tell(folders, as_json)
-    if missing and plan.config.shard:
-        consoles()[1].print("a part of the items: `grmeval merge` joins shards", soft_wrap=True)
-    elif missing:
+    if missing:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
 
@@ -117,7 +114,7 @@ def _refuse_head(judge: str | None) -> None:
     from grmeval.errors import ConfigError
     from grmeval.judges import JUDGES
 
-    if judge in JUDGES and JUDGES[judge].head:
+    if judge and judge in JUDGES and JUDGES[judge].head:
         raise ConfigError(f"--judge {judge}: a head writes no texts to learn from")
 
 
@@ -153,6 +150,7 @@ def _tell(folders: "Sequence[RunFolder]", as_json: bool) -> None:
     import json
 
     from grmeval.cli.output import consoles
+    from grmeval.store import name_of
 
     *hinted, plain = (folder.path for folder in folders)
     if as_json:
@@ -163,5 +161,6 @@ def _tell(folders: "Sequence[RunFolder]", as_json: bool) -> None:
     out.print(f"samples: {plain}", soft_wrap=True)
     for path in hinted:
         out.print(f"hinted:  {path}", soft_wrap=True)
-    more = "".join(f" --hinted {path.name}" for path in hinted)
-    out.print(f"next:    grmeval spct select {plain.name}{more} -o SFT", soft_wrap=True)
+    more = "".join(f" --hinted {name_of(path) or path.name}" for path in hinted)
+    named = name_of(plain) or plain.name
+    out.print(f"next:    grmeval spct select {named}{more} -o SFT", soft_wrap=True)
