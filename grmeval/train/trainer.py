@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval import interrupts
-from grmeval.errors import ConfigError, EngineError
+from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.train import processes
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.recorder import Watch, recorder
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "against_defaults",
+    "failures_said",
     "import_trainers",
     "quiet",
+    "settings_fit",
     "train_in",
     "trainer_settings",
 ]
@@ -140,8 +142,9 @@ def train_in(
         return
     with folder.launch() as launch, interrupts.in_turn():
         if launch.step < steps and folder.record["status"] == "running":
-            with _memory_said():
-                trainer = quiet(make(recorder(folder, watch)))
+            with failures_said(folder):
+                with settings_fit():
+                    trainer = quiet(make(recorder(folder, watch)))
                 trainer.train(resume_from_checkpoint=launch.checkpoint and str(launch.checkpoint))
             chosen = source(trainer)
             folder.trained(
@@ -150,6 +153,16 @@ def train_in(
         elif folder.record["status"] == "running":
             folder.trained(steps=launch.step, source=None)
         folder.finish(_chosen(folder), prepare)
+
+
+@contextmanager
+def settings_fit() -> Iterator[None]:
+    """ConfigError where a library refuses settings that it is told, such as layers that a model has not."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"these settings do not fit the model or its trainer: {said}") from error
 
 
 def quiet(trainer: "Trainer") -> "Trainer":
@@ -165,9 +178,13 @@ def _chosen(folder: TrainingFolder) -> Path | None:
     return folder.checkpoints / name if name else None
 
 
+_UNWRITTEN = ("PytorchStreamWriter", "inline_container", "No space left")
+"""What libraries say where a checkpoint cannot be written."""
+
+
 @contextmanager
-def _memory_said() -> Iterator[None]:
-    """EngineError instead of a GPU's full memory."""
+def failures_said(folder: TrainingFolder) -> Iterator[None]:
+    """EngineError instead of a GPU's full memory, StoreError instead of a checkpoint that fits on no disk."""
     import torch
 
     try:
@@ -178,3 +195,14 @@ def _memory_said() -> Iterator[None]:
             f"out of GPU memory: {said}; a smaller micro_batch, gradient_checkpointing=true, a shorter "
             "max_length, or more GPUs; the same command goes on"
         ) from None
+    except Exception as error:
+        if any(words in str(error) for words in _UNWRITTEN):
+            raise StoreError(
+                f"{folder.checkpoints}: a checkpoint cannot be written ({_last_line(error)}): is the disk "
+                "full? The same command goes on from the one before"
+            ) from error
+        raise
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]
