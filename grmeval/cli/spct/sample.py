@@ -57,12 +57,13 @@ def sample(
 ) -> None:
     """Sample judgements of training items: k without a hint, and one that is told the truth.
 
-    grmeval spct sample DATA --model demo, then grmeval spct select RUN --hinted RUN -o SFT
+    grmeval spct sample DATA --model my-org/my-grm
 
-    Makes two ordinary run folders, which are resumed and extended as those of `run`. The hinted one is never
-    scored: its prompts name the best response.
+    Makes two ordinary run folders, which are resumed and extended as those of `run`; `spct select` makes a
+    data set of them. The hinted one is never scored: its prompts name the best response.
     """
     from grmeval.cli.settings import read_settings
+    from grmeval.engines import BATCH
     from grmeval.errors import Incomplete
     from grmeval.report.signs import Signs
 
@@ -88,6 +89,8 @@ def sample(
         for _, js in each.missing(folder.done())
     )
     _tell(folders, as_json)
+    if missing and plan.config.engine == BATCH:
+        raise typer.Exit(Incomplete.exit_code)  # what to do has been said, and nothing failed
     if missing:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
