@@ -16,6 +16,7 @@ from grmeval.store import (
     asked_part,
     is_hinted,
     largest,
+    origin,
     run_id,
     sample_batches,
 )
@@ -52,6 +53,10 @@ class Sampled:
             raise ConfigError(
                 f"{folder.path}: a restricted benchmark: its authors ask that none of its examples stand in "
                 "a plain file, and a training set is one"
+            )
+        if not origin(self.record["identity"]).asked:
+            raise ConfigError(
+                f"{folder.path}: a panel, or imported: nobody here knows what its judges were asked"
             )
         if is_hinted(self.record["identity"]) != hinted:
             raise ConfigError(

@@ -6,14 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grmeval.engines.fake import FakeEngine
+from grmeval.errors import ConfigError
 from grmeval.items import Completion, Request
 from grmeval.runs import Engines, Plan, configure, extend, prepare
+from grmeval.runs.derived import panel_of
 from grmeval.store import RunFolder
 from grmeval.train.select import Choices, select
 from grmeval.train.selection import Selection
 from grmeval.train.sources import Sources
-from tests.helpers import Quiet
+from tests.helpers import Quiet, sampled
 
 
 class Thinking(FakeEngine):
@@ -75,3 +79,63 @@ def test_a_part_of_a_run_is_selected_as_it_was_asked_for(tmp_path: Path) -> None
     assert found.items == 10
     rows = [json.loads(line) for line in Path(found.path).read_text("utf-8").splitlines()]
     assert {row["provenance"]["subset"].split("-")[1] for row in rows} == {"pairs"}
+
+
+def rows_file(tmp_path: Path, *labels: list[int] | None) -> Path:
+    """A benchmark of pairs with these labels."""
+    made = [
+        {"id": at, "prompt": f"Which, {at}?", "responses": ["one", "two"]}
+        | ({} if label is None else {"quality": label})
+        for at, label in enumerate(labels)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), "utf-8")
+    return path
+
+
+def test_items_whose_labels_single_out_none_are_dropped_as_such(tmp_path: Path) -> None:
+    path = rows_file(tmp_path, [1, 0], [1, 1], [0, 1], [0, 1])
+    settings: dict[str, Any] = {"bench": str(path), "k": 3, "engine_args": {"accuracy": 0.5}}
+    found = select(Sources(sampled(tmp_path / "r", **settings)), Choices(), tmp_path / "SFT")
+    assert found.table["no best"] == [3, 0]
+    assert sum(plain for plain, _ in found.table.values()) == 12
+    assert "no best: the item's labels single out no best response" in (
+        tmp_path / "SFT" / "select.md"
+    ).read_text("utf-8")
+
+
+def test_runs_that_cannot_be_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="1 of 2 items are unlabelled"):
+        Sources(sampled(tmp_path, bench=str(rows_file(tmp_path, [1, 0], None)), k=1))
+    with pytest.raises(ConfigError, match="judge scalar writes no texts to learn from"):
+        Sources(sampled(tmp_path, judge="scalar", k=1, limit=2))
+    with pytest.raises(ConfigError, match="judged one by one"):
+        Sources(sampled(tmp_path, layout="single", k=1))
+    members = [sampled(tmp_path, k=1, seed=seed) for seed in (0, 1)]
+    panel, _ = panel_of(members, tmp_path).make()
+    with pytest.raises(ConfigError, match="a panel, or imported: nobody here knows"):
+        Sources(panel)
+
+
+def test_rows_that_changed_since_they_were_judged(tmp_path: Path) -> None:
+    folder = sampled(tmp_path / "r", bench=str(rows_file(tmp_path, [1, 0], [0, 1])), k=3)
+    rows_file(tmp_path, [1, 0], [1, 0])
+    with pytest.raises(ConfigError, match="its model, rows or template changed since"):
+        Sources(folder)
+
+
+def test_other_judgements_make_another_set(tmp_path: Path) -> None:
+    folder = sampled(tmp_path / "r", k=3)
+    select(Sources(folder), Choices(), tmp_path / "SFT")
+    deeper = sampled(tmp_path / "r", k=4)
+    assert deeper.path == folder.path
+    with pytest.raises(ConfigError, match=r"made otherwise \(other k, judgements\)"):
+        select(Sources(deeper), Choices(), tmp_path / "SFT")
+
+
+def test_a_benchmark_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = sampled(tmp_path / "r", bench=str(rows_file(tmp_path, [1, 0], [0, 1])), k=3)
+    assert Sources(folder).benchmark is None
+    monkeypatch.setattr("grmeval.train.sources.bench_ids", lambda: ["rows", "sample"])
+    assert Sources(folder).benchmark == "rows"
+    assert Sources(sampled(tmp_path, k=1)).benchmark is None  # the packaged sample
