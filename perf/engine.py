@@ -8,7 +8,8 @@ an order with n samples (balanced orders), one request a sample (balanced), one 
 (random orders); beside them grmeval's own loop, run folder and journal included, with balanced orders, with
 --stop-at-score, and with random orders. The arms take turns, another first in each round. A ratio is taken
 round by round, against the best raw arm of the round; printed are its median and its range. `outside`: the
-share of the seconds that were not spent in vLLM's own steps.
+share of the seconds that were not spent in vLLM's own steps. These and the tokens they put through the model
+are counted, so that a busy machine shows as much as an idle one whether an arm makes the engine work more.
 Decoding is unconstrained, so that nearly every judgement runs to the token limit: arms of one round
 generate the same number of tokens.
 """
@@ -18,8 +19,8 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,29 +35,51 @@ def select(plan: Plan, n: int, count: int) -> Plan:
 
 
 class Rate(NamedTuple):
-    """Samples/s, and the share of the seconds that were not spent in vLLM's steps."""
+    """Samples/s; the share of the seconds that were not spent in vLLM's steps; what these had to do."""
 
     samples: float
     outside: float
+    steps: int
+    tokens: int
+
+
+@dataclass
+class Steps:
+    """vLLM's steps of one arm: their number, their seconds, and the tokens put through the model."""
+
+    count: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+    def rate(self, samples: int, wall: float) -> Rate:
+        return Rate(samples / wall, 1 - self.seconds / wall, self.count, self.tokens)
 
 
 @contextlib.contextmanager
-def in_steps(engine: Any) -> Iterator[list[float]]:
-    """The seconds of each of vLLM's steps meanwhile."""
-    seconds, step = list[float](), engine._engine.step
+def in_steps(engine: Any) -> Iterator[Steps]:
+    """Notes each of vLLM's steps meanwhile."""
+    found, step = Steps(), engine._engine.step
+    scheduler = engine._engine.engine_core.engine_core.scheduler
+    schedule = scheduler.schedule
 
     def timed() -> Any:
         start = time.perf_counter()
         try:
             return step()
         finally:
-            seconds.append(time.perf_counter() - start)
+            found.seconds += time.perf_counter() - start
+            found.count += 1
 
-    engine._engine.step = timed
+    def counted(*given: Any, **named: Any) -> Any:
+        planned = schedule(*given, **named)
+        found.tokens += planned.total_num_scheduled_tokens
+        return planned
+
+    engine._engine.step, scheduler.schedule = timed, counted
     try:
-        yield seconds
+        yield found
     finally:
-        engine._engine.step = step
+        engine._engine.step, scheduler.schedule = step, schedule
 
 
 def raw(engine: Any, plan: Plan, grouped: bool) -> Rate:
@@ -82,7 +105,7 @@ def raw(engine: Any, plan: Plan, grouped: bool) -> Rate:
         start = time.perf_counter()
         engine._llm.generate(prompts, parameters, use_tqdm=False)
         wall = time.perf_counter() - start
-    return Rate(count / wall, 1 - sum(steps) / wall)
+    return steps.rate(count, wall)
 
 
 def ours(engine: Any, plan: Plan) -> Rate:
@@ -91,8 +114,7 @@ def ours(engine: Any, plan: Plan) -> Rate:
     with tempfile.TemporaryDirectory() as folder, in_steps(engine) as steps:
         config = plan.config.model_copy(update={"results": Path(folder)})
         extend(replace(plan, config=config), watcher, Engines(lambda seed: engine))
-    wall = watcher.seconds
-    return Rate(len(plan.items()) * plan.config.k / wall, 1 - sum(steps) / wall)
+    return steps.rate(watcher.samples, watcher.seconds)
 
 
 def main() -> None:
@@ -146,9 +168,10 @@ def rounds(engine: Any, plans: list[Plan], repeats: int) -> dict[str, list[Rate]
 def show(rates: dict[str, list[Rate]]) -> None:
     """Each arm, and grmeval's beside the raw ones."""
     for arm, found in rates.items():
-        speed, outside = ([getattr(rate, of) for rate in found] for of in Rate._fields)
+        speed, outside, steps, tokens = zip(*found, strict=True)
         print(
-            f"  {arm:32} {spread(speed, '6.2f')} samples/s, outside {statistics.median(outside):.2%}"
+            f"  {arm:32} {spread(speed, '6.2f')} samples/s, outside {statistics.median(outside):.2%}, "
+            f"{statistics.median(steps):,.0f} steps of {statistics.median(tokens):,.0f} tokens"
         )
     grouped, single = rates["raw, n samples a request"], rates["raw, one by one"]
     best = [max(pair) for pair in zip(grouped, single, strict=True)]
@@ -164,7 +187,7 @@ def show(rates: dict[str, list[Rate]]) -> None:
         print(f"  {mine} / {against}: {spread(ratios, '.3f')}")
 
 
-def spread(values: list[float], form: str) -> str:
+def spread(values: Sequence[float], form: str) -> str:
     """Median (smallest to largest)."""
     return f"{statistics.median(values):{form}} ({min(values):.3g}-{max(values):.3g})"
 

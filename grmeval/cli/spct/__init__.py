@@ -16,4 +16,6 @@ from grmeval.cli.spct import (  # noqa: E402, F401  (each adds its command)
     configs,
     data,
     rft,
+    sample,
+    select,
 )

@@ -25,6 +25,7 @@ from grmeval.store import (
     memory,
     now,
     record_of,
+    refuse_hinted,
     sample_batches,
 )
 
@@ -132,6 +133,7 @@ class _Work:
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
         self.k, self.limit = k, limit
+        refuse_hinted(folder)
         if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
             raise ConfigError(
                 f"{folder.path}: responses are judged one by one here, not in one judgement"
