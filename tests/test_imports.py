@@ -25,7 +25,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("report",),
-    ("score",),
+    ("score", "train"),
     ("runs", "doctor"),
     ("store",),
     ("benches", "judges", "engines", "config"),

@@ -1,0 +1,1 @@
+"""SPCT: training data out of stored judgements, and the training itself. Open reward.py first."""
