@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "against_defaults",
     "import_trainers",
+    "quiet",
+    "settings_fit",
     "train_in",
     "trainer_settings",
 ]
@@ -140,8 +142,8 @@ def train_in(
     with folder.launch() as launch, interrupts.in_turn():
         if launch.step < steps and folder.record["status"] == "running":
             with _memory_said():
-                trainer = make(recorder(folder, watch))
-                trainer.remove_callback(_printer())
+                with settings_fit():
+                    trainer = quiet(make(recorder(folder, watch)))
                 trainer.train(resume_from_checkpoint=launch.checkpoint and str(launch.checkpoint))
             chosen = source(trainer)
             folder.trained(
@@ -152,11 +154,22 @@ def train_in(
         folder.finish(_chosen(folder), prepare)
 
 
-def _printer() -> Any:
-    """The callback that prints each row of metrics on standard output."""
+@contextmanager
+def settings_fit() -> Iterator[None]:
+    """ConfigError where a library refuses settings that it is told, such as layers that a model has not."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"these settings do not fit the model or its trainer: {said}") from error
+
+
+def quiet(trainer: "Trainer") -> "Trainer":
+    """The trainer, without the callback that prints each row of metrics on standard output."""
     from transformers import PrinterCallback
 
-    return PrinterCallback
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _chosen(folder: TrainingFolder) -> Path | None:
