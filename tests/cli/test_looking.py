@@ -411,8 +411,9 @@ def test_the_prompt_of_a_template_and_a_system_message(tmp_path: Path) -> None:
 def test_a_packaged_template_has_a_name(tmp_path: Path) -> None:
     words = ("prompt", "sample-smol", "--item", "sums-0000", "--json")
     named = json.loads(ask(*words, "--template", "smol"))["messages"]
-    assert named[0]["content"].startswith("User: ")
-    assert named[0]["content"].endswith("\nGrade each from 1 to 10.")
+    asked, *shown = named[0]["content"].split("\n")
+    assert asked.startswith("User: ")
+    assert [line.partition(":")[0] for line in shown] == ["Response 1", "Response 2"]
     path = resources.tasks() / "templates" / "smol.jinja"
     assert json.loads(ask(*words, "--template", path))["messages"] == named
     settings = tmp_path / "grmeval.toml"
