@@ -5,20 +5,19 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from grmeval import resources
 from grmeval.benches import Loaded, load
-from grmeval.engines.models import read_preset
 from grmeval.errors import ConfigError
 from grmeval.files import write_json, write_text
 from grmeval.judges import PointwiseJudge
-from grmeval.runs import configure
 from grmeval.train.smol.make import Made, make, sft_row, texts_of
 from grmeval.train.smol.questions import Split
 
-__all__ = ["PRESET", "judge_of_preset", "known_texts", "write_bench", "write_sft"]
+__all__ = ["SYSTEM", "TEMPLATE", "known_texts", "the_judge", "write_bench", "write_sft"]
 
-PRESET = "smol-grm"
+TEMPLATE, SYSTEM = "smol", "You grade answers."
+"""What a run with the trained model says: `--template`, `--system`."""
 
 
 def known_texts() -> set[str]:
@@ -36,7 +35,7 @@ def write_bench(
 ) -> tuple[list[Made], Loaded]:
     """The items, written and read again as `--bench FOLDER/bench.toml` reads them.
 
-    ConfigError: the folder has another benchmark, or a family has not so many items.
+    What lay there before is replaced. ConfigError: a family has not so many items.
     """
     try:
         made = list(make(split, each, seed, families, known_texts()))
@@ -81,21 +80,14 @@ def _toml(name: str, made: Sequence[Made]) -> str:
     )
 
 
-def judge_of_preset() -> PointwiseJudge:
-    """The judge as a run with the preset makes it: its template and its system message."""
-    preset = read_preset(PRESET)
-    assert preset is not None
-    config = configure({"engine": "fake", **_prompt(preset.defaults)})
-    return PointwiseJudge(config.template, config.system)
-
-
-def _prompt(defaults: dict[str, Any]) -> dict[str, Any]:
-    return {name: defaults[name] for name in ("template", "system") if name in defaults}
+def the_judge() -> PointwiseJudge:
+    """The judge of the examples: as of a run with `--template smol --system "You grade answers."`."""
+    return PointwiseJudge(resources.template(Path(TEMPLATE)), SYSTEM)
 
 
 def write_sft(folder: Path, made: Sequence[Made], loaded: Loaded, seed: int) -> int:
     """train.jsonl: one example an item, in a drawn order of items; how many there are."""
-    judge, rng = judge_of_preset(), random.Random(f"{seed} judgements")
+    judge, rng = the_judge(), random.Random(f"{seed} judgements")
     examples = [
         sft_row(one, item, judge, rng) for one, item in zip(made, loaded.items, strict=True)
     ]
