@@ -416,13 +416,12 @@ def test_a_packaged_template_has_a_name(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in shown] == ["Response 1", "Response 2"]
     path = resources.tasks() / "templates" / "smol.jinja"
     assert json.loads(ask(*words, "--template", path))["messages"] == named
-    settings = tmp_path / "grmeval.toml"
-    settings.write_text('template = "smol"\n')
-    assert json.loads(ask(*words, "--config", settings))["messages"] == named
+    (tmp_path / "grmeval.toml").write_text('template = "smol"\n')
+    assert json.loads(grmeval(*words, cwd=tmp_path).stdout)["messages"] == named
     (tmp_path / "smol").write_text("{{ responses }}")  # a file of that name is meant before
     done = grmeval(*words, "--template", "smol", cwd=tmp_path)
     assert json.loads(done.stdout)["messages"] != named
-    assert "--template smal: cannot be read" in ask(*words, "--template", "smal", code=2)
+    assert "smal: cannot be read" in ask(*words, "--template", "smal", code=2)
 
 
 def test_the_prompt_follows_the_settings_file(

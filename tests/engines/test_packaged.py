@@ -112,7 +112,7 @@ def test_merged_weights_are_those_of_peft(tmp_path: Path) -> None:
 def test_the_packaged_model_with_an_adapter_is_another_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One weight of 272 differs, by what the adapter adds; the folder's name and identity say which adapter."""
+    """One weight differs, by what the adapter adds; folder and identity say which adapter it was."""
     import torch
     from safetensors.torch import load_file
 

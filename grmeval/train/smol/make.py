@@ -46,7 +46,7 @@ _SHAPES: Mapping[Split, tuple[tuple[int, int], ...]] = MappingProxyType(
 )
 _KINDS = {1: "single", 2: "pairs", 4: "best-of-4"}
 _VERDICTS = (("right", "wrong"), ("correct", "false"))
-_TRIES = 1000
+_TRIES = 200
 """Draws in a row that may repeat an item before a family counts as exhausted."""
 
 
