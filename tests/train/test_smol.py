@@ -123,7 +123,7 @@ def test_what_overlaps() -> None:
 def test_too_many_items_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """One question has one item of each of the first three shapes; the fourth is the first again."""
     one = next(make("train", 1, seed=0)).question
-    monkeypatch.setattr("grmeval.train.smol.make.FAMILIES", {"one": (lambda *_: one, ("x",))})
+    monkeypatch.setattr("grmeval.train.smol.items.FAMILIES", {"one": (lambda *_: one, ("x",))})
     assert len(list(make("train", 3, seed=0))) == 3
     with pytest.raises(ValueError, match="one: no more than 3 items of the split train"):
         list(make("train", 4, seed=0))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grmeval.errors import ConfigError, GrmevalError, nearest
-from grmeval.train.smol.make import FAMILIES
+from grmeval.train.smol.items import FAMILIES
 from grmeval.train.smol.write import write_bench, write_sft
 
 

@@ -11,7 +11,7 @@ from grmeval.benches import Loaded, load
 from grmeval.errors import ConfigError
 from grmeval.files import write_json, write_text
 from grmeval.judges import PointwiseJudge
-from grmeval.train.smol.make import Made, make, sft_row, texts_of
+from grmeval.train.smol.items import Made, make, sft_row, texts_of
 from grmeval.train.smol.questions import Split
 
 __all__ = ["SYSTEM", "TEMPLATE", "known_texts", "the_judge", "write_bench", "write_sft"]
