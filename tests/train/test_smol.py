@@ -7,14 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from grmeval import resources
 from grmeval.benches import load
 from grmeval.benches.shapes import make_items
 from grmeval.benches.spec import Table
-from grmeval.items import Item
+from grmeval.items import Item, Key
 from grmeval.train.smol import FAMILIES, Made, make, sft_row, texts_of
 from grmeval.train.smol.__main__ import app
 from grmeval.train.smol.safety import HARMFUL, REFUSALS
@@ -138,7 +137,7 @@ def test_judgements_are_read_as_they_were_meant(tmp_path: Path) -> None:
     orders: Counter[tuple[int, ...]] = Counter()
     for row in examples:
         told, (message,) = row["provenance"], row["completion"]
-        item = items[told["subset"], told["id"]]
+        item = items[Key(told["subset"], told["id"])]
         assert item.quality is not None
         scores = judge.read(message["content"], item.n, "stop").scores
         assert scores == tuple(told["scores"])
