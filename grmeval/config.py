@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from grmeval import resources
 from grmeval.errors import ConfigError, nearest
 from grmeval.secret_keys import refuse_secrets, without_user
 
@@ -87,7 +88,9 @@ class RunConfig(BaseModel):
         "Run whose judgements the judge critique-scalar reads: a folder, a run-id or its first 4 "
         "characters, its name, or `latest`.",
     )
-    template: Path | None = _field("identity", "Jinja file with another prompt text.")
+    template: Path | None = _field(
+        "identity", "Jinja file with another prompt text, or the name of a packaged one (smol)."
+    )
     system: str | None = _field("identity", "System message put before the prompt.")
     chat_template_kwargs: dict[str, Any] = _field(
         "identity", "JSON object handed to the model's chat template.", {}
@@ -255,6 +258,11 @@ class RunConfig(BaseModel):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
+
+    @field_validator("template", mode="before")
+    @classmethod
+    def _packaged(cls, given: Any) -> Any:
+        return resources.template(Path(given)) if isinstance(given, str | Path) else given
 
     @field_validator("data_parallel", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["cache_folder", "published", "tasks"]
+__all__ = ["cache_folder", "published", "tasks", "template"]
 
 _HERE = Path(__file__).parent
 
@@ -11,6 +11,16 @@ def tasks() -> Path:
     """The folder of benchmark, model and template files, in a wheel or in a checkout."""
     installed = _HERE / "tasks"
     return installed if installed.is_dir() else _HERE.parent / "tasks"
+
+
+def template(given: Path) -> Path:
+    """The packaged template that a bare name (`smol`) means; a path, or a file of that name, as it is."""
+    packaged = tasks() / "templates" / f"{given}.jinja"
+    return (
+        packaged
+        if given.name == str(given) and packaged.is_file() and not given.exists()
+        else given
+    )
 
 
 def published() -> Path:

@@ -17,6 +17,7 @@ from grmeval.benches.load import bench_ids, find_spec
 from grmeval.cli import COMMANDS
 from grmeval.engines.fake import FakeSettings
 from grmeval.score import read_prices
+from grmeval.train.smol import __main__ as smol
 from perf.speed import SCRIPTS, marked
 from tests.helpers import sampled
 
@@ -33,7 +34,6 @@ OF_CLUSTERS = {
     *("--pipeline-parallel-size", "--tensor-parallel-size"),  # vllm serve
     *(
         "--config-file",
-        "--cpu",
         "--machine-rank",
         "--main-process-ip",
         "--num-processes",
@@ -81,7 +81,7 @@ def every_command() -> Iterator[Any]:
     """The commands, those of `data` and `import` too, and the root."""
     for module in pkgutil.iter_modules(cli.__path__):
         importlib.import_module(f"grmeval.cli.{module.name}")
-    waiting = [typer.main.get_command(cli.app)]
+    waiting = [typer.main.get_command(cli.app), typer.main.get_command(smol.app)]
     while waiting:
         command: Any = waiting.pop()
         yield command

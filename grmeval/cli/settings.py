@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grmeval import resources
 from grmeval.benches import bench_ids, own_file
 from grmeval.config import RunConfig, Shard
 from grmeval.errors import ConfigError, nearest
@@ -158,7 +159,8 @@ def data_of(benches: list[str], given: list[str], from_file: dict[str, Path]) ->
 def _path(file: Path, name: str, value: Any, here: Path) -> Path:
     if not isinstance(value, str):
         raise ConfigError(f"{file}: {name}: expected a path in quotes, found {value!r}")
-    return here / Path(value).expanduser()
+    path = Path(value).expanduser()
+    return here / (resources.template(path) if name == "template" else path)
 
 
 def _if_path(text: Any, here: Path) -> Any:

@@ -65,6 +65,8 @@ class Preset(BaseModel):
     revision: str | None = None
     package: str | None = None
     """A Python package that carries the weights as GGUF."""
+    adapter: str | None = None
+    """A folder beside the presets: a LoRA adapter that is merged into the package's weights."""
     memory_gb: float | None = None
     """GPU memory of the weights; the KV cache comes on top."""
     defaults: dict[str, Any] = {}
@@ -133,7 +135,8 @@ def resolve(model: str, revision: str | None, kind: Kind = "generator") -> Model
     if preset and preset.package:
         from grmeval.engines.packaged import converted
 
-        return _folder(converted(preset.package), model)
+        adapter = resources.tasks() / "models" / preset.adapter if preset.adapter else None
+        return _folder(converted(preset.package, adapter), model)
     if preset and preset.hub:
         return _hub(preset.hub, revision or preset.revision, model)
     path = Path(model).expanduser()

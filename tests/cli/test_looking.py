@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grmeval import resources
 from grmeval.benches import load
 from grmeval.cli import prompt, runs, show  # the modules add their commands
 from grmeval.errors import ConfigError
@@ -405,6 +406,22 @@ def test_the_prompt_of_a_template_and_a_system_message(tmp_path: Path) -> None:
         ask("prompt", "sample", "--layout", "pairs", "--template", template, "--json")
     )
     assert pair["messages"][0]["content"].startswith(("2 answers", "1 answers"))
+
+
+def test_a_packaged_template_has_a_name(tmp_path: Path) -> None:
+    words = ("prompt", "sample-smol", "--item", "sums-0000", "--json")
+    named = json.loads(ask(*words, "--template", "smol"))["messages"]
+    asked, *shown = named[0]["content"].split("\n")
+    assert asked.startswith("User: ")
+    assert [line.partition(":")[0] for line in shown] == ["Response 1", "Response 2"]
+    path = resources.tasks() / "templates" / "smol.jinja"
+    assert json.loads(ask(*words, "--template", path))["messages"] == named
+    (tmp_path / "grmeval.toml").write_text('template = "smol"\n')
+    assert json.loads(grmeval(*words, cwd=tmp_path).stdout)["messages"] == named
+    (tmp_path / "smol").write_text("{{ responses }}")  # a file of that name is meant before
+    done = grmeval(*words, "--template", "smol", cwd=tmp_path)
+    assert json.loads(done.stdout)["messages"] != named
+    assert "smal: cannot be read" in ask(*words, "--template", "smal", code=2)
 
 
 def test_the_prompt_follows_the_settings_file(

@@ -44,11 +44,10 @@ def test_the_configuration_allows_the_judges_there_are() -> None:
     assert get_args(RunConfig.model_fields["judge"].annotation) == tuple(JUDGES)
 
 
-def test_every_template_is_of_a_judge() -> None:
+def test_every_template_is_of_a_judge_or_a_model() -> None:
     files = {path.stem for path in (resources.tasks() / "templates").glob("*.jinja")}
-    assert {judge.template_name for judge in JUDGES.values() if judge.template_name} | {
-        "meta"
-    } == files
+    judges = {judge.template_name for judge in JUDGES.values() if judge.template_name}
+    assert judges | {"meta", "smol"} == files
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -124,7 +124,7 @@ def test_what_changes_only_speed_is_no_part_of_the_identity(tmp_path: Path) -> N
     same = ["rft.micro_batch=2", "rft.save_every=5", "rft.keep=9", "rl.kl=0.01", "model.name=x"]
     assert read_config("smol", same).identity("rft") == usual
     assert "name" not in usual["model"]  # the folder's identity says which model it is
-    for word in ("rft.seed=1", "lora.rank=8", "lora=null", "model.dtype=float32"):
+    for word in ("rft.seed=1", "lora.rank=8", "lora=null", "model.dtype=bfloat16"):
         assert read_config("smol", [word]).identity("rft") != usual
     chats = []
     for text in ("one", "two"):
