@@ -1,0 +1,245 @@
+"""Whether online RL raises the reward on a task that a model can learn, and what the pass-rate filter does.
+
+    python perf/rl_rises.py [--seeds 2] [--small] [--to FOLDER]
+
+A llama of 0.3 M weights, random at first, is taught the form of a judgement by `grmeval spct rft`, from
+judgements that are always right on one kind of pair (the better reply is polite) and right 60 times of 100
+on the other (it gives a reason). `grmeval spct rl` then trains it on both kinds, for each seed without and
+with the pass-rate filter, whose run (k = 3) `grmeval run` makes. Prints docs/spct-rl.md's table and draws its
+figure. The paper's group, KL weight and clip; learning rates that fit so small a model. `--small`: that it
+runs, no more.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+KINDS = {"polite": "please", "reasoned": "because"}
+"""Kind of pair -> the word that the better reply holds."""
+RIGHT = {"polite": 1.0, "reasoned": 0.6}
+"""How often the judgements that the first model learns from are right."""
+WORDS = (
+    *("we", "the", "next", "day", "all", "old", "new", "red", "blue", "green"),
+    *("house", "tree", "river", "road", "town", "bread", "soup", "tea", "cup", "milk"),
+)
+TEMPLATE = (
+    "{{ conversation[-1].content }}\n{% for response in responses %}{{ loop.index }}: {{ response }}\n"
+    "{% endfor %}"
+)
+PATTERN = r"\\boxed\{| ?\w+|\n|[^\w\s]"
+CHAT = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+SPECIAL = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unknown|>"]
+
+
+class Size(NamedTuple):
+    """How much of everything."""
+
+    items: int
+    judgements: int
+    taught: int
+    steps: int
+
+
+FULL, SMALL = Size(400, 6000, 700, 150), Size(40, 200, 4, 3)
+
+
+def reply(kind: str, good: bool, draw: random.Random) -> str:
+    words = draw.sample(WORDS, draw.randint(4, 6))
+    if good:
+        words[draw.randrange(len(words))] = KINDS[kind]
+    return " ".join(words)
+
+
+def pair(kind: str, draw: random.Random) -> dict[str, Any]:
+    """An item in the neutral schema, the better reply first."""
+    asked = {"role": "user", "content": f"which is {kind}"}
+    texts = [reply(kind, good, draw) for good in (True, False)]
+    return {"subset": kind, "conversation": [asked], "responses": texts, "quality": [1, 0]}
+
+
+def judgement(item: dict[str, Any], draw: random.Random) -> dict[str, Any]:
+    """A row of a training set for `spct rft`: the pair in some order, and scores that are right or not."""
+    order = draw.sample((0, 1), 2)
+    right = draw.random() < RIGHT[item["subset"]]
+    high, low = draw.randint(7, 9), draw.randint(2, 4)
+    scores = [high if (slot == 0) == right else low for slot in order]
+    shown = "".join(f"{n}: {item['responses'][slot]}\n" for n, slot in enumerate(order, start=1))
+    asked = f"{item['conversation'][0]['content']}\n{shown.rstrip()}"
+    said = f"Scores: \\boxed{{{scores[0]}, {scores[1]}}}"
+    return {
+        "prompt": [{"role": "user", "content": asked}],
+        "completion": [{"role": "assistant", "content": said}],
+    }
+
+
+def lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def make_model(folder: Path) -> None:
+    """A llama with random weights, and a tokenizer whose tokens are words."""
+    import torch
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    plain = [*WORDS, *KINDS, *KINDS.values(), "which", "is", "Scores", *map(str, range(11))]
+    words = [*SPECIAL, *plain, *(f" {word}" for word in plain), "\\boxed{", "\n", *":,}"]
+    made = Tokenizer(
+        models.WordLevel({word: n for n, word in enumerate(words)}, unk_token=SPECIAL[-1])
+    )
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), "isolated")
+    made.decoder = decoders.Fuse()
+    made.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in SPECIAL]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        pad_token="<|pad|>",
+        eos_token="<|end|>",
+        unk_token="<|unknown|>",
+        chat_template=CHAT,
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def settings(model: Path, size: Size) -> str:
+    """The training's configuration."""
+    shared = "bf16 = false\ngradient_checkpointing = false\nsave_every = 50\n"
+    return (
+        f'title = "a task that a small model learns"\n[model]\nname = "{model}"\ndtype = "float32"\n'
+        f"[rft]\nlearning_rate = 2e-3\nbatch = 32\nmicro_batch = 32\nsteps = {size.taught}\nwarmup = 20\n"
+        f"max_length = 128\nlog_every = 10\n{shared}"
+        f"[rl]\nlearning_rate = 1e-4\nbatch = 64\nmicro_batch = 64\nsteps = {size.steps}\n"
+        f"beta = 0.08\nmax_prompt = 128\nmax_tokens = 12\n{shared}"
+    )
+
+
+def grmeval(*words: object) -> None:
+    told = [str(word) for word in words]
+    print("grmeval", *told, flush=True)
+    subprocess.run([sys.executable, "-m", "grmeval", *told], check=True)
+
+
+def prepare(to: Path, size: Size) -> None:
+    """The task, its first model, and that model's run for the filter."""
+    draw = random.Random(0)
+    items = [pair(kind, draw) for _ in range(size.items // 2) for kind in KINDS]
+    lines(to / "data" / "items.jsonl", [{"id": str(n)} | item for n, item in enumerate(items)])
+    (to / "data" / "bench.toml").write_text(
+        'id = "rl-rises"\ntitle = "a task that a small model learns"\n[source]\npackaged = "items.jsonl"\n'
+        '[[tables]]\nfiles = "*.jsonl"\nshape = "neutral"\nsubset = "subset"\n'
+    )
+    other = [pair(draw.choice(list(KINDS)), draw) for _ in range(size.judgements)]
+    lines(to / "judgements" / "train.jsonl", [judgement(item, draw) for item in other])
+    (to / "judge.jinja").write_text(TEMPLATE)
+    make_model(to / "random")
+    (to / "train.toml").write_text(settings(to / "random", size))
+    grmeval("spct", "rft", to / "judgements", "--config", to / "train.toml", "-o", to / "rft")
+    grmeval(
+        *("run", "--bench", to / "data" / "bench.toml", "--model", to / "rft" / "model", "--k", 3),
+        *("--template", to / "judge.jinja", "--temperature", 1, "--max-tokens", 12),
+        *("--results", to / "results", "--max-model-len", 256, "--name", "first"),
+    )
+
+
+def train(to: Path, seed: int, filtered: bool) -> Path:
+    out = to / f"rl-{seed}{'-filtered' * filtered}"
+    filtering = ("--filter", "first", "--results", to / "results") if filtered else ()
+    grmeval(
+        *("spct", "rl", to / "data", "--config", to / "train.toml", "--set", f"rl.seed={seed}"),
+        *("--model", to / "rft" / "model", "--template", to / "judge.jinja", *filtering, "-o", out),
+    )
+    return out
+
+
+def metrics(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+SHOWN = ("reward", "zero_gradient_groups", "kl", "entropy", "unreadable", "tied", "position_bias")
+
+
+def row(out: Path) -> str:
+    """First and last tenth of a run's steps, as means."""
+    table = metrics(out)
+    tenth = max(1, len(table) // 10)
+    first, last = (
+        [float(np.mean([line[name] for line in part])) for name in SHOWN]
+        for part in (table[:tenth], table[-tenth:])
+    )
+    cells = " | ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(first, last, strict=True))
+    return f"| {out.name} | {cells} |"
+
+
+def draw_figure(to: Path, outs: Sequence[Path]) -> None:
+    """Reward, KL and the share of groups without gradient over the steps, means of ten steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 7.0), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True)
+    for n, out in enumerate(outs):
+        table = metrics(out)
+        wide = max(1, len(table) // 15)
+        starts = range(0, len(table) - wide + 1, wide)
+        for each, name in zip(axes, ("reward", "zero_gradient_groups", "kl"), strict=True):
+            y = [float(np.mean([line[name] for line in table[s : s + wide]])) for s in starts]
+            x = [float(np.mean([line["step"] for line in table[s : s + wide]])) for s in starts]
+            style = "--" if out.name.endswith("filtered") else "-"
+            each.plot(x, y, style, marker="os^D"[n % 4], markersize=3, label=out.name)
+            each.set_ylabel(name.replace("_", " "))
+    axes[0].legend(fontsize=8)
+    axes[-1].set_xlabel("step")
+    figure.savefig(to / "rl-rises.svg")
+    figure.savefig(to / "rl-rises.png", dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--to", type=Path, default=Path("rl-rises"))
+    arguments = parser.parse_args()
+    to, began = arguments.to.absolute(), time.monotonic()
+    if not (to / "results").is_dir():
+        prepare(to, SMALL if arguments.small else FULL)
+    outs = [train(to, seed, on) for seed in range(arguments.seeds) for on in (False, True)]
+    draw_figure(to, outs)
+    print(f"| first → last tenth | {' | '.join(SHOWN)} |\n|{'---|' * (len(SHOWN) + 1)}")
+    print("\n".join(map(row, outs)))
+    print(f"{time.monotonic() - began:.0f} s; {to / 'rl-rises.svg'}")
+
+
+if __name__ == "__main__":
+    main()
