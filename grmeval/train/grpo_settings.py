@@ -3,7 +3,6 @@
 TRL's defaults are not the original GRPO's: docs/spct-rl.md says which are set against them, and why.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from grmeval.errors import ConfigError
@@ -13,13 +12,16 @@ if TYPE_CHECKING:
 
 __all__ = ["check_rollouts", "grpo_settings"]
 
+_ROOM = 64
+"""Tokens that a prompt may be longer in one order than in another."""
+
 
 def grpo_settings(table: "RlTable") -> dict[str, Any]:
     """GRPOConfig's arguments beside those that every stage shares.
 
     Those in which TRL agrees with the original GRPO are given too: another TRL trains the same.
     """
-    return {
+    settings = {
         "loss_type": "grpo",
         "scale_rewards": "group",
         "num_generations": table.group,
@@ -28,7 +30,6 @@ def grpo_settings(table: "RlTable") -> dict[str, Any]:
         "use_bias_correction_kl": False,
         "epsilon": table.clip,
         "importance_sampling_level": "token",
-        "vllm_importance_sampling_correction": False,
         "mask_truncated_completions": False,
         "temperature": table.temperature,
         "top_p": table.top_p,
@@ -36,24 +37,15 @@ def grpo_settings(table: "RlTable") -> dict[str, Any]:
         "max_completion_length": table.max_tokens,
         "shuffle_dataset": False,
         "remove_unused_columns": False,
-        **_ROLLOUTS[table.rollouts](table),
     }
-
-
-_ROLLOUTS: Mapping[str, Any] = {
-    "transformers": lambda table: {"use_vllm": False},
-    "vllm": lambda table: {
+    vllm = {
         "use_vllm": True,
         "vllm_mode": "colocate",
+        "vllm_importance_sampling_correction": False,
         "vllm_gpu_memory_utilization": table.vllm_memory,
-        "vllm_max_model_length": table.max_prompt + table.max_tokens,
-    },
-    "vllm-server": lambda table: {
-        "use_vllm": True,
-        "vllm_mode": "server",
-        "vllm_server_base_url": table.vllm_url,
-    },
-}
+        "vllm_max_model_length": table.max_prompt + table.max_tokens + _ROOM,
+    }
+    return settings | (vllm if table.rollouts == "vllm" else {})
 
 
 def check_rollouts(table: "RlTable") -> None:

@@ -46,6 +46,9 @@ def trainer_class(encode: ChatEncoder) -> "type[GRPOTrainer]":
             ids = dict(zip(alone, encode.many(alone), strict=True))
             return [ids[chat] for chat in chats], None, {}
 
+        def create_model_card(self, *_: Any, **__: Any) -> None:
+            """The card is grmeval's."""
+
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             _rename(self._metrics["train"])
             super().log(logs, start_time)

@@ -14,7 +14,7 @@ from grmeval.store import RunFolder
 from grmeval.train.pass_rate import K, filter_items, rights
 from grmeval.train.reward import singles_out
 
-__all__ = ["RlItems", "read_items"]
+__all__ = ["RlItems", "bench_of", "read_items", "without_long"]
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,30 @@ class RlItems:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def bench_of(data: str) -> str:
+    """What `--bench` would be given: of a folder of training items their bench.toml."""
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        return data
+    if not (folder / "bench.toml").is_file():
+        raise ConfigError(
+            f"DATA {data}: has no bench.toml; `grmeval spct data` makes such a folder"
+        )
+    return str(folder / "bench.toml")
+
+
 def read_items(
     bench: str,
     judge: Judge,
-    data: Path | None = None,
     filter_run: RunFolder | None = None,
     drop_wrong: bool = False,
 ) -> RlItems:
     """A training set's items that the judge's reward can tell apart, less what the filter leaves out.
 
-    `bench` is what `--bench` takes. ConfigError: the judge writes no text, cannot judge an item, or the
-    filter's run is of other items. DataError: nothing is left.
+    `bench` is what `--bench` takes. ConfigError: the judge cannot judge an item, or the filter's run is of
+    other items. DataError: nothing is left.
     """
-    if judge.head:
-        raise ConfigError(f"--judge {judge.name}: it has a head and writes nothing to be rewarded")
-    loaded = load(bench, data)
+    loaded = load(bench)
     telling = tuple(item for item in loaded.items if item.quality and singles_out(item.quality))
     facts: dict[str, Any] = {"items": len(loaded.items)}
     facts["items_without_a_best"] = len(loaded.items) - len(telling)
@@ -82,7 +91,7 @@ def without_long(
             f"all {len(lengths)} prompts are longer than rl.max_prompt {most} tokens (the shortest has "
             f"{min(lengths)}); --set rl.max_prompt=N"
         )
-    facts = {**given.facts, "items_too_long": len(lengths) - len(kept), "items_left": len(kept)}
+    facts = {**given.facts, "rows": len(kept), "rows_too_long": len(lengths) - len(kept)}
     return RlItems(kept, given.spec, given.sha256, facts)
 
 
