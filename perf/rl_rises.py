@@ -15,6 +15,7 @@ import json
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ class Size(NamedTuple):
     steps: int
 
 
-FULL, SMALL = Size(400, 6000, 700, 150), Size(40, 200, 4, 3)
+FULL, SMALL = Size(400, 6000, 700, 150), Size(40, 400, 60, 6)
 
 
 def reply(kind: str, good: bool, draw: random.Random) -> str:
@@ -149,8 +150,8 @@ def grmeval(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "grmeval", *told], check=True)
 
 
-def prepare(to: Path, size: Size) -> None:
-    """The task, its first model, and that model's run for the filter."""
+def make_task(to: Path, size: Size) -> None:
+    """Items, judgements to learn the form from, a prompt, a random model, a configuration."""
     draw = random.Random(0)
     items = [pair(kind, draw) for _ in range(size.items // 2) for kind in KINDS]
     lines(to / "data" / "items.jsonl", [{"id": str(n)} | item for n, item in enumerate(items)])
@@ -163,6 +164,10 @@ def prepare(to: Path, size: Size) -> None:
     (to / "judge.jinja").write_text(TEMPLATE)
     make_model(to / "random")
     (to / "train.toml").write_text(settings(to / "random", size))
+
+
+def make_first(to: Path) -> None:
+    """The model that RL begins with, and its run for the filter."""
     grmeval("spct", "rft", to / "judgements", "--config", to / "train.toml", "-o", to / "rft")
     grmeval(
         *("run", "--bench", to / "data" / "bench.toml", "--model", to / "rft" / "model", "--k", 3),
@@ -225,20 +230,28 @@ def draw_figure(to: Path, outs: Sequence[Path]) -> None:
     figure.savefig(to / "rl-rises.png", dpi=110)
 
 
+def measure(to: Path, seeds: int, size: Size) -> None:
+    began = time.monotonic()
+    if not (to / "results").is_dir():
+        make_task(to, size)
+        make_first(to)
+    outs = [train(to, seed, on) for seed in range(seeds) for on in (False, True)]
+    draw_figure(to, outs)
+    print(f"| first → last tenth | {' | '.join(SHOWN)} |\n|{'---|' * (len(SHOWN) + 1)}")
+    print("\n".join(map(row, outs)))
+    print(f"{time.monotonic() - began:.0f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--to", type=Path, default=Path("rl-rises"))
+    parser.add_argument("--to", type=Path, help="keep everything there, and go on there")
     arguments = parser.parse_args()
-    to, began = arguments.to.absolute(), time.monotonic()
-    if not (to / "results").is_dir():
-        prepare(to, SMALL if arguments.small else FULL)
-    outs = [train(to, seed, on) for seed in range(arguments.seeds) for on in (False, True)]
-    draw_figure(to, outs)
-    print(f"| first → last tenth | {' | '.join(SHOWN)} |\n|{'---|' * (len(SHOWN) + 1)}")
-    print("\n".join(map(row, outs)))
-    print(f"{time.monotonic() - began:.0f} s; {to / 'rl-rises.svg'}")
+    size = SMALL if arguments.small else FULL
+    with tempfile.TemporaryDirectory() as elsewhere:
+        to = arguments.to or Path(elsewhere)
+        measure(to.absolute(), arguments.seeds, size)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ SCRIPTS = {
     "stop": Script("--small", ""),
     "agree": Script("--small"),
     "adaptive": Script("--small"),
+    "rl_rises": Script("--small --seeds 1"),
     "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
 }
 

@@ -1,5 +1,6 @@
 """Rule-based online RL: GRPO with TRL, the reward of Eq. 10, each group of rollouts in its own order."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.models import ModelRef, with_adapter
+from grmeval.errors import ConfigError
 from grmeval.judges import Judge
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.grpo_reward import GrpoReward
@@ -17,6 +19,7 @@ from grmeval.train.rl_items import RlItems, without_long
 from grmeval.train.rl_settings import RlTable
 from grmeval.train.rollouts import groups_of, row_of
 from grmeval.train.settings import TrainConfig
+from grmeval.train.stage_settings import LoraTable
 from grmeval.train.trainer import (
     Watch,
     against_defaults,
@@ -64,10 +67,27 @@ def prepare_rl(
     model = find_model(config.model)
     if adapter:
         model = with_adapter(model, adapter)
+        _check_shape(adapter, config.lora)
     tokenizer = load_tokenizer(config.model, model)
     encode = ChatEncoder(tokenizer, config.model.chat_template_kwargs)
     left = without_long(items, judge, encode, config.rl.max_prompt)
     return RlPrepared(config, config.rl, model, adapter, tokenizer, encode, judge, left)
+
+
+def _check_shape(adapter: Path, lora: LoraTable | None) -> None:
+    """ConfigError: the configuration is of another adapter than the one that is there."""
+    if lora is None:
+        raise ConfigError(
+            f"--lora {adapter}: the configuration has no [lora], so all weights would be trained; merge the "
+            "adapter first (`grmeval spct rft --merge`) and begin with that --model"
+        )
+    known = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    for ours, theirs in (("rank", "r"), ("alpha", "lora_alpha")):
+        if (here := getattr(lora, ours)) != (there := known.get(theirs)):
+            raise ConfigError(
+                f"--lora {adapter}: its {ours} is {there}, and lora.{ours} is {here}; "
+                f"--set lora.{ours}={there}"
+            )
 
 
 def rl(prepared: RlPrepared, out: Path, watch: Watch = lambda *_: None) -> TrainingFolder:
