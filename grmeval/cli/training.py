@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from grmeval.train.folder import TrainingFolder
 
-__all__ = ["Config", "DryRun", "Out", "Sets", "TrainedModel", "leave_card"]
+__all__ = ["Config", "DryRun", "Out", "Sets", "TrainedModel", "is_finished", "leave_card"]
 
 
 def _names(incomplete: str) -> list[str]:
@@ -54,6 +54,13 @@ DryRun = Annotated[
         "--dry-run", help="Tell what it would take: memory, time; nothing is written into --out."
     ),
 ]
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a training that is finished lies there."""
+    from grmeval.train.folder import TrainingFolder
+
+    return (out / "training.json").exists() and TrainingFolder(out).finished
 
 
 def leave_card(folder: "TrainingFolder", began_finished: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a trainer logs and saves, kept in a training folder: a callback for transformers' Trainer and TRL's."""
+"""What a trainer logs and saves, kept in a training folder: a callback for transformers' and TRL's."""
 
 import math
 from collections.abc import Callable, Mapping

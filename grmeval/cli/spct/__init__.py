@@ -7,7 +7,7 @@ from grmeval.cli import app
 spct = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make a judge: Self-Principled Critique Tuning, from training data to a trained model.",
+    help="Make a judge: Self-Principled Critique Tuning (SPCT).",
 )
 app.add_typer(spct, name="spct")
 

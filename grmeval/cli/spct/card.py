@@ -24,9 +24,11 @@ def card(
     ] = None,
     results: Results = None,
 ) -> None:
-    """Write OUT/README.md and OUT/metrics.svg, of a training that is at work too.
+    """Write a training's card and figure anew.
 
     grmeval spct card trained --run 3f2a --run 91c0
+
+    OUT/README.md and OUT/metrics.svg; of a training that is still at work, what there is of it.
     """
     from grmeval.cli.output import told
     from grmeval.cli.settings import looked_at

@@ -5,7 +5,10 @@ from grmeval.cli.spct import spct
 
 @spct.command()
 def configs() -> None:
-    """List the packaged configurations: name, what it is, its file, its file for `accelerate launch`."""
+    """List the packaged configurations.
+
+    Of each what it is, its file, and its file for `accelerate launch`.
+    """
     from grmeval import resources
     from grmeval.cli.output import consoles
     from grmeval.train.settings import accelerate_file, config_names, read_config
