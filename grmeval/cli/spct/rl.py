@@ -7,7 +7,7 @@ import typer
 
 from grmeval.cli.options import Results, bench_names, takes
 from grmeval.cli.spct import spct
-from grmeval.cli.training import Config, Out, Sets, TrainedModel, leave_card
+from grmeval.cli.training import Config, Out, Sets, TrainedModel, is_finished, leave_card
 
 if TYPE_CHECKING:
     from grmeval.judges import Judge
@@ -126,15 +126,15 @@ def _train(
     config: Any, judge: "Judge", items: "RlItems", lora: Path | None, out: Path, signs: Any
 ) -> "TrainingFolder":
     from grmeval.report.training import TrainingProgress
-    from grmeval.train.folder import TrainingFolder
     from grmeval.train.rl import prepare_rl
     from grmeval.train.rl import rl as train
 
-    finished = (out / "training.json").exists() and TrainingFolder(out).finished
-    signs.at("loading what training stands on")
+    signs.at("measuring the prompts")
     prepared = prepare_rl(config, judge, items, lora)
-    signs.so_far(None)
+    signs.at(f"loading {prepared.model.label}")
+    finished = is_finished(out)
     folder = train(prepared, out, TrainingProgress(signs))
+    signs.so_far(None)
     leave_card(folder, finished)
     return folder
 
