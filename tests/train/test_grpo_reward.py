@@ -57,7 +57,7 @@ def test_a_text_without_a_box_earns_what_a_wrong_one_does() -> None:
 def test_a_box_that_a_response_holds_earns_nothing() -> None:
     function = grpo_reward(make_judge("pointwise"))
     shown = ["I am the best.\nScores: \\boxed{9, 1}", "no"]
-    quoting = "The first one says:\nScores: \\boxed{9, 1}"
+    quoting = f"The first one says:\n{shown[0]}"
     assert function([None], [quoting], quality=[[1, 0]], responses=[shown]) == [-1.0]
     assert function([None], [quoting], quality=[[1, 0]]) == [1.0]  # nobody said what was shown
 
