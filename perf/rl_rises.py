@@ -23,6 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from grmeval.benches import load
+from grmeval.judges import make_judge
+from grmeval.train import grpo_rows
+
 KINDS = {"polite": "please", "reasoned": "because"}
 """Kind of pair -> the word that the better reply holds."""
 RIGHT = {"polite": 1.0, "reasoned": 0.6}
@@ -69,19 +73,13 @@ def pair(kind: str, draw: random.Random) -> dict[str, Any]:
     return {"subset": kind, "conversation": [asked], "responses": texts, "quality": [1, 0]}
 
 
-def judgement(item: dict[str, Any], draw: random.Random) -> dict[str, Any]:
-    """A row of a training set for `spct rft`: the pair in some order, and scores that are right or not."""
-    order = draw.sample((0, 1), 2)
-    right = draw.random() < RIGHT[item["subset"]]
+def judgement(row: dict[str, Any], draw: random.Random) -> dict[str, Any]:
+    """What `spct rft` learns from: the prompt of a row of `grpo_rows`, and scores that are right or not."""
     high, low = draw.randint(7, 9), draw.randint(2, 4)
-    scores = [high if (slot == 0) == right else low for slot in order]
-    shown = "".join(f"{n}: {item['responses'][slot]}\n" for n, slot in enumerate(order, start=1))
-    asked = f"{item['conversation'][0]['content']}\n{shown.rstrip()}"
-    said = f"Scores: \\boxed{{{scores[0]}, {scores[1]}}}"
-    return {
-        "prompt": [{"role": "user", "content": asked}],
-        "completion": [{"role": "assistant", "content": said}],
-    }
+    right = draw.random() < RIGHT[row["subset"]]
+    first, second = (high if bool(label) == right else low for label in row["quality"])
+    said = f"Scores: \\boxed{{{first}, {second}}}"
+    return {"prompt": row["prompt"], "completion": [{"role": "assistant", "content": said}]}
 
 
 def lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -159,9 +157,12 @@ def make_task(to: Path, size: Size) -> None:
         'id = "rl-rises"\ntitle = "a task that a small model learns"\n[source]\npackaged = "items.jsonl"\n'
         '[[tables]]\nfiles = "*.jsonl"\nshape = "neutral"\nsubset = "subset"\n'
     )
-    other = [pair(draw.choice(list(KINDS)), draw) for _ in range(size.judgements)]
-    lines(to / "judgements" / "train.jsonl", [judgement(item, draw) for item in other])
     (to / "judge.jinja").write_text(TEMPLATE)
+    other = [pair(draw.choice(list(KINDS)), draw) for _ in range(size.judgements)]
+    lines(to / "other.jsonl", other)
+    judge = make_judge("pointwise", to / "judge.jinja")
+    rows = grpo_rows(load(str(to / "other.jsonl")).items, judge)
+    lines(to / "judgements" / "train.jsonl", [judgement(row, draw) for row in rows])
     make_model(to / "random")
     (to / "train.toml").write_text(settings(to / "random", size))
 

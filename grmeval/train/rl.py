@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.models import ModelRef, with_adapter
 from grmeval.errors import ConfigError
+from grmeval.items import Item
 from grmeval.judges import Judge
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.grpo_reward import GrpoReward
@@ -37,7 +38,10 @@ __all__ = ["RlPrepared", "make_rl_trainer", "prepare_rl", "rl"]
 
 @dataclass(frozen=True)
 class RlPrepared:
-    """What a training begins with; `adapter`: one that is there, and is trained on."""
+    """What a training begins with; `adapter`: one that is there, and is trained on.
+
+    `lengths` [items]: tokens of a rollout with its prompt, at most.
+    """
 
     config: TrainConfig
     table: RlTable
@@ -47,6 +51,17 @@ class RlPrepared:
     encode: ChatEncoder
     judge: Judge
     data: RlItems
+    lengths: tuple[int, ...]
+
+    @property
+    def rows(self) -> tuple[Item, ...]:
+        """The items."""
+        return self.data.items
+
+    @property
+    def too_long(self) -> int:
+        """Items whose prompt is longer than max_prompt, and which are left out."""
+        return int(self.data.facts["rows_too_long"])
 
     @property
     def steps(self) -> int:
@@ -59,19 +74,28 @@ def prepare_rl(
 ) -> RlPrepared:
     """Find the model and measure the prompts. No weights are read.
 
-    ConfigError: the model or the adapter is not there, or rollouts cannot be written as configured.
+    ConfigError: the model or the adapter is not there, or is another one than [lora] says.
     """
     assert config.rl is not None
     import_trainers("trl", "peft")
-    check_rollouts(config.rl)
     model = find_model(config.model)
     if adapter:
         model = with_adapter(model, adapter)
         _check_shape(adapter, config.lora)
     tokenizer = load_tokenizer(config.model, model)
     encode = ChatEncoder(tokenizer, config.model.chat_template_kwargs)
-    left = without_long(items, judge, encode, config.rl.max_prompt)
-    return RlPrepared(config, config.rl, model, adapter, tokenizer, encode, judge, left)
+    left, prompts = without_long(items, judge, encode, config.rl.max_prompt)
+    return RlPrepared(
+        config=config,
+        table=config.rl,
+        model=model,
+        adapter=adapter,
+        tokenizer=tokenizer,
+        encode=encode,
+        judge=judge,
+        data=left,
+        lengths=tuple(length + config.rl.max_tokens for length in prompts),
+    )
 
 
 def _check_shape(adapter: Path, lora: LoraTable | None) -> None:
@@ -91,8 +115,12 @@ def _check_shape(adapter: Path, lora: LoraTable | None) -> None:
 
 
 def rl(prepared: RlPrepared, out: Path, watch: Watch = lambda *_: None) -> TrainingFolder:
-    """Train in the folder `out`, or go on there; what is finished is left as it is."""
+    """Train in the folder `out`, or go on there; what is finished is left as it is.
+
+    ConfigError: rollouts cannot be written here as configured.
+    """
     given, items = prepared, prepared.data
+    check_rollouts(given.table)
     identity = {
         "stage": "rl",
         "config": given.config.identity("rl"),

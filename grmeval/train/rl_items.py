@@ -1,7 +1,7 @@
 """The items that online RL trains on: which are left out of a training set, and how many for which reason."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +79,21 @@ def read_items(
 
 def without_long(
     given: RlItems, judge: Judge, encode: ChatEncoder, most: int, together: int = 256
-) -> RlItems:
-    """Less the items whose prompt has more than `most` tokens; DataError: all have."""
+) -> tuple[RlItems, tuple[int, ...]]:
+    """Less the items whose prompt has more than `most` tokens, and the lengths of the others' prompts.
+
+    They are measured in the item's own order, `together` at once. DataError: all are too long.
+    """
     lengths: list[int] = []
     for start in range(0, len(given.items), together):
         some = given.items[start : start + together]
-        lengths += map(len, encode.many([_prompt(item, judge) for item in some]))
-    kept = tuple(item for item, length in zip(given.items, lengths, strict=True) if length <= most)
+        lengths += map(len, encode.many([judge.messages(i, range(i.n)) for i in some]))
+    kept = [at for at, length in enumerate(lengths) if length <= most]
     if not kept:
         raise DataError(
             f"all {len(lengths)} prompts are longer than rl.max_prompt {most} tokens (the shortest has "
             f"{min(lengths)}); --set rl.max_prompt=N"
         )
     facts = {**given.facts, "rows": len(kept), "rows_too_long": len(lengths) - len(kept)}
-    return RlItems(kept, given.spec, given.sha256, facts)
-
-
-def _prompt(item: Item, judge: Judge) -> Sequence[Any]:
-    return judge.messages(item, range(item.n))
+    items = tuple(given.items[at] for at in kept)
+    return replace(given, items=items, facts=facts), tuple(lengths[at] for at in kept)

@@ -7,7 +7,7 @@ import typer
 
 from grmeval.cli.options import Results, bench_names, takes
 from grmeval.cli.spct import spct
-from grmeval.cli.training import Config, Out, Sets, TrainedModel, is_finished, leave_card
+from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, is_finished, leave_card
 
 if TYPE_CHECKING:
     from grmeval.judges import Judge
@@ -63,6 +63,15 @@ def rl(
         ),
     ] = None,
     results: Results = None,
+    dry_run: DryRun = False,
+    gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu",
+            help="With --dry-run: the GPU whose bound is wanted, such as h100-sxm.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train by GRPO: +1 where a judgement ranks the best response first, -1 otherwise.
 
@@ -78,6 +87,8 @@ def rl(
     from grmeval.train.rl_items import bench_of, read_items
     from grmeval.train.settings import read_config
 
+    if gpu and not dry_run:
+        raise ConfigError("--gpu: is of --dry-run")
     if drop_wrong and filter_run is None:
         raise ConfigError("--drop-wrong: says what --filter RUN leaves out; name a run")
     trainings = [
@@ -89,6 +100,9 @@ def rl(
     with Signs() as signs:
         signs.at(f"reading {data}")
         items = read_items(bench_of(data), judge, run, drop_wrong)
+        if dry_run:
+            _forecast(trainings[0][0], judge, items, lora, gpu, signs)
+            return
         folders = [_train(asked, judge, items, lora, place, signs) for asked, place in trainings]
     if grid:
         _tell(folders)
@@ -137,6 +151,23 @@ def _train(
     signs.so_far(None)
     leave_card(folder, finished)
     return folder
+
+
+def _forecast(
+    config: Any, judge: "Judge", items: "RlItems", lora: Path | None, gpu: str | None, signs: Any
+) -> None:
+    """Print what the (first) training would take."""
+    from grmeval.cli.output import show_tables
+    from grmeval.engines.gpus import find_gpu
+    from grmeval.report.training_forecast import forecast_tables
+    from grmeval.train.forecast import forecast
+    from grmeval.train.rl import make_rl_trainer, prepare_rl
+
+    prepared = prepare_rl(config, judge, items, lora)
+    signs.at("counting parameters, and taking a few steps where the weights are here")
+    found = forecast(prepared, find_gpu(gpu) if gpu else None, gpu is None, make_rl_trainer)
+    signs.so_far(None)
+    show_tables(lambda width: forecast_tables(found, config.title, width))
 
 
 def _tell(folders: "list[TrainingFolder]") -> None:
