@@ -194,16 +194,18 @@ def metrics(out: Path) -> list[dict[str, float]]:
 SHOWN = ("reward", "zero_gradient_groups", "kl", "entropy", "unreadable", "tied", "position_bias")
 
 
+def mean(lines_of: Sequence[dict[str, float]], name: str) -> float:
+    """Of those that have it: a share of no judgement is not logged."""
+    return float(np.mean([line[name] for line in lines_of if name in line] or [np.nan]))
+
+
 def row(out: Path) -> str:
     """First and last tenth of a run's steps, as means."""
     table = metrics(out)
     tenth = max(1, len(table) // 10)
-    first, last = (
-        [float(np.mean([line[name] for line in part])) for name in SHOWN]
-        for part in (table[:tenth], table[-tenth:])
-    )
-    cells = " | ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(first, last, strict=True))
-    return f"| {out.name} | {cells} |"
+    ends = (table[:tenth], table[-tenth:])
+    cells = (" → ".join(f"{mean(part, name):.2f}" for part in ends) for name in SHOWN)
+    return f"| {out.name} | {' | '.join(cells)} |"
 
 
 def draw_figure(to: Path, outs: Sequence[Path]) -> None:
@@ -220,8 +222,7 @@ def draw_figure(to: Path, outs: Sequence[Path]) -> None:
         wide = max(1, len(table) // 15)
         starts = range(0, len(table) - wide + 1, wide)
         for each, name in zip(axes, ("reward", "zero_gradient_groups", "kl"), strict=True):
-            y = [float(np.mean([line[name] for line in table[s : s + wide]])) for s in starts]
-            x = [float(np.mean([line["step"] for line in table[s : s + wide]])) for s in starts]
+            x, y = ([mean(table[s : s + wide], of) for s in starts] for of in ("step", name))
             style = "--" if out.name.endswith("filtered") else "-"
             each.plot(x, y, style, marker="os^D"[n % 4], markersize=3, label=out.name)
             each.set_ylabel(name.replace("_", " "))
