@@ -20,7 +20,7 @@ from grmeval.train.recorder import recorder
 from grmeval.train.rft import Prepared, make_trainer
 from grmeval.train.rl import RlPrepared
 from grmeval.train.rl_settings import RlTable
-from grmeval.train.trainer import quiet
+from grmeval.train.trainer import quiet, settings_fit
 
 __all__ = ["Forecast", "Measured", "Parts", "forecast"]
 
@@ -130,7 +130,8 @@ def _counted(given: Given) -> tuple[int, int]:
             if adapter := lora_config(given.config.lora):
                 import peft
 
-                model = peft.get_peft_model(model, adapter)
+                with settings_fit():
+                    model = peft.get_peft_model(model, adapter)
     except (OSError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise EngineError(f"model {given.config.model.name}: {said}") from None

@@ -23,6 +23,7 @@ __all__ = [
     "against_defaults",
     "import_trainers",
     "quiet",
+    "settings_fit",
     "train_in",
     "trainer_settings",
 ]
@@ -141,7 +142,8 @@ def train_in(
     with folder.launch() as launch, interrupts.in_turn():
         if launch.step < steps and folder.record["status"] == "running":
             with _memory_said():
-                trainer = quiet(make(recorder(folder, watch)))
+                with settings_fit():
+                    trainer = quiet(make(recorder(folder, watch)))
                 trainer.train(resume_from_checkpoint=launch.checkpoint and str(launch.checkpoint))
             chosen = source(trainer)
             folder.trained(
@@ -150,6 +152,16 @@ def train_in(
         elif folder.record["status"] == "running":
             folder.trained(steps=launch.step, source=None)
         folder.finish(_chosen(folder), prepare)
+
+
+@contextmanager
+def settings_fit() -> Iterator[None]:
+    """ConfigError where a library refuses settings that it is told, such as layers that a model has not."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"these settings do not fit the model or its trainer: {said}") from error
 
 
 def quiet(trainer: "Trainer") -> "Trainer":
