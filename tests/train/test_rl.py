@@ -1,4 +1,4 @@
-"""`grmeval spct rl`: its settings, which items it takes, what it refuses. (Trainings: test_training_rl.py.)"""
+"""`grmeval spct rl`: its settings, its items, what it refuses. (Trainings: test_training_rl.py.)"""
 
 import json
 from pathlib import Path
