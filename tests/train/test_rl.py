@@ -59,7 +59,7 @@ def test_items_whose_labels_single_out_no_best_response_are_left_out(tmp_path: P
 
 
 def test_the_filter_and_what_it_counts(tmp_path: Path) -> None:
-    run = sampled(tmp_path, k=3)
+    run = sampled(tmp_path, k=3, engine_args={"accuracy": 0.5})
     everything = read_items("sample", make_judge("pointwise"))
     found = read_items("sample", make_judge("pointwise"), run)
     wrong_too = read_items("sample", make_judge("pointwise"), run, drop_wrong=True)
