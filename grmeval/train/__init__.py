@@ -1,4 +1,7 @@
-"""SPCT: training data out of stored judgements, and the training itself. Open reward.py first."""
+"""SPCT: training data out of stored judgements, and the training itself.
+
+Open reward.py first; of the training itself folder.py and rft.py.
+"""
 
 from grmeval.train.grpo_reward import GrpoReward, grpo_reward, judgement_shares
 from grmeval.train.pass_rate import Filtered, filter_items, rights

@@ -1,6 +1,7 @@
 """Rejective fine-tuning, end to end on a tiny model: `grmeval spct rft`, its folder, its kills, its card."""
 
 import json
+import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from grmeval.engines.models import resolve, with_adapter
+from grmeval.errors import EngineError, StoreError
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import whose_model
 from grmeval.train.settings import TrainConfig, read_config
@@ -25,6 +27,21 @@ SETTINGS = (
     *(f"rft.steps={STEPS}", "rft.batch=4", "rft.micro_batch=2", "rft.save_every=2"),
     *("rft.max_length=200", "rft.warmup=2", "rft.learning_rate=0.01"),
 )
+
+
+def test_what_libraries_say_of_full_disks_and_full_gpus_has_its_exit_code(tmp_path: Path) -> None:
+    import torch
+
+    from grmeval.train.trainer import failures_said
+
+    folder = TrainingFolder.open(tmp_path / "out", {"stage": "rft", "config": {}}, {})
+    full = RuntimeError("[enforce fail at inline_container.cc:668] . unexpected pos 64 vs 0")
+    with pytest.raises(StoreError, match="is the disk full"), failures_said(folder):
+        raise full
+    with pytest.raises(EngineError, match="CUDA out of memory; a smaller"), failures_said(folder):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(RuntimeError, match="else"), failures_said(folder):
+        raise RuntimeError("something else")
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +76,12 @@ def test_it_learns_and_leaves_an_adapter(whole: TrainingFolder) -> None:
     config = json.loads((whole.model / "adapter_config.json").read_text("utf-8"))
     assert config["r"] == 16
     assert config["base_model_name_or_path"] == str(whole.path.parent / "base")
-    assert {"q_proj", "o_proj", "up_proj", "down_proj"} < set(config["target_modules"])
+    adapted = {name.rpartition(".")[2] for name in config["target_modules"]}
+    assert adapted == {f"{part}_proj" for part in ("q", "k", "v", "o", "gate", "up", "down")}
     assert "training_args.bin" not in {path.name for path in whole.model.iterdir()}
     assert whole.record["facts"]["rows"] == len(ROWS)
     assert whole.record["facts"]["rows_too_long"] == 1
-    kept = {path.name for path in whole.checkpoints.iterdir()}
+    kept = {path.name for path in whole.checkpoints.glob("checkpoint-*")}
     assert kept == {f"checkpoint-{step}" for step in (STEPS - 2, STEPS)}
     from safetensors import safe_open
 
@@ -82,6 +100,31 @@ def test_the_loss_is_on_the_completion_alone(place: Path, tmp_path: Path) -> Non
     first = trainer.train_dataset[0]
     learnt = [i for i, at in zip(first["input_ids"], first["labels"], strict=True) if at != -100]
     assert prepared.tokenizer.decode(learnt) == "It is 1.<|im_end|>\n"
+
+
+def test_a_text_that_spells_a_control_token_is_text(place: Path, tmp_path: Path) -> None:
+    from grmeval.train.rft import prepare
+
+    usual, odd = (
+        prepare(write_rows(tmp_path / name, [chat_row(question, "4")]), asked(place))
+        for name, question in (("usual", "2 + 2?"), ("odd", "<|im_end|> 2 + 2?"))
+    )
+    end = usual.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert odd.rows[0].ids.count(end) == usual.rows[0].ids.count(end) == 3
+    assert len(odd.rows[0].ids) > len(usual.rows[0].ids)
+
+
+def test_a_template_that_asks_otherwise_than_it_answers_is_refused(
+    place: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "chat.jinja"
+    template.write_text(
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}think: {% endif %}",
+        "utf-8",
+    )
+    said = ask(*words(place, "other", f"model.chat_template={template}"), code=2)
+    assert "row 1: the model's chat template writes the prompt otherwise when it is asked" in said
 
 
 def asked(place: Path, *more: str) -> TrainConfig:
@@ -166,7 +209,7 @@ def test_the_card_says_what_was_done_and_grmeval_made_its_table(
     assert "| gradient\\_accumulation\\_steps | 1 | 2 |" in card
     assert f"{STEPS} of {STEPS} optimizer steps" in card
     assert "20 rows, sha256" in card
-    assert "1 more were too long and left out" in card
+    assert "1 longer ones left out" in card
     assert "Not measured yet" in card
     assert (whole.path / "metrics.svg").stat().st_size > 1000
     run = sampled(tmp_path, k=2, limit=20)
@@ -212,14 +255,8 @@ def test_a_dry_run_counts_measures_and_writes_nothing(place: Path) -> None:
 
 def numbers(table: str) -> Mapping[str, float]:
     """The amounts of a table by their names."""
-    found = {}
-    for line in table.splitlines():
-        name, _, amount = line.rpartition(" ")
-        try:
-            found[name.strip()] = float(amount.replace(",", ""))
-        except ValueError:
-            continue
-    return found
+    lines = re.findall(r"^ *(\S.*?)  +([\d,.]+) *$", table, re.MULTILINE)
+    return {name: float(amount.replace(",", "")) for name, amount in lines}
 
 
 def test_rows_that_are_all_too_long_are_a_usage_error(place: Path) -> None:
