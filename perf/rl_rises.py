@@ -56,11 +56,11 @@ class Size(NamedTuple):
     steps: int
 
 
-FULL, SMALL = Size(400, 6000, 700, 150), Size(40, 400, 60, 6)
+FULL, SMALL = Size(400, 6000, 500, 100), Size(40, 400, 60, 6)
 
 
 def reply(kind: str, good: bool, draw: random.Random) -> str:
-    words = draw.sample(WORDS, draw.randint(4, 6))
+    words = draw.sample(WORDS, draw.randint(3, 4))
     if good:
         words[draw.randrange(len(words))] = KINDS[kind]
     return " ".join(words)
