@@ -14,6 +14,7 @@ from tests.helpers import ask, grmeval, running, until
 pytestmark = [pytest.mark.train, pytest.mark.long, pytest.mark.filterwarnings("default")]
 
 SIZE = Size(items=24, judgements=600, taught=60, steps=8)
+SETS = [w for s in ("save_every=3", "batch=16", "micro_batch=8") for w in ("--set", f"rl.{s}")]
 PLACES = {"reward", "zero_gradient_groups", "kl", "entropy", "unreadable", "truncated", "tokens"}
 
 
@@ -30,7 +31,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(task: Path, out: Path, *more: object) -> list[object]:
     found: list[object] = ["spct", "rl", task / "data", "--config", task / "train.toml", "-o", out]
     found += ["--model", task / "rft" / "model", "--template", task / "judge.jinja"]
-    return [*found, "--set", "rl.save_every=3", "--set", "rl.batch=16", *more]
+    return [*found, *SETS, *more]
 
 
 def metrics(out: Path) -> list[dict[str, Any]]:
