@@ -16,13 +16,13 @@ from grmeval.train.grpo_reward import GrpoReward
 from grmeval.train.grpo_settings import check_rollouts, grpo_settings
 from grmeval.train.grpo_trainer import trainer_class, without_vllm
 from grmeval.train.model import find_model, load_model, load_tokenizer, lora_config, tidy_model
+from grmeval.train.recorder import Watch
 from grmeval.train.rl_items import RlItems, without_long
 from grmeval.train.rl_settings import RlTable
 from grmeval.train.rollouts import groups_of, row_of
 from grmeval.train.settings import TrainConfig
 from grmeval.train.stage_settings import LoraTable
 from grmeval.train.trainer import (
-    Watch,
     against_defaults,
     import_trainers,
     train_in,

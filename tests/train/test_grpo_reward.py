@@ -39,8 +39,8 @@ def boxed(inside: str) -> list[dict[str, str]]:
 )
 def test_reward_of_a_completion(said: str, quality: list[int], ids: list[int], earned: int) -> None:
     function = grpo_reward(make_judge("pointwise"), tokenizer=Tokenizer())
-    told = {"quality": [quality], "completion_ids": [ids], "trainer_state": None}
-    assert function([None], [boxed(said)], **told) == [float(earned)]
+    found = function([None], [boxed(said)], quality=[quality], completion_ids=[ids], other=[0])
+    assert found == [float(earned)]
 
 
 def test_a_text_without_a_box_earns_what_a_wrong_one_does() -> None:

@@ -144,7 +144,7 @@ def test_prompts_are_those_of_an_evaluation(task: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(task / "random")
     encode = ChatEncoder(tokenizer, {})
     prompts = [[{"role": "user", "content": "tea <|end|>"}]] * 2
-    ids, _, _ = trainer_class(encode)._tokenize_prompts(None, prompts)  # type: ignore[arg-type]
+    ids, _, _ = trainer_class(encode)._tokenize_prompts(None, prompts)
     assert ids[0] == ids[1]
     end = tokenizer.convert_tokens_to_ids("<|end|>")
     assert ids[0].count(end) == 1
