@@ -234,7 +234,8 @@ def _measured(given: Given, make: Callable[..., Any]) -> Measured:
     with tempfile.TemporaryDirectory(prefix="grmeval-") as place:
         folder = TrainingFolder.open(Path(place), {"stage": "rft", "config": {}}, {})
         callback = recorder(folder, lambda *_: times.append(time.monotonic()))
-        trainer = quiet(make(replace(given, table=table), folder, callback)  # type: ignore[arg-type])
+        shorter: Any = replace(given, table=table)  # type: ignore[arg-type]
+        trainer = quiet(make(shorter, folder, callback))
         trainer.args.save_strategy = "no"
         trainer.train()
         rows = [row["num_tokens"] for row in folder.metrics()]
