@@ -64,7 +64,7 @@ def test_a_training_from_the_first_step_to_a_model_that_can_be_loaded(
     assert told["num_generations"] == {"default": 8, "value": 4}
     assert told["beta"]["default"] == 0
     card = (out / "README.md").read_text("utf-8")
-    assert "use_bias_correction_kl" in card
+    assert "use_bias_correction_kl" in card.replace("\\", "")  # as Markdown escapes it
     before, after = (
         transformers.AutoModelForCausalLM.from_pretrained(place).state_dict()
         for place in (task / "rft" / "model", folder.model)
