@@ -246,9 +246,9 @@ def draw_figure(to: Path, outs: Sequence[Path]) -> None:
 
 def measure(to: Path, seeds: int, size: Size) -> None:
     began = time.monotonic()
-    if not (to / "results").is_dir():
+    if not (to / "train.toml").exists():
         make_task(to, size)
-        make_first(to)
+    make_first(to)
     outs = [train(to, seed, on) for seed in range(seeds) for on in (False, True)]
     draw_figure(to, outs)
     print(f"| first → last tenth | {' | '.join(SHOWN)} |\n|{'---|' * (len(SHOWN) + 1)}")
