@@ -35,9 +35,7 @@ def forecast_tables(
             "GPU hours: at the peak of its matrix units, which nothing reaches; a third of it is usual"
         )
     if result.measured:
-        notes.append(
-            f"measured: two micro-batches after one to warm up, on {result.measured.where}"
-        )
+        notes.append(f"measured: a micro-batch after one to warm up, on {result.measured.where}")
     return [table], notes
 
 

@@ -251,7 +251,8 @@ def _make(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     record = path / "training.json"
     if record.exists():
         there = TrainingFolder(path)
-        if there.last_checkpoint() or not _unlike(there.record["identity"], identity):
+        saved = there.record["status"] != "running" or there.last_checkpoint()
+        if saved or not _unlike(there.record["identity"], identity):
             return
         with lock(path / "locks" / "write", 0.0):
             _begin(record, identity, facts)

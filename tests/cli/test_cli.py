@@ -197,7 +197,7 @@ def test_version_and_help() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("grmeval s", ["suite", "score", "scale-curve", "show"]),
+        ("grmeval s", ["suite", "score", "scale-curve", "show", "spct"]),
         ("grmeval run --model d", ["deepseek-grm-16b", "deepseek-grm-27b", "demo"]),
         ("grmeval run --bench rm", ["rm-bench", "rmb"]),
         ("grmeval score --ties s", ["share"]),

@@ -1,6 +1,7 @@
 """The folder of a training: what a killed process leaves in it, and how the next one goes on."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,20 @@ def test_a_training_that_never_saved_anything_gives_way_unless_it_is_at_work(
     with opened(tmp_path / "out", data="3").launch() as launch:
         assert launch.step == 0
     assert TrainingFolder(tmp_path / "out").record["identity"]["data"] == "3"
+
+
+def test_a_finished_training_whose_checkpoints_were_removed_gives_way_to_none(
+    tmp_path: Path,
+) -> None:
+    folder = opened(tmp_path / "out")
+    with folder.launch():
+        place = checkpoint(folder, 6)
+        folder.trained(steps=6)
+        folder.finish()
+    shutil.rmtree(place)
+    with pytest.raises(ConfigError, match="holds another training"):
+        opened(tmp_path / "out", data="3")
+    assert opened(tmp_path / "out").finished
 
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
