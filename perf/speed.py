@@ -49,6 +49,7 @@ SCRIPTS = {
     "agree": Script("--small"),
     "adaptive": Script("--small"),
     "overlap": Script("--small"),
+    "rl_rises": Script("--small --seeds 1"),
     "coverage": Script("--replicates 20 --resamples 19 --only 28-item --processes 1"),
 }
 

@@ -22,13 +22,14 @@ __all__ = [
     "Judged",
     "TrainingProgress",
     "card_text",
+    "side_by_side",
     "write_card",
     "write_metrics_figure",
 ]
 
 PANELS = {
     "rft": ("loss", "mean_token_accuracy", "grad_norm"),
-    "rl": ("reward", "kl", "frac_reward_zero_std", "completions/mean_length"),
+    "rl": ("reward", "kl", "zero_gradient_groups", "tokens"),
     "meta": ("loss", "eval_auc_inside", "eval_auc"),
 }
 """Metrics that a stage's figure shows, from top to bottom, of those that were logged."""
@@ -101,6 +102,21 @@ def write_metrics_figure(folder: TrainingFolder, to: Path | None = None) -> list
 def running_mean(values: Sequence[float], window: int) -> list[float]:
     """Of each value and those before it, `window` of them together; fewer at the beginning."""
     return [fmean(values[max(0, at - window + 1) : at + 1]) for at in range(len(values))]
+
+
+def side_by_side(folders: Sequence[TrainingFolder]) -> list[str]:
+    """A row a training: means over the last tenth of its lines, of what its stage's figure shows."""
+    names = PANELS[folders[0].stage]
+    columns = [Column("training", lambda row: row[0], left=True)]
+    columns += [Column(n.replace("_", " "), lambda row, n=n: row[1].get(n, "–")) for n in names]  # type: ignore[misc]
+    return markdown_table(columns, [(each.path.name, _last_tenth(each, names)) for each in folders])
+
+
+def _last_tenth(folder: TrainingFolder, names: Sequence[str]) -> dict[str, str]:
+    rows = folder.metrics()
+    last = rows[-max(1, len(rows) // 10) :]
+    found = {name: [row[name] for row in last if _is_number(row.get(name))] for name in names}
+    return {name: f"{fmean(values):.3f}" for name, values in found.items() if values}
 
 
 # ---------------------------------------------------------------------- the card

@@ -8,6 +8,7 @@ from grmeval.runs.batch import batch_plan, requests, without_stopped
 from grmeval.runs.configuration import OF_A_SERVER, configure
 from grmeval.runs.make_plan import again, prepare, recorded_model
 from grmeval.runs.open_engine import Engines
+from grmeval.runs.orders import ranking_hash, response_order
 from grmeval.runs.plan import Plan
 from grmeval.runs.preview import Preview, preview
 from grmeval.runs.sample import Estimate, extend
@@ -26,7 +27,9 @@ __all__ = [
     "extend",
     "prepare",
     "preview",
+    "ranking_hash",
     "recorded_model",
     "requests",
+    "response_order",
     "without_stopped",
 ]

@@ -2,8 +2,9 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import lora_config
 from grmeval.train.recorder import recorder
 from grmeval.train.rft import Prepared, make_trainer
+from grmeval.train.rl import RlPrepared
+from grmeval.train.rl_settings import RlTable
 from grmeval.train.trainer import quiet, settings_fit
 
 __all__ = ["Forecast", "Measured", "Parts", "forecast"]
@@ -80,10 +83,16 @@ class Forecast:
     notes: tuple[str, ...] = ()
 
 
-def forecast(given: Prepared, gpu: Gpu | None, measure: bool) -> Forecast:
-    """What `rft` would take; with `measure` a few real steps are taken, in a folder that is removed.
+Given = Prepared | RlPrepared
 
-    Only weights that lie in a folder here, and fit into memory, are loaded for that.
+
+def forecast(
+    given: Given, gpu: Gpu | None, measure: bool, make: Callable[..., Any] = make_trainer
+) -> Forecast:
+    """What a training would take; with `measure` a few real steps are taken, in a folder that is removed.
+
+    `make` gives the stage's trainer. Of RL each rollout counts with all of `max_tokens`. Only weights that
+    lie in a folder here, and fit into memory, are loaded for that.
     """
     parameters, trained = _counted(given)
     config = own_config(given.model) or {}
@@ -104,10 +113,10 @@ def forecast(given: Prepared, gpu: Gpu | None, measure: bool) -> Forecast:
         return found
     if why := _unmeasured(given, found.parts.total):
         return replace(found, notes=(*found.notes, f"no step was taken here: {why}"))
-    return replace(found, measured=_measured(given))
+    return replace(found, measured=_measured(given, make))
 
 
-def _counted(given: Prepared) -> tuple[int, int]:
+def _counted(given: Given) -> tuple[int, int]:
     """(all parameters, those that are trained), counted on a model without weights."""
     import torch
     import transformers
@@ -131,21 +140,27 @@ def _counted(given: Prepared) -> tuple[int, int]:
 
 
 def _parts(
-    given: Prepared, config: Mapping[str, Any], parameters: int, trained: int, longest: int
+    given: Given, config: Mapping[str, Any], parameters: int, trained: int, longest: int
 ) -> Parts:
     held = _BYTES[given.config.model.dtype]
     # PEFT keeps an adapter in float32, whatever its model is held in.
     of_trained = 4 if given.config.lora else held
     frozen = parameters - trained if given.config.lora else 0
     return Parts(
-        weights=frozen * held + trained * of_trained,
+        weights=(frozen * held + trained * of_trained) * _copies(given),
         gradients=trained * of_trained,
         optimizer=2 * trained * of_trained,
         activations=_activations(given, config, longest),
     )
 
 
-def _activations(given: Prepared, config: Mapping[str, Any], longest: int) -> float:
+def _copies(given: Given) -> int:
+    """Of the weights: RL holds those that the KL term compares with too; an adapter is taken off for that."""
+    table = given.table
+    return 2 if isinstance(table, RlTable) and table.beta and not given.config.lora else 1
+
+
+def _activations(given: Given, config: Mapping[str, Any], longest: int) -> float:
     try:
         width, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         heads = int(config["num_attention_heads"])
@@ -161,7 +176,7 @@ def _activations(given: Prepared, config: Mapping[str, Any], longest: int) -> fl
     return float(each * kept * table.micro_batch * longest)
 
 
-def _on_gpu(found: Forecast, given: Prepared, config: Mapping[str, Any], gpu: Gpu) -> Forecast:
+def _on_gpu(found: Forecast, given: Given, config: Mapping[str, Any], gpu: Gpu) -> Forecast:
     """With the bound of a GPU: two FLOPs a weight and token forward, four backward.
 
     An adapter saves the half of the backward pass that makes the gradients of weights; checkpointing adds a
@@ -170,6 +185,9 @@ def _on_gpu(found: Forecast, given: Prepared, config: Mapping[str, Any], gpu: Gp
     size = size_of(config, stored_tensors(given.model), given.config.model.dtype, {})
     notes = list(size.notes) if size else []
     passes = (2 if given.config.lora else 3) + given.table.gradient_checkpointing
+    if isinstance(given.table, RlTable):
+        passes += 1 + bool(given.table.beta)
+        notes.append("rollouts are written token by token, which is far from a GPU's peak")
     seconds = None
     if size:
         work = 2 * (size.body + size.head) * passes * found.tokens
@@ -185,10 +203,12 @@ def _on_gpu(found: Forecast, given: Prepared, config: Mapping[str, Any], gpu: Gp
     return replace(found, gpu=gpu.title, gpu_seconds=seconds, fits=fits, notes=tuple(notes))
 
 
-def _unmeasured(given: Prepared, needed: float) -> str | None:
+def _unmeasured(given: Given, needed: float) -> str | None:
     """Why no step can be taken here; None: it can."""
     if given.model.revision is not None:
         return "the weights are on the hub, and are not downloaded for this"
+    if isinstance(given.table, RlTable) and given.table.rollouts != "transformers":
+        return f"the rollouts are to be {given.table.rollouts}'s"
     import torch
 
     main = main_memory()
@@ -198,19 +218,24 @@ def _unmeasured(given: Prepared, needed: float) -> str | None:
     return None
 
 
-def _measured(given: Prepared) -> Measured:
+def _measured(given: Given, make: Callable[..., Any]) -> Measured:
     """Micro-batches of the rows, in their order; those behind the first are timed."""
     import torch
 
     table = given.table.model_copy(
-        update={"batch": given.table.micro_batch, "steps": _MEASURED_STEPS, "epochs": None}
+        update={
+            "batch": lcm(given.table.micro_batch, getattr(given.table, "group", 1)),
+            "steps": _MEASURED_STEPS,
+            "epochs": None,
+        }
         | {"log_every": 1, "save_every": _MEASURED_STEPS + 1, "warmup": 0}
     )
     times: list[float] = []
     with tempfile.TemporaryDirectory(prefix="grmeval-") as place:
         folder = TrainingFolder.open(Path(place), {"stage": "rft", "config": {}}, {})
         callback = recorder(folder, lambda *_: times.append(time.monotonic()))
-        trainer = quiet(make_trainer(replace(given, table=table), folder, callback))
+        shorter: Any = replace(given, table=table)  # type: ignore[arg-type]
+        trainer = quiet(make(shorter, folder, callback))
         trainer.args.save_strategy = "no"
         trainer.train()
         rows = [row["num_tokens"] for row in folder.metrics()]

@@ -13,15 +13,18 @@ class RlTable(StageTable):
     """[rl]: settings of `grmeval spct rl`; `batch` counts rollouts."""
 
     group: int = setting("Rollouts of a prompt, compared with one another.", 4, ge=2)
-    kl: float = setting("Weight of the KL penalty (beta).", ge=0)
+    beta: float = setting("Weight of the KL penalty.", ge=0)
     clip: float = setting("Clipping range of the probability ratio (epsilon).", 0.2, gt=0, lt=1)
     temperature: float = setting("Of the rollouts.", 1.0, gt=0, le=10)
     top_p: float = setting("Of the rollouts.", 1.0, gt=0, le=1)
     max_prompt: int = setting("Tokens of a prompt; longer ones are left out and counted.", ge=8)
-    max_tokens: int = setting("Tokens of a rollout.", ge=1)
+    max_tokens: int = setting("Tokens of a rollout; one that meets them earns -1.", ge=1)
     rollouts: Literal["transformers", "vllm"] = execution(
         "Who samples: transformers, or vLLM beside the trainer (a GPU, and a version that TRL takes).",
         "transformers",
+    )
+    vllm_memory: float = execution(
+        "Share of a GPU's memory for vLLM beside the trainer.", 0.3, gt=0, lt=1
     )
 
     @model_validator(mode="after")

@@ -24,14 +24,14 @@ def test_a_packaged_configuration_with_values_of_ones_own() -> None:
 
 def test_the_configurations_of_the_paper_hold_its_printed_values() -> None:
     """Section 2 of the facts: learning rates, batches, steps, group, KL."""
-    for name, kl in (("paper-16b", 0.002), ("paper-27b", 0.08)):
+    for name, beta in (("paper-16b", 0.002), ("paper-27b", 0.08)):
         found = read_config(name)
         assert found.lora is None
         assert found.rft
         assert found.rl
         assert (found.rft.learning_rate, found.rft.batch, found.rft.steps) == (5e-6, 1024, 900)
         assert (found.rl.learning_rate, found.rl.batch, found.rl.steps) == (4e-7, 512, 900)
-        assert (found.rl.group, found.rl.kl) == (4, kl)
+        assert (found.rl.group, found.rl.beta) == (4, beta)
     meta = read_config("paper-27b").meta
     assert meta
     assert (meta.learning_rate, meta.batch) == (1e-5, 512)
@@ -121,7 +121,7 @@ def test_epochs_in_steps(epochs: float, rows: int, steps: int) -> None:
 
 def test_what_changes_only_speed_is_no_part_of_the_identity(tmp_path: Path) -> None:
     usual = read_config("smol").identity("rft")
-    same = ["rft.micro_batch=2", "rft.save_every=5", "rft.keep=9", "rl.kl=0.01", "model.name=x"]
+    same = ["rft.micro_batch=2", "rft.save_every=5", "rft.keep=9", "rl.beta=0.01", "model.name=x"]
     assert read_config("smol", same).identity("rft") == usual
     assert "name" not in usual["model"]  # the folder's identity says which model it is
     for word in ("rft.seed=1", "lora.rank=8", "lora=null", "model.dtype=bfloat16"):

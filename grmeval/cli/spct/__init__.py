@@ -16,6 +16,7 @@ from grmeval.cli.spct import (  # noqa: E402, F401  (each adds its command)
     configs,
     data,
     rft,
+    rl,
     sample,
     select,
 )
