@@ -13,7 +13,7 @@ from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
 from grmeval.errors import ConfigError, Incomplete, StoreError
 from grmeval.items import Item, Key
 from grmeval.runs.meta.plan import MetaPlan
-from grmeval.runs.meta.shown import SHOWN, is_right, shown
+from grmeval.runs.meta.shown import SHOWN, is_right, refuse_pools, shown
 from grmeval.store import (
     LineWriter,
     RewardFile,
@@ -133,10 +133,7 @@ class _Work:
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
         self.k, self.limit = k, limit
-        if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
-            raise ConfigError(
-                f"{folder.path}: responses are judged one by one here, not in one judgement"
-            )
+        refuse_pools(folder)
         self.rows = judged_rows(folder, limit)
         self.done = file.done()
         self._launches: dict[SampleKey, str] = {}

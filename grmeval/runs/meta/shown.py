@@ -3,14 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grmeval.errors import ConfigError
 from grmeval.items import Item, Message
 from grmeval.judges import MetaPrompt
-from grmeval.store import SampleKey
+from grmeval.store import RunFolder, SampleKey
 
-__all__ = ["SHOWN", "is_right", "shown"]
+__all__ = ["SHOWN", "is_right", "refuse_pools", "shown"]
 
 SHOWN = [*SampleKey._fields, "launch", "finish", "order", "scores", "text"]
 """Columns of a sample that `shown` and its callers read."""
+
+
+def refuse_pools(folder: RunFolder) -> None:
+    """ConfigError: no judgement of this run is about all responses of an item."""
+    if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
+        raise ConfigError(
+            f"{folder.path}: responses are judged one by one here, not in one judgement"
+        )
 
 
 def shown(prompt: MetaPrompt, item: Item, row: Mapping[str, Any]) -> tuple[Message, ...] | str:
