@@ -30,6 +30,7 @@ GROUPS = {
     "Score and draw": ("score", "scale-curve", "compare", "diagnose", "panel"),
     "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
     "Night after night": ("baseline", "gate", "trend"),
+    "Make a judge": ("spct",),
     "Bring your own": ("import", "data", "principles"),
     "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
 }
@@ -204,6 +205,7 @@ def main() -> None:
         scale_curve,
         score,
         show,
+        spct,
         suite,
         trend,
     )

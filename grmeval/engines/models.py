@@ -20,6 +20,7 @@ __all__ = [
     "ModelRef",
     "Preset",
     "check_kind",
+    "is_model_file",
     "presets",
     "read_preset",
     "resolve",
@@ -42,6 +43,11 @@ _MODEL = re.compile(
     r"|adapter_model.*|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab.*|merges\.txt|.*\.model"
     r"|.*\.tiktoken|chat_template.*|.*\.py"
 )
+
+
+def is_model_file(name: str) -> bool:
+    """Whether a file of this name is part of a model: weights, configuration, tokenizer, template, code."""
+    return _MODEL.fullmatch(name) is not None
 
 
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
@@ -186,7 +192,7 @@ def fingerprint(path: Path) -> str:
     known_at = resources.cache_folder() / "fingerprints.json"
     known = _read_json(known_at)
     digest, fresh = hashlib.sha256(), dict[str, str]()
-    for file in sorted(p for p in path.iterdir() if p.is_file() and _MODEL.fullmatch(p.name)):
+    for file in sorted(p for p in path.iterdir() if p.is_file() and is_model_file(p.name)):
         state = file.stat()
         times = f"{state.st_mtime_ns}:{state.st_ctime_ns}"
         name = f"{file.resolve()}:{state.st_size}:{state.st_ino}:{times}"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from grmeval.files import write_with
 from grmeval.parquet import write_parquet
-from grmeval.report.cells import interval, metric_title, percent
+from grmeval.report.cells import escaped, interval, metric_title, percent
 from grmeval.report.columns import Column, fitting, width_of
-from grmeval.report.grid import json_object, rich_table, write_grid
+from grmeval.report.grid import json_object, markdown_table, rich_table, write_grid
 from grmeval.report.names import SHORTEST_NAME
 from grmeval.report.published import Published, published_for
 from grmeval.score import Accuracy, Row
@@ -16,7 +16,13 @@ from grmeval.score import Accuracy, Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["accuracy_json", "accuracy_tables", "write_accuracy", "write_accuracy_table"]
+__all__ = [
+    "accuracy_json",
+    "accuracy_markdown",
+    "accuracy_tables",
+    "write_accuracy",
+    "write_accuracy_table",
+]
 
 MOST_ROWS = 40
 _INDENTS = {"overall": "", "section": " ", "subset": "  "}
@@ -109,6 +115,12 @@ def _beside_notes(printed: Mapping[str, Mapping[str, Published]]) -> list[str]:
 def write_accuracy_table(to: Path, result: Accuracy) -> list[Path]:
     """The files of the table that `to` asks for."""
     return write_grid(to, result, _accuracy_columns(result.rows))
+
+
+def accuracy_markdown(result: Accuracy) -> list[str]:
+    """The lines of the table and of its footer, to stand in another page."""
+    table = markdown_table(_accuracy_columns(result.rows), result.rows)
+    return [*table, "", *(f"- {escaped(note)}" for note in result.footer)]
 
 
 def write_accuracy(folder: Path, result: Accuracy) -> list[Path]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["drawing", "entitle", "save", "write_curve", "write_trend_figure"]
+__all__ = ["STYLES", "drawing", "entitle", "save", "write_curve", "write_trend_figure"]
 
 # Okabe and Ito's colours, apart for colour-blind readers; markers and dashes tell them apart in grey.
 STYLES = (

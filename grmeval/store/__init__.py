@@ -10,6 +10,7 @@ from grmeval.store.folder import RunFolder, run_id
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
+from grmeval.store.lock import lock
 from grmeval.store.names import check_name, drop_name, give_name
 from grmeval.store.origins import IMPORT, PANEL, origin
 from grmeval.store.part import asked_part, parts_of
@@ -23,6 +24,7 @@ from grmeval.store.question import (
     size_of,
 )
 from grmeval.store.read_samples import item_samples, sample_batches
+from grmeval.store.record import read_record, write_record
 from grmeval.store.reparse import PARSED_COLUMNS, reading_judge, reparse, reparsed
 from grmeval.store.rewards import (
     REWARDS,
@@ -93,6 +95,7 @@ __all__ = [
     "latest",
     "left_behind",
     "limit_seed",
+    "lock",
     "memory",
     "mend_stops",
     "name_of",
@@ -103,6 +106,7 @@ __all__ = [
     "put_away",
     "rank_below",
     "read_batches",
+    "read_record",
     "reading_judge",
     "record_of",
     "reparse",
@@ -121,4 +125,5 @@ __all__ = [
     "stored_ranks",
     "take_stops",
     "trash_folder",
+    "write_record",
 ]
