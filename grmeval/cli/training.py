@@ -1,14 +1,14 @@
 """What the commands that train share: their options, how they say how far they are, what they leave."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from grmeval.train.folder import TrainingFolder
 
-__all__ = ["Config", "DryRun", "Out", "Sets", "TrainedModel", "leave_card"]
+__all__ = ["Config", "DryRun", "Out", "Sets", "TrainedModel", "is_finished", "leave_card"]
 
 
 def _names(incomplete: str) -> list[str]:
@@ -56,6 +56,13 @@ DryRun = Annotated[
 ]
 
 
+def is_finished(out: Path) -> bool:
+    """Whether a training is in this folder, and has nothing left to do."""
+    from grmeval.train.folder import TrainingFolder
+
+    return (out / "training.json").exists() and TrainingFolder(out).finished
+
+
 def leave_card(folder: "TrainingFolder", began_finished: bool) -> None:
     """Write card and figure of a training that has just ended, and say where everything is."""
     from grmeval.cli.output import consoles, told
@@ -72,5 +79,6 @@ def leave_card(folder: "TrainingFolder", began_finished: bool) -> None:
         )
         return
     told(write_card(folder))
-    flag: Any = "--lora" if (folder.model / "adapter_config.json").exists() else "--model"
+    flag = "--lora" if (folder.model / "adapter_config.json").exists() else "--model"
+    flag = "--meta-model" if folder.stage == "meta" else flag
     err.print(f"trained: {folder.model} is what {flag} takes", soft_wrap=True)

@@ -66,6 +66,9 @@ class FakeSettings(BaseModel):
     logprob_auc: float = Field(0.7, gt=0, lt=1)
     """Of --keep-logprob: probability that a sample that is right has a higher mean log-probability than one
     that is not."""
+    tell: float = Field(0.0, ge=0, le=1)
+    """Probability that the analysis says whether the sample is right: something for a meta RM to learn. The
+    best that one can do is then an AUC of 1 - (1 - tell)^2 / 2."""
     chars: int = Field(200, ge=0, le=10_000_000)
     """Length of the written analysis."""
     quote: float = Field(0.0, ge=0, le=1)
@@ -170,6 +173,9 @@ class FakeEngine:
         analysis = self._analysis
         if draw() < self.settings.quote:
             analysis += f"\n{item.responses[int(draw() * item.n)]}\n"
+        right = failure is None and _is_right(item, dict(zip(request.order, shown, strict=True)))
+        if self.settings.tell and self._draws(request.key, f"{j}, tell")() < self.settings.tell:
+            analysis += "\nI am sure of this.\n" if right else "\nI had to guess.\n"
         text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
         if finish == "stop":
@@ -178,12 +184,7 @@ class FakeEngine:
             text, finish = text[:end], "stop"
         weight = self._weight(item, shown, request, j) if request.locate else None
         tokens = len(text) // 4 if request.chats is None else 0
-        logprob = None
-        if request.keep_logprob:
-            right = failure is None and _is_right(
-                item, dict(zip(request.order, shown, strict=True))
-            )
-            logprob = self._logprob(right, request.key, j)
+        logprob = self._logprob(right, request.key, j) if request.keep_logprob else None
         return Completion(request, j, text, finish, prompt, 0, tokens, weight, logprob=logprob)
 
     def _weight(self, item: Item, shown: list[int], request: Request, j: int) -> float:

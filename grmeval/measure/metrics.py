@@ -37,7 +37,9 @@ def auc_inside(score: Floats, positive: Bools, group: Labels) -> tuple[float, in
     """
     if group.shape != positive.shape:
         raise ValueError(f"group must have shape {positive.shape}, not {group.shape}")
-    found = [roc_auc(score[mine], positive[mine]) for mine in (group == g for g in np.unique(group))]
+    found = [
+        roc_auc(score[mine], positive[mine]) for mine in (group == g for g in np.unique(group))
+    ]
     known = [auc for auc in found if not np.isnan(auc)]
     return (float(np.mean(known)) if known else float("nan")), len(known)
 

@@ -160,6 +160,7 @@ def _begins_with(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         + (f"; {dropped:,} more were too long and left out" if dropped else ""),
         "trained": f"{steps:,} of {facts['steps']:,} optimizer steps, {seconds:,.0f} s in "
         f"{len(record['launches'])} launches; {record['status']}",
+        **facts.get("notes", {}),
         "made with": f"grmeval {last.get('grmeval', '')} {last.get('commit') or ''}; {versions}",
     }
     return [f"- {name}: {escaped(str(text))}" for name, text in found.items()]

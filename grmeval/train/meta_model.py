@@ -1,6 +1,5 @@
-"""A model with a head of one number: made from one that writes, trained, merged, as vLLM's pooling runner takes it."""
+"""A model with a head of one number: made from one that writes, and merged as vLLM takes it."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,8 +53,8 @@ def _replace_head(model: Any, name: str, seed: int) -> None:
     before = getattr(model, HEAD, None)
     if not isinstance(before, torch.nn.Linear):
         raise ConfigError(
-            f"--base {name}: {type(model).__name__} has no head called {HEAD!r}, as models that write get one; "
-            "take another model"
+            f"--base {name}: {type(model).__name__} has no head called {HEAD!r}, as models that write get "
+            "one; take another model"
         )
     head = Head(before.in_features, 1, bias=False, device=before.weight.device, dtype=torch.float32)
     chosen = torch.Generator().manual_seed(seed)
@@ -83,7 +82,7 @@ def padding(tokenizer: "PreTrainedTokenizerBase", last: Collection[int]) -> int:
     return chosen
 
 
-def merge_head(table: ModelTable, lora: LoraTable, model: ModelRef, folder: Path) -> None:
+def merge_head(table: ModelTable, lora: LoraTable, model: ModelRef, pad: int, folder: Path) -> None:
     """Make a checkpoint's adapter and head in `folder` a whole model there, in the adapter's `save_dtype`.
 
     The head stays in float32. Holds the model in float32 meanwhile, so that each weight is rounded once.
@@ -94,16 +93,10 @@ def merge_head(table: ModelTable, lora: LoraTable, model: ModelRef, folder: Path
     whole = table.model_copy(update={"dtype": "float32"})
     base = load_model(whole, model, num_labels=1)
     merged: Any = peft.PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
-    merged.config.get_text_config().pad_token_id = _stored_pad(folder)
+    merged.config.get_text_config().pad_token_id = pad
     for name, weight in merged.named_parameters():
         if name.partition(".")[0] != HEAD:
             weight.data = weight.data.to(getattr(torch, lora.save_dtype))
     merged.save_pretrained(folder)
     for file in folder.glob("adapter_*"):
         file.unlink()
-
-
-def _stored_pad(folder: Path) -> Any:
-    import transformers
-
-    return transformers.AutoTokenizer.from_pretrained(folder).pad_token_id

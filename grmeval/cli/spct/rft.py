@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grmeval.cli.spct import spct
-from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, leave_card
+from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, is_finished, leave_card
 
 
 @spct.command()
@@ -43,8 +43,8 @@ def rft(
 
     grmeval spct rft SFT --config smol -o trained
 
-    The loss is on the completion alone. The same command goes on from the last checkpoint in OUT. OUT/model is the adapter (with [lora]) or the
-    weights; on several GPUs: accelerate launch -m grmeval spct rft ...
+    The loss is on the completion alone. The same command goes on from the last checkpoint in OUT. OUT/model
+    is the adapter (with [lora]) or the weights; on several GPUs: accelerate launch -m grmeval spct rft ...
     """
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
@@ -62,12 +62,6 @@ def rft(
         signs.at(f"reading {selected}")
         prepared = prepare(selected, asked)
         signs.so_far(None)
-        finished = _is_finished(out)
+        finished = is_finished(out)
         folder = train(prepared, out, TrainingProgress(signs))
         leave_card(folder, finished)
-
-
-def _is_finished(out: Path) -> bool:
-    from grmeval.train.folder import TrainingFolder
-
-    return (out / "training.json").exists() and TrainingFolder(out).finished
