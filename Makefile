@@ -60,12 +60,12 @@ else
 endif
 	$(BIN)/grmeval scale-curve
 
-# Where vLLM cannot be installed its tests and Ray's are left out, and the last line counts them; where it
-# can, their absence is a failure.
+# Where vLLM cannot be installed its tests, Ray's and those that train are left out, and the last line counts
+# them; where it can, their absence is a failure.
 ifeq ($(SET),cpu)
 TESTS :=
 else
-TESTS := and not vllm and not ray
+TESTS := and not vllm and not ray and not train
 endif
 
 test: install  ## All tests but the long ones, on two processes.
@@ -109,7 +109,7 @@ gpu-resolve: install  ## The GPU set resolves (nothing is installed).
 # Write requirements/*.txt anew from pyproject.toml.
 COMPILE := $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock:  ## Pin the newest versions that fit, into requirements/.
-	$(COMPILE) $(TORCH) --override requirements/overrides.txt pyproject.toml --extra cpu --extra demo --extra server --extra ray -o requirements/cpu.txt
+	$(COMPILE) $(TORCH) --override requirements/overrides.txt pyproject.toml --extra cpu --extra demo --extra server --extra ray --extra train -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml --extra server -c requirements/cpu.txt -o requirements/core.txt
 	$(COMPILE) --python-platform x86_64-manylinux_2_28 pyproject.toml --extra gpu --extra demo --extra server --extra ray -o requirements/gpu.txt
 	$(COMPILE) --group dev -c requirements/cpu.txt -o requirements/dev.txt

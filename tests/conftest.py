@@ -37,7 +37,7 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to whichever process is free; those that load vLLM, which takes every core, to one of them.
+    """Tests go to whichever process is free; those that load vLLM or train, on every core, to one of them.
 
     (`--dist loadgroup` is for that, but its groups have no effect with pytest 9.2.)
     """
@@ -45,6 +45,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneForVllm(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "vllm" if "/test_vllm" in nodeid else nodeid
+            return "vllm" if "/test_vllm" in nodeid or "/test_training" in nodeid else nodeid
 
     return OneForVllm(config, log)

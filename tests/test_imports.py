@@ -56,6 +56,7 @@ def levels(rows: tuple[tuple[str, ...], ...]) -> dict[str, int]:
 
 LEVEL = levels(LAYERS)
 HEAVY = {"vllm", "torch", "transformers", "datasets", "pandas", "scipy", "matplotlib", "pyarrow"}
+HEAVY |= {"trl", "peft", "accelerate"}  # of the extra [train]
 
 
 def imported(module: str, source: str, is_package: bool) -> Iterator[str]:

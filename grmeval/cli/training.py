@@ -57,7 +57,7 @@ DryRun = Annotated[
 
 
 def is_finished(out: Path) -> bool:
-    """Whether a training is in this folder, and has nothing left to do."""
+    """Whether a training that is finished lies there."""
     from grmeval.train.folder import TrainingFolder
 
     return (out / "training.json").exists() and TrainingFolder(out).finished

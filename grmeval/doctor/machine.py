@@ -8,13 +8,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from grmeval import resources
 from grmeval.doctor.check import GB, Check, State, reason
 from grmeval.doctor.gpu import DEFAULT, weights
 from grmeval.doctor.packages import own
 
-__all__ = ["cache", "cpu", "hub_cache", "memory", "open_files", "output", "python", "results"]
+__all__ = [
+    "cache",
+    "cpu",
+    "hub_cache",
+    "main_memory",
+    "memory",
+    "open_files",
+    "output",
+    "python",
+    "results",
+]
 
 ROOT = Path("/")
 DEMO_GB = 4
@@ -49,16 +60,33 @@ def cpu() -> Check:
     return Check("note", f"{count:g} usable: slow for the demo", "make demo K=2 LIMIT=16")
 
 
-def memory() -> Check:
-    """Whether the demo model has room in the machine, or in what a control group leaves of it."""
+class Memory(NamedTuple):
+    """Bytes of main memory, in all and free; `limited`: a control group leaves less than the machine has."""
+
+    total: int
+    free: int
+    limited: bool
+
+
+def main_memory() -> Memory | None:
+    """Of the machine, or what a control group leaves of it; None: no Linux, nothing is known."""
     known = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read(ROOT / "proc/meminfo"), re.MULTILINE))
-    if "MemAvailable" not in known:  # no Linux: vLLM has no CPU build for it
-        return Check("ok", "not known on this system")
+    if "MemAvailable" not in known:
+        return None
     total, free = (1024 * int(known[name]) for name in ("MemTotal", "MemAvailable"))
     limited = False
     for limit, used in filter(None, map(_limit, _control_groups())):
         limited |= limit < total
         total, free = min(total, limit), min(free, max(limit - used, 0))
+    return Memory(total, free, limited)
+
+
+def memory() -> Check:
+    """Whether the demo model has room in the machine, or in what a control group leaves of it."""
+    there = main_memory()
+    if there is None:  # vLLM has no CPU build for it
+        return Check("ok", "not known on this system")
+    total, free, limited = there
     found = f"{free / GB:.1f} of {total / GB:.1f} GB available"
     found += " under the limit of a control group" if limited else ""
     if free >= DEMO_GB * GB:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grmeval.engines.models import ModelRef, fingerprint, resolve
 from grmeval.errors import ConfigError, EngineError
 from grmeval.files import write_json
+from grmeval.train import processes
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.stage_settings import LoraTable, ModelTable
 
@@ -21,6 +22,7 @@ __all__ = [
     "load_tokenizer",
     "lora_config",
     "merge",
+    "merge_once",
     "tidy_model",
     "whose_model",
 ]
@@ -112,6 +114,13 @@ def tidy_model(folder: Path, lora: LoraTable | None, name: str) -> None:
     config = folder / "adapter_config.json"
     known = json.loads(config.read_text(encoding="utf-8"))
     write_json(config, known | {"base_model_name_or_path": name})
+
+
+def merge_once(folder: TrainingFolder, model: ModelRef) -> None:
+    """Write a finished training's merged/, unless it is there; the first process alone."""
+    if processes.is_main() and not (folder.path / "merged").is_dir():
+        merge(model, folder.model, folder.path / "merged")
+    processes.together()
 
 
 def merge(model: ModelRef, adapter: Path, to: Path) -> Path:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "against_defaults",
     "import_trainers",
+    "quiet",
     "train_in",
     "trainer_settings",
 ]
@@ -142,8 +143,7 @@ def train_in(
             done = launch.step
             if done < steps:
                 with _memory_said():
-                    trainer = make(recorder(folder, watch))
-                    trainer.remove_callback(_printer())
+                    trainer = quiet(make(recorder(folder, watch)))
                     newest = launch.checkpoint and str(launch.checkpoint)
                     trainer.train(resume_from_checkpoint=newest)
                 done = int(trainer.state.global_step)
@@ -153,11 +153,12 @@ def train_in(
         folder.finish(_chosen(folder), prepare)
 
 
-def _printer() -> Any:
-    """The callback that prints each row of metrics on standard output."""
+def quiet(trainer: "Trainer") -> "Trainer":
+    """The trainer, without the callback that prints each row of metrics on standard output."""
     from transformers import PrinterCallback
 
-    return PrinterCallback
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _chosen(folder: TrainingFolder) -> Path | None:

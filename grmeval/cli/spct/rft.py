@@ -1,12 +1,16 @@
 """`grmeval spct rft`: fine-tune a judge on selected judgements."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grmeval.cli.spct import spct
 from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, is_finished, leave_card
+
+if TYPE_CHECKING:
+    from grmeval.report.signs import Signs
+    from grmeval.train.rft import Prepared
 
 
 @spct.command()
@@ -49,6 +53,7 @@ def rft(
     from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
     from grmeval.report.training import TrainingProgress
+    from grmeval.train.model import merge_once
     from grmeval.train.rft import prepare
     from grmeval.train.rft import rft as train
     from grmeval.train.settings import read_config
@@ -61,7 +66,27 @@ def rft(
     with Signs() as signs:
         signs.at(f"reading {selected}")
         prepared = prepare(selected, asked)
-        signs.so_far(None)
+        if dry_run:
+            _tell(prepared, gpu, signs)
+            return
+        signs.at(f"loading {prepared.model.label}")
         finished = is_finished(out)
         folder = train(prepared, out, TrainingProgress(signs))
+        if merge:
+            signs.at("merging the adapter into the weights")
+            merge_once(folder, prepared.model)
+        signs.so_far(None)
         leave_card(folder, finished)
+
+
+def _tell(prepared: "Prepared", gpu: str | None, signs: "Signs") -> None:
+    """Print what the training would take."""
+    from grmeval.cli.output import show_tables
+    from grmeval.engines.gpus import find_gpu
+    from grmeval.report.training_forecast import forecast_tables
+    from grmeval.train.forecast import forecast
+
+    signs.at("counting parameters, and taking a few steps where the weights are here")
+    found = forecast(prepared, find_gpu(gpu) if gpu else None, measure=gpu is None)
+    signs.so_far(None)
+    show_tables(lambda width: forecast_tables(found, prepared.config.title, width))
