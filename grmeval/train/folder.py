@@ -25,7 +25,7 @@ from typing import Any
 from grmeval import __version__
 from grmeval.engines.models import is_model_file
 from grmeval.errors import ConfigError, StoreError
-from grmeval.files import sync, write_json, write_text
+from grmeval.files import is_left_behind, sync, write_json, write_text
 from grmeval.store import commit, lock, memory, now, read_record, write_record
 from grmeval.train.processes import is_main, together
 
@@ -33,6 +33,9 @@ __all__ = ["FORMAT", "Launch", "TrainingFolder"]
 
 FORMAT = 1
 """Version of the folder's layout; a folder of a newer one is refused."""
+
+LOCK_SECONDS = 60.0
+"""How long to wait for another process to make a folder."""
 
 WHOLE = "whole.json"
 """The file that a checkpoint gets last."""
@@ -244,24 +247,24 @@ class TrainingFolder:
 
 
 def _make(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    if (path / "training.json").exists():
+    """Write training.json where there is none; whoever comes second finds the first one's."""
+    record = path / "training.json"
+    if record.exists():
         return
     try:
         path.mkdir(parents=True, exist_ok=True)
-        others = [p.name for p in path.iterdir() if p.name != "locks"]
-        if others:
-            raise ConfigError(
-                f"-o {path}: holds other things ({', '.join(sorted(others)[:3])}) and no training; "
-                "name a new or an empty folder"
-            )
-        with lock(path / "locks" / "write", 0.0):
-            write_record(
-                path / "training.json",
-                {"format": FORMAT, "identity": identity, "facts": facts}
-                | {"status": "running", "launches": [], "result": {}},
-            )
+        others = [p.name for p in path.iterdir() if p.name != "locks" and not is_left_behind(p)]
     except OSError as error:
         raise StoreError(f"-o {path}: cannot be made: {error.strerror or error}") from None
+    if others and not record.exists():
+        raise ConfigError(
+            f"-o {path}: holds other things ({', '.join(sorted(others)[:3])}) and no training; name a new or "
+            "an empty folder"
+        )
+    with lock(path / "locks" / "write", LOCK_SECONDS):
+        if not record.exists():
+            begun = {"format": FORMAT, "identity": identity, "facts": facts, "status": "running"}
+            write_record(record, begun | {"launches": [], "result": {}})
 
 
 def _step_of(checkpoint: Path) -> int:

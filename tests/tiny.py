@@ -1,0 +1,76 @@
+"""A llama of two layers with random weights and the packaged tokenizer: what trains in seconds."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grmeval.engines.models import resolve
+
+__all__ = ["chat_row", "tiny_llama", "write_rows"]
+
+WIDTH, INNER, LAYERS, HEADS, KV_HEADS = 32, 64, 2, 4, 2
+
+
+def tiny_llama(folder: Path, seed: int = 0) -> Path:
+    """Make the model folder; the same weights for the same seed."""
+    from safetensors.numpy import save_file
+
+    base = Path(resolve("demo", None).location)
+    folder.mkdir(parents=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).symlink_to(base / name)
+    known = json.loads((base / "config.json").read_text("utf-8"))
+    config = known | {
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS,
+        "tie_word_embeddings": True,
+    }
+    config.pop("head_dim", None)
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    random = np.random.default_rng(seed)
+    tensors = {
+        name: np.ones(shape, np.float32)
+        if "norm" in name
+        else (random.normal(size=shape) / 8).astype(np.float32)
+        for name, shape in _shapes(int(known["vocab_size"]))
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def _shapes(vocabulary: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    kv = WIDTH // HEADS * KV_HEADS
+    yield "model.embed_tokens.weight", (vocabulary, WIDTH)
+    yield "model.norm.weight", (WIDTH,)
+    for at in range(LAYERS):
+        layer = f"model.layers.{at}"
+        yield f"{layer}.input_layernorm.weight", (WIDTH,)
+        yield f"{layer}.post_attention_layernorm.weight", (WIDTH,)
+        for name, rows in (("q", WIDTH), ("k", kv), ("v", kv), ("o", WIDTH)):
+            yield f"{layer}.self_attn.{name}_proj.weight", (rows, WIDTH)
+        for name in ("gate", "up"):
+            yield f"{layer}.mlp.{name}_proj.weight", (INNER, WIDTH)
+        yield f"{layer}.mlp.down_proj.weight", (WIDTH, INNER)
+
+
+def chat_row(question: str, answer: str) -> dict[str, Any]:
+    """One row to learn."""
+    return {
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": answer}],
+        "provenance": {"rule": "kept"},
+    }
+
+
+def write_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    """A folder as `spct select` leaves one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "train.jsonl").write_text(text, "utf-8")
+    return folder
