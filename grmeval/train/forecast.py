@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,13 @@ class Forecast:
     notes: tuple[str, ...] = ()
 
 
-def forecast(given: Prepared, gpu: Gpu | None, measure: bool) -> Forecast:
-    """What `rft` would take; with `measure` a few real steps are taken, in a folder that is removed.
+def forecast(
+    given: Prepared, gpu: Gpu | None, measure: bool, make: Callable[..., Any] = make_trainer
+) -> Forecast:
+    """What a training would take; with `measure` a few real steps are taken, in a folder that is removed.
 
-    Only weights that lie in a folder here, and fit into memory, are loaded for that.
+    `make` gives the stage's trainer. Only weights that lie in a folder here, and fit into memory, are loaded
+    for that.
     """
     parameters, trained = _counted(given)
     config = own_config(given.model) or {}
@@ -104,7 +107,7 @@ def forecast(given: Prepared, gpu: Gpu | None, measure: bool) -> Forecast:
         return found
     if why := _unmeasured(given, found.parts.total):
         return replace(found, notes=(*found.notes, f"no step was taken here: {why}"))
-    return replace(found, measured=_measured(given))
+    return replace(found, measured=_measured(given, make))
 
 
 def _counted(given: Prepared) -> tuple[int, int]:
@@ -197,7 +200,7 @@ def _unmeasured(given: Prepared, needed: float) -> str | None:
     return None
 
 
-def _measured(given: Prepared) -> Measured:
+def _measured(given: Prepared, make: Callable[..., Any]) -> Measured:
     """Micro-batches of the rows, in their order; those behind the first are timed."""
     import torch
 
@@ -209,7 +212,7 @@ def _measured(given: Prepared) -> Measured:
     with tempfile.TemporaryDirectory(prefix="grmeval-") as place:
         folder = TrainingFolder.open(Path(place), {"stage": "rft", "config": {}}, {})
         callback = recorder(folder, lambda *_: times.append(time.monotonic()))
-        trainer = quiet(make_trainer(replace(given, table=table), folder, callback))
+        trainer = quiet(make(replace(given, table=table), folder, callback))
         trainer.args.save_strategy = "no"
         trainer.train()
         rows = [row["num_tokens"] for row in folder.metrics()]

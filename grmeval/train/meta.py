@@ -23,7 +23,7 @@ from grmeval.train.trainer import against_defaults, train_in, trainer_settings
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
 
-__all__ = ["AUC", "AUC_INSIDE", "train_meta"]
+__all__ = ["AUC", "AUC_INSIDE", "make_trainer", "train_meta"]
 
 AUC, AUC_INSIDE = "auc", "auc_inside"
 """Names of the two numbers of an evaluation; logged with `eval_` before them."""
@@ -62,7 +62,7 @@ def train_meta(given: Prepared, out: Path, watch: Watch = lambda *_: None) -> Tr
     train_in(
         folder,
         _steps(folder, given),
-        lambda callback: _trainer(given, folder, callback),
+        lambda callback: make_trainer(given, folder, callback),
         watch,
         whole,
         _best,
@@ -100,20 +100,24 @@ def _exhausted(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
     return bool(seen) and len(seen) - 1 - int(np.argmax(seen)) >= patience
 
 
-def _trainer(
-    given: Prepared, folder: TrainingFolder, callback: "TrainerCallback | None" = None
+def make_trainer(
+    given: Prepared,
+    folder: TrainingFolder,
+    callback: "TrainerCallback | None" = None,
+    evaluate: bool = True,
 ) -> "Trainer":
     """Transformers' Trainer; what it is told beside its defaults is noted in the folder."""
     import transformers
 
     settings = trainer_settings(given.table, folder, given.steps) | {
-        "eval_strategy": "steps",
+        "eval_strategy": "steps" if evaluate else "no",
         "eval_steps": given.table.evaluate_every,
         "per_device_eval_batch_size": given.table.micro_batch,
         "metric_for_best_model": AUC_INSIDE,
         "greater_is_better": True,
         "remove_unused_columns": False,
         "label_names": ["labels"],
+        "include_num_input_tokens_seen": "non_padding",
     }
     folder.note_settings(against_defaults(transformers.TrainingArguments, settings))
     arguments = transformers.TrainingArguments(**settings)
@@ -121,6 +125,10 @@ def _trainer(
 
     class StopEarly(transformers.TrainerCallback):  # type: ignore[misc]
         """By what has been logged, so that a resume knows what was before it."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if logs and (tokens := logs.pop("num_input_tokens_seen", None)) is not None:
+                logs["num_tokens"] = tokens  # as TRL calls it
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if _exhausted(state.log_history, patience):
@@ -136,7 +144,7 @@ def _trainer(
         processing_class=given.tokenizer,
         compute_loss_func=_loss(given.pos_weight),
         compute_metrics=_measures(given.held_out),
-        callbacks=[*([callback] if callback else []), StopEarly()],
+        callbacks=[StopEarly(), *([callback] if callback else [])],
     )
 
 

@@ -55,6 +55,16 @@ class Prepared:
         return self.table.total(len(self.train))
 
     @property
+    def rows(self) -> tuple[Encoded, ...]:
+        """What is trained on."""
+        return self.train
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each of `rows`."""
+        return tuple(len(each.ids) for each in self.train)
+
+    @property
     def left_out(self) -> dict[str, int]:
         """Judgements that are no examples, by reason."""
         return {**self.found.left_out, **({"too_long": self.too_long} if self.too_long else {})}

@@ -16,7 +16,7 @@ from grmeval.train.folder import TrainingFolder
 from grmeval.train.settings import read_config
 from tests.helpers import ask, grmeval, running, sampled, until
 from tests.runs.meta.test_score import stored
-from tests.train.tiny import tiny_llama
+from tests.tiny import tiny_llama
 
 pytestmark = [pytest.mark.train, pytest.mark.long, pytest.mark.filterwarnings("default")]
 
@@ -42,7 +42,7 @@ def settings(*more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("models") / "tiny")
+    return tiny_llama(tmp_path_factory.mktemp("models") / "tiny", width=64, heads=2)
 
 
 @pytest.fixture(scope="module")

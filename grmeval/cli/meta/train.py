@@ -1,13 +1,17 @@
 """`grmeval meta train`: a meta RM out of the judgements of runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from grmeval.cli.meta import meta
 from grmeval.cli.options import LATEST, RUN, Results, option
 from grmeval.cli.training import Config, DryRun, Out, Sets, is_finished, leave_card
+
+if TYPE_CHECKING:
+    from grmeval.report.signs import Signs
+    from grmeval.train.meta_prepare import Prepared
 
 
 @meta.command()
@@ -39,6 +43,14 @@ def train(
     ] = None,
     results: Results = None,
     dry_run: DryRun = False,
+    gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu",
+            help="With --dry-run: the GPU whose bound is wanted, such as h100-sxm.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a meta RM on judgements that are right or wrong.
 
@@ -50,6 +62,7 @@ def train(
     """
     from grmeval.cli.output import consoles
     from grmeval.cli.settings import looked_at
+    from grmeval.errors import ConfigError
     from grmeval.report.signs import Signs
     from grmeval.report.training import TrainingProgress
     from grmeval.train.meta import train_meta
@@ -59,17 +72,36 @@ def train(
     asked = read_config(config, sets or (), "meta", model__name=base)
     found = looked_at(runs or [LATEST], results, {})
     folders = list({folder.path.resolve(): folder for folder in found}.values())
+    if gpu and not dry_run:
+        raise ConfigError("--gpu: is of --dry-run")
     _, err = consoles()
     with Signs() as signs:
         signs.at("reading the judgements")
         prepared = prepare(folders, asked, meta_template, data)
-        signs.so_far(None)
         for name, text in notes(prepared).items():
             err.print(f"{name}: {text}", soft_wrap=True)
         if dry_run:
-            tokens = sum(len(each.ids) for each in prepared.train)
-            err.print(f"{prepared.steps:,} steps, {tokens:,} tokens a pass", soft_wrap=True)
+            _tell(prepared, gpu, signs)
             return
+        signs.at(f"loading {prepared.model.label}")
         finished = is_finished(out)
         folder = train_meta(prepared, out, TrainingProgress(signs))
+        signs.so_far(None)
         leave_card(folder, finished)
+
+
+def _tell(prepared: "Prepared", gpu: str | None, signs: "Signs") -> None:
+    """Print what the training would take."""
+    from functools import partial
+
+    from grmeval.cli.output import show_tables
+    from grmeval.engines.gpus import find_gpu
+    from grmeval.report.training_forecast import forecast_tables
+    from grmeval.train.forecast import forecast
+    from grmeval.train.meta import make_trainer
+
+    signs.at("counting parameters, and taking a few steps where the weights are here")
+    make = partial(make_trainer, evaluate=False)
+    found = forecast(cast(Any, prepared), find_gpu(gpu) if gpu else None, gpu is None, make)
+    signs.so_far(None)
+    show_tables(lambda width: forecast_tables(found, prepared.config.title, width))
