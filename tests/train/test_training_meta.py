@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from grmeval.engines.scorer import ScoreRequest
+from grmeval.score.diagnosis import diagnose
 from grmeval.store import RunFolder
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.settings import read_config
@@ -274,21 +275,19 @@ def test_what_was_learned_is_served_by_vllm_and_its_votes_gain(
     assert scored.returncode == 0, scored.stderr
     assert _same_tokens(new, base, ids)
     assert _furthest(new, folder, ids) < 1e-3
-    table = json.loads(ask("diagnose", new.path, "--json"))
-    aucs = {
-        row["category"]: row["value"]
-        for part in table["parts"]
-        if part["name"] == "meta:mine"
-        for row in part["rows"]
-        if row["metric"] == "AUC"
-    }
-    print(f"a new run: {aucs}")
-    assert aucs["judgements of one item"] > 0.9
+    (part,) = (part for part in diagnose(new).parts if part.name == "meta:mine")
+    rows = {(row.name, row.measure): row for row in part.findings}
+    found = {name: rows[name, "AUC"] for name in ("all judgements", "judgements of one item")}
+    gain = rows["k=8: the best 4 less all", "gain"]
+    for name, row in {**found, "gain": gain}.items():
+        print(f"a new run, {name}: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]")
+    assert found["judgements of one item"].value > 0.9
+    assert gain.low > 0
     votes = ("--vote", "sum", "--vote", "meta:mine", "--k-meta", 4, "--json")
-    rows = json.loads(ask("score", new.path, *votes))["rows"]
-    gained = {row["vote"]: row["value"] for row in rows if row["level"] == "overall"}
-    print(f"accuracy: {gained}")
-    assert gained["meta:mine"] > gained["sum"]
+    table = json.loads(ask("score", new.path, *votes))["rows"]
+    accuracy = {row["vote"]: row["value"] for row in table if row["level"] == "overall"}
+    print(f"accuracy: {accuracy}")
+    assert accuracy["meta:mine"] - accuracy["sum"] == pytest.approx(gain.value, abs=0.02)
 
 
 def _same_tokens(run: RunFolder, base: Path, ids: dict[tuple[Any, int], list[int]]) -> bool:
