@@ -17,7 +17,7 @@ from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import lora_config
 from grmeval.train.recorder import recorder
 from grmeval.train.rft import Prepared, make_trainer
-from grmeval.train.trainer import quiet
+from grmeval.train.trainer import quiet, settings_fit
 
 __all__ = ["Forecast", "Measured", "Parts", "forecast"]
 
@@ -124,7 +124,8 @@ def _counted(given: Prepared) -> tuple[int, int]:
             if adapter := lora_config(given.config.lora):
                 import peft
 
-                model = peft.get_peft_model(model, adapter)
+                with settings_fit():
+                    model = peft.get_peft_model(model, adapter)
     except (OSError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise EngineError(f"model {given.config.model.name}: {said}") from None

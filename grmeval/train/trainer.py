@@ -23,6 +23,7 @@ __all__ = [
     "against_defaults",
     "import_trainers",
     "quiet",
+    "settings_fit",
     "train_in",
     "trainer_settings",
 ]
@@ -143,7 +144,8 @@ def train_in(
             done = launch.step
             if done < steps:
                 with _memory_said():
-                    trainer = quiet(make(recorder(folder, watch)))
+                    with settings_fit():
+                        trainer = quiet(make(recorder(folder, watch)))
                     newest = launch.checkpoint and str(launch.checkpoint)
                     trainer.train(resume_from_checkpoint=newest)
                 done = int(trainer.state.global_step)
@@ -151,6 +153,16 @@ def train_in(
             chosen = source(last) if last else None
             folder.trained(steps=done, source=chosen.name if chosen else None)
         folder.finish(_chosen(folder), prepare)
+
+
+@contextmanager
+def settings_fit() -> Iterator[None]:
+    """ConfigError where a library refuses settings that it is told, such as layers that a model has not."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"these settings do not fit the model or its trainer: {said}") from error
 
 
 def quiet(trainer: "Trainer") -> "Trainer":
