@@ -66,19 +66,26 @@ def run(
 
 
 def _name(name: str, plans: "list[Plan]") -> None:
-    """Name the run before it is asked anything; ConfigError: the name is another's, or there is another."""
+    """Name the one run that is asked for; ConfigError: there are several."""
     from grmeval.errors import ConfigError
-    from grmeval.store import check_name, give_name, name_of
 
     if len(plans) > 1:
         raise ConfigError(f"--name {name}: of one run; {len(plans)} benchmarks are asked for")
-    path = plans[0].path
+    name_run(name, plans[0])
+
+
+def name_run(name: str, plan: "Plan") -> None:
+    """Name a run before it is asked anything; ConfigError: the name is another's, or it has another."""
+    from grmeval.errors import ConfigError
+    from grmeval.store import check_name, give_name, name_of
+
+    path = plan.path
     if (before := name_of(path)) and before != name:
         raise ConfigError(
             f"--name {name}: {path} is called {before}; `grmeval label {before} {name}` renames it"
         )
     check_name(name, path)
-    give_name(plans[0].folder().path, name)
+    give_name(plan.folder().path, name)
 
 
 def _run(
@@ -160,7 +167,7 @@ def _sample_and_score(
     from grmeval.store import has_samples, parts_of
 
     failure: GrmevalError | None = None
-    sampled = _sampled(plans, signs)
+    sampled = sample_plans(plans, signs)
     if plans[0].config.meta_model:
         # To the end: only then is the generator's engine closed. What is finished is told all the same.
         done: list[RunFolder] = []
@@ -199,7 +206,7 @@ def _question(plan: "Plan", folder: "RunFolder", guided: bool) -> "Question":
     return asked._replace(votes=votes or usual, k_meta=None)
 
 
-def _sampled(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
+def sample_plans(plans: "list[Plan]", signs: "Signs") -> "Iterator[RunFolder]":
     """Each run as soon as it has all its samples; after the last the engine is closed."""
     from grmeval.cli.output import consoles
     from grmeval.interrupts import in_turn

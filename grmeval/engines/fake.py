@@ -45,6 +45,8 @@ class FakeSettings(BaseModel):
     spread: float = Field(0.0, ge=0, lt=1)
     """0: every item is equally hard. Else items differ: Beta with mean `accuracy` and this
     intra-class correlation."""
+    hinted: float = Field(0.95, ge=0, le=1)
+    """What `accuracy` is, of every item, where the prompt names the best response (`grmeval spct sample`)."""
     ties: float = Field(0.3, ge=0, le=1)
     """Of the samples that are not right, the part in which the top score is shared. A judge that names one
     response has none."""
@@ -116,16 +118,18 @@ class FakeEngine:
         settings: Mapping[str, Any],
         *,
         picks: bool = False,
+        hinted: bool = False,
     ) -> None:
         """`write(scores, analysis)` is the judge's; see `read_settings` for ConfigError.
 
         `picks`: the judge names one response, so that a tie could not be written: there are none but
-        those that a bias makes, of which the judge names the one shown first.
+        those that a bias makes, of which the judge names the one shown first. `hinted`: prompts name the
+        best response; such samples are drawn apart from the others.
         """
         self.settings = read_settings(settings)
         self._ties = 0.0 if picks else self.settings.ties
         self._items: dict[Key, Item] = {item.key: item for item in items}
-        self._write, self._seed = write, seed
+        self._write, self._seed, self._hinted = write, seed, hinted
         self._accuracies: dict[Key, float] = {}
         self._apart = sqrt(2) * NormalDist().inv_cdf(self.settings.logprob_auc)
         self._analysis = _talk(self.settings.chars)
@@ -161,7 +165,7 @@ class FakeEngine:
         prompt = sum(map(self.prompt_tokens, request.prompts))
         if not request.prompts:  # what a head says of no chats
             return Completion(request, j, "[]", "stop", prompt, 0, 0)
-        draw = self._draws(request.key, j)
+        draw = self._draws(request.key, f"{j}, hinted" if self._hinted else j)
         item = self._items[request.key]
         failure = self._failure(draw())
         if failure in ("prompt_too_long", "engine_error"):
@@ -250,6 +254,8 @@ class FakeEngine:
 
     def _item_accuracy(self, key: Key) -> float:
         s = self.settings
+        if self._hinted:
+            return s.hinted
         if s.spread == 0 or s.accuracy in (0, 1):
             return s.accuracy
         if key not in self._accuracies:

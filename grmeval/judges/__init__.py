@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from grmeval.errors import ConfigError
 from grmeval.judges.critique_scalar import Critique, Critiques, CritiqueScalarJudge
+from grmeval.judges.hint import lacks_truth
 from grmeval.judges.index import IndexJudge
 from grmeval.judges.index_prob import IndexProbJudge
 from grmeval.judges.judge import Judge, Locate, Needs
@@ -37,6 +38,7 @@ __all__ = [
     "PromptedJudge",
     "ScalarJudge",
     "ScalarPairJudge",
+    "lacks_truth",
     "make_judge",
     "principles_in",
 ]

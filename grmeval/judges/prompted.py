@@ -1,13 +1,15 @@
 """What all judges that are asked by a template share: the prompt, the output format, its grammar."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from grmeval import resources
 from grmeval.errors import ConfigError
 from grmeval.items import FREE, NOTHING_KNOWN, Item, Known, Message, Reading, Spent
+from grmeval.judges.hint import HINT, hint, lacks_truth
 from grmeval.judges.judge import Locate, Needs, Stop
 from grmeval.judges.stop import Ending
 from grmeval.judges.template import PromptTemplate
@@ -61,6 +63,13 @@ class PromptedJudge(ABC):
         path = template or resources.tasks() / "templates" / f"{self.template_name}.jinja"
         self._template = PromptTemplate("--template", path, self.variables, self.shows)
         self._system, self._tokens = system, structured_tokens
+        self._hints = False
+
+    def hinted(self) -> Self:
+        """The same judge, told the truth behind its prompt: see `grmeval.judges.hint`."""
+        told = copy.copy(self)
+        told._hints = True
+        return told
 
     def lacks(self, item: Item) -> str | None:
         """See Judge."""
@@ -68,7 +77,7 @@ class PromptedJudge(ABC):
             return "have one response, and this judge compares"
         if self.needs.reference and not (item.reference or "").strip():
             return "have no reference answer"
-        return None
+        return lacks_truth(item) if self._hints else None
 
     def values(self, item: Item) -> dict[str, Any]:
         """Values of the template's variables besides the conversation, the responses and n."""
@@ -86,6 +95,8 @@ class PromptedJudge(ABC):
             n=item.n,
             **self.values(item),
         )
+        if self._hints:
+            prompt = f"{prompt.rstrip()}\n\n{hint(item, order)}"
         user = Message("user", prompt)
         return (user,) if self._system is None else (Message("system", self._system), user)
 
@@ -149,9 +160,10 @@ class PromptedJudge(ABC):
         return f"{texts}{self.last}: \\boxed{{{self.boxed(scores)}}}"
 
     def identity(self) -> dict[str, Any]:
-        """Name, the hash of the template's text, and the output format where it is enforced."""
-        return {
+        """Name, the hash of the template's text, the output format where it is enforced, the hint's words."""
+        made = {
             "name": self.name,
             "template": self._template.identity,
             "grammar": self.grammar(2),
         }
+        return made | ({"hint": HINT} if self._hints else {})

@@ -6,7 +6,7 @@ other runs; meta/, imports/ and suite/ stand on it.
 
 from grmeval.runs.batch import batch_plan, requests, without_stopped
 from grmeval.runs.configuration import OF_A_SERVER, configure
-from grmeval.runs.make_plan import again, prepare
+from grmeval.runs.make_plan import again, prepare, recorded_model
 from grmeval.runs.open_engine import Engines
 from grmeval.runs.plan import Plan
 from grmeval.runs.preview import Preview, preview
@@ -24,6 +24,7 @@ __all__ = [
     "extend",
     "prepare",
     "preview",
+    "recorded_model",
     "requests",
     "without_stopped",
 ]

@@ -13,7 +13,7 @@ from grmeval.engines.batch import check_fields
 from grmeval.engines.models import ModelRef, resolve, slug, with_adapter
 from grmeval.errors import ConfigError
 from grmeval.items import Key
-from grmeval.judges import make_judge
+from grmeval.judges import PromptedJudge, make_judge
 from grmeval.runs.check_plan import check_batch, check_config, check_greedy, check_judge, check_meta
 from grmeval.runs.configuration import kind_of
 from grmeval.runs.derived import critiques_of
@@ -21,7 +21,7 @@ from grmeval.runs.identity import identity_of
 from grmeval.runs.limit import limit_ranks
 from grmeval.runs.plan import Plan, made_before, part_of
 from grmeval.runs.stopping import check_adaptive
-from grmeval.store import RunFolder, limit_seed, origin, record_of, run_id, stored_ranks
+from grmeval.store import RunFolder, is_hinted, limit_seed, origin, record_of, run_id, stored_ranks
 
 __all__ = ["again", "prepare", "recorded_model"]
 
@@ -33,10 +33,12 @@ def prepare(
     loaded: Loaded | None = None,
     model: ModelRef | None = None,
     tell: Callable[[str], None] = lambda what: None,
+    hinted: bool = False,
 ) -> Plan:
     """Load the items, resolve the model, name the folder; nothing is written and no model is loaded.
 
     `loaded` and `model`: what `config` names, where the caller has it already. `tell`: hears what is done.
+    `hinted`: prompts name the best response, for training: no setting, so that no run is made so by mistake.
     """
     tell(f"reading {config.bench}")
     tokens = config.max_tokens if config.structured else None
@@ -44,6 +46,12 @@ def prepare(
     judge = make_judge(
         config.judge, config.template, config.system, tokens, config.principles, critiques
     )
+    if hinted:
+        if not isinstance(judge, PromptedJudge):
+            raise ConfigError(
+                f"--judge {judge.name}: a hint is for a judge that is asked, and writes"
+            )
+        judge = judge.hinted()
     check_config(config, judge)
     loaded = loaded or load(config.bench, config.data, config.layout)
     if config.engine == BATCH:
@@ -147,7 +155,8 @@ def again(folder: RunFolder, k: int, model: ModelRef | None = None, **asked: Any
     for name in ("adaptive", "k_min", "epsilon"):
         values.pop(name, None)
     values |= {"results": (folder.path / "../../..").resolve()} | asked
-    plan = prepare(build(values), model=model)
+    hinted = is_hinted(folder.record["identity"])
+    plan = prepare(build(values), model=model, hinted=hinted)
     if run_id(plan.identity) != run_id(folder.record["identity"]):
         raise ConfigError(
             f"{folder.path}: its model, rows or template changed since: the same command would make "

@@ -20,7 +20,7 @@ from grmeval.items import Item, Key, Request
 from grmeval.judges import Judge
 from grmeval.runs.derived import StoredCritiques
 from grmeval.runs.orders import response_order
-from grmeval.store import RunFolder, SampleKey, items_table, rank_below, run_id
+from grmeval.store import RunFolder, SampleKey, is_hinted, items_table, rank_below, run_id
 
 __all__ = ["Plan", "made_before", "part_of"]
 
@@ -167,6 +167,7 @@ class Plan:
                 config.seed,
                 config.engine_args,
                 picks=self.judge.picks,
+                hinted=is_hinted(self.identity),
             )
         if config.engine == "server":
             return self._served(seed)

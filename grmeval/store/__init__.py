@@ -7,6 +7,7 @@ from grmeval.store.damage import damaged
 from grmeval.store.environment import commit, memory, now
 from grmeval.store.find import TRASH, all_runs, find_item, find_run, has_samples, latest, name_of
 from grmeval.store.folder import RunFolder, run_id
+from grmeval.store.hinted import is_hinted, refuse_hinted
 from grmeval.store.item_texts import judged_items, judged_responses, judged_rows
 from grmeval.store.items import items_table, limit_seed, rank_below, stored_ranks
 from grmeval.store.journal import JournalWriter, LineWriter
@@ -84,6 +85,7 @@ __all__ = [
     "find_run",
     "give_name",
     "has_samples",
+    "is_hinted",
     "is_meta_vote",
     "item_samples",
     "items_table",
@@ -109,6 +111,7 @@ __all__ = [
     "read_record",
     "reading_judge",
     "record_of",
+    "refuse_hinted",
     "reparse",
     "reparsed",
     "reward_names",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.items import Item, Key, Message
 from grmeval.judges import MetaPrompt
-from grmeval.runs.meta import SHOWN, refuse_pools, shown
+from grmeval.runs.meta import SHOWN, refuse_unasked, shown
 from grmeval.store import RunFolder, judged_items, judged_rows, sample_batches
 from grmeval.train.reward import correct, singles_out
 
@@ -60,7 +60,7 @@ def judgements(
     found: list[Example] = []
     left_out = Counter[str]()
     for folder in folders:
-        refuse_pools(folder)
+        refuse_unasked(folder)
         rows = judged_rows(folder, None)
         items = judged_items(folder, rows, data, "grmeval meta train")
         threshold, before = folder.spec().threshold, len(found) + left_out.total()

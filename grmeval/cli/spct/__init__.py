@@ -15,4 +15,6 @@ from grmeval.cli.spct import (  # noqa: E402, F401  (each adds its command)
     card,
     configs,
     rft,
+    sample,
+    select,
 )

@@ -21,6 +21,7 @@ from grmeval.store import (
     limit_seed,
     origin,
     record_of,
+    refuse_hinted,
     run_id,
     sample_batches,
 )
@@ -111,6 +112,7 @@ class StoredCritiques:
 
     def check(self, loaded: Loaded, layout: str) -> None:
         """ConfigError: no judge wrote them, or not about these rows in this layout."""
+        refuse_hinted(self._folder)
         identity = self._folder.record["identity"]
         if heads := _heads(self._folder):
             panel = "panel with " if identity["engine"] == PANEL else ""

@@ -21,6 +21,7 @@ from grmeval.store import (
     SampleKey,
     origin,
     record_of,
+    refuse_hinted,
     run_id,
     sample_batches,
     sample_schema,
@@ -195,6 +196,7 @@ def _check(members: Sequence[RunFolder], name: str | None) -> None:
         if member.path.name in seen:
             raise ConfigError(f"{member.path}: this run is in the panel twice")
         seen.add(member.path.name)
+        refuse_hinted(member)
 
 
 def _told(member: RunFolder) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from grmeval.errors import ConfigError
 from grmeval.files import write_text
 from grmeval.items import Key
 from grmeval.judges import principles_in
-from grmeval.store import RunFolder, sample_batches
+from grmeval.store import RunFolder, refuse_hinted, sample_batches
 
 __all__ = ["Extracted", "extract_principles"]
 
@@ -36,6 +36,7 @@ def extract_principles(folder: RunFolder, to: Path, *, right: bool = False) -> E
             f"{folder.path}: a restricted benchmark: what judges wrote may quote its examples, and is "
             "not put into plain files"
         )
+    refuse_hinted(folder)
     if to.suffix != ".jsonl":
         raise ConfigError(f"--to {to}: JSON lines are written; name it .jsonl")
     quality = _quality(folder)

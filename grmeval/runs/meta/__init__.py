@@ -2,7 +2,7 @@
 
 from grmeval.runs.meta.plan import MetaPlan, configure_meta, meta_of, prepare_meta
 from grmeval.runs.meta.score import Scored, meta_score
-from grmeval.runs.meta.shown import SHOWN, is_right, refuse_pools, shown
+from grmeval.runs.meta.shown import SHOWN, is_right, refuse_unasked, shown
 
 __all__ = [
     "SHOWN",
@@ -13,6 +13,6 @@ __all__ = [
     "meta_of",
     "meta_score",
     "prepare_meta",
-    "refuse_pools",
+    "refuse_unasked",
     "shown",
 ]

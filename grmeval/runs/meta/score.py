@@ -13,7 +13,7 @@ from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
 from grmeval.errors import ConfigError, Incomplete, StoreError
 from grmeval.items import Item, Key
 from grmeval.runs.meta.plan import MetaPlan
-from grmeval.runs.meta.shown import SHOWN, is_right, refuse_pools, shown
+from grmeval.runs.meta.shown import SHOWN, is_right, refuse_unasked, shown
 from grmeval.store import (
     LineWriter,
     RewardFile,
@@ -133,7 +133,7 @@ class _Work:
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
         self.k, self.limit = k, limit
-        refuse_pools(folder)
+        refuse_unasked(folder)
         self.rows = judged_rows(folder, limit)
         self.done = file.done()
         self._launches: dict[SampleKey, str] = {}

@@ -6,16 +6,17 @@ from typing import Any
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Message
 from grmeval.judges import MetaPrompt
-from grmeval.store import RunFolder, SampleKey
+from grmeval.store import RunFolder, SampleKey, refuse_hinted
 
-__all__ = ["SHOWN", "is_right", "refuse_pools", "shown"]
+__all__ = ["SHOWN", "is_right", "refuse_unasked", "shown"]
 
 SHOWN = [*SampleKey._fields, "launch", "finish", "order", "scores", "text"]
 """Columns of a sample that `shown` and its callers read."""
 
 
-def refuse_pools(folder: RunFolder) -> None:
-    """ConfigError: no judgement of this run is about all responses of an item."""
+def refuse_unasked(folder: RunFolder) -> None:
+    """ConfigError: prompts of this run held the truth, or none is about all responses of an item."""
+    refuse_hinted(folder)
     if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
         raise ConfigError(
             f"{folder.path}: responses are judged one by one here, not in one judgement"

@@ -13,7 +13,14 @@ from grmeval.score.arrays.columns import Items, Rows
 from grmeval.score.arrays.rewards import Rewards, read_rewards
 from grmeval.score.arrays.run import Block, RunArrays, counts_as
 from grmeval.score.arrays.tokens import taken
-from grmeval.store import RunFolder, damaged, judged_responses, reading_judge, stops_of
+from grmeval.store import (
+    RunFolder,
+    damaged,
+    judged_responses,
+    reading_judge,
+    refuse_hinted,
+    stops_of,
+)
 
 __all__ = ["read_run"]
 
@@ -32,8 +39,9 @@ def read_run(
 
     Judgements are counted among the first k samples (among all where k is None), since only those were
     asked for; the blocks hold every sample before an item's first gap: in an unfinished run the ones
-    beyond it are there because they were short.
+    beyond it are there because they were short. ConfigError: a hinted run, which measures nothing.
     """
+    refuse_hinted(folder)
     table = folder.items(limit)
     limited = limit is not None and len(table) < len(folder.items())
     if only is not None:

@@ -1,0 +1,25 @@
+"""What became of sampled judgements, by rule: the table of `grmeval spct select`."""
+
+from typing import TYPE_CHECKING
+
+from grmeval.report.columns import Column
+from grmeval.report.grid import rich_table
+from grmeval.train.rejection import KEPT, RULES
+from grmeval.train.selection import Selection, footer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["select_table"]
+
+
+def select_table(found: Selection, width: int | None) -> "tuple[list[Table], list[str]]":
+    """(the table, what is said below it)."""
+    columns = [
+        Column("", lambda row: row[0], left=True),
+        Column("samples", lambda row: f"{row[1][0]:,}"),
+        Column("hinted", lambda row: f"{row[1][1]:,}"),
+    ]
+    return [
+        rich_table("", columns, [(rule, found.table[rule]) for rule in (KEPT, *RULES)], width)
+    ], footer(found)
