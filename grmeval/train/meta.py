@@ -129,6 +129,8 @@ def make_trainer(
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and (tokens := logs.pop("num_input_tokens_seen", None)) is not None:
                 logs["num_tokens"] = tokens  # as TRL calls it
+            if logs and "loss" in logs:  # to count tokens adds what else marks the last row of all
+                logs.pop("train_runtime", None)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if _exhausted(state.log_history, patience):
