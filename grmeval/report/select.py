@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from grmeval.report.columns import Column
 from grmeval.report.grid import rich_table
 from grmeval.train.rejection import KEPT, RULES
-from grmeval.train.selection import Selection, footer
+from grmeval.train.selection import Selection, footer, title
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,6 +20,5 @@ def select_table(found: Selection, width: int | None) -> "tuple[list[Table], lis
         Column("samples", lambda row: f"{row[1][0]:,}"),
         Column("hinted", lambda row: f"{row[1][1]:,}"),
     ]
-    return [
-        rich_table("", columns, [(rule, found.table[rule]) for rule in (KEPT, *RULES)], width)
-    ], footer(found)
+    rows = [(rule, found.table[rule]) for rule in (KEPT, *RULES)]
+    return [rich_table(title(found), columns, rows, width)], footer(found)

@@ -24,6 +24,7 @@ __all__ = [
     "footer",
     "markdown",
     "selection_before",
+    "title",
     "write_selection",
 ]
 
@@ -60,7 +61,7 @@ def write_selection(out: Path, found: Selection) -> None:
 def markdown(found: Selection) -> str:
     """The table as Markdown, for people and for a model's card."""
     lines = [
-        f"# Selected from {found.about['bench']}, judged by {', '.join(found.about['models'])}",
+        f"# {title(found)}",
         "",
         "| | samples | hinted |",
         "|---|---|---|",
@@ -69,6 +70,12 @@ def markdown(found: Selection) -> str:
         *(f"- {note}" for note in footer(found)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def title(found: Selection) -> str:
+    """What was selected from."""
+    models = ", ".join(found.about["models"])
+    return f"{found.about['bench']} · {models} · {found.settings['k']} samples an item"
 
 
 def footer(found: Selection) -> list[str]:
