@@ -72,7 +72,9 @@ def check_meta(plan: Plan) -> None:
     if any(item.pool is not None for item in plan.part()):
         raise ConfigError(f"{asked}: responses are judged one by one here, not in one judgement")
     if config.meta_model == LOGPROB and not config.keep_logprob:
-        raise ConfigError(f"{asked}: each judgement's own log-probability; add --keep-logprob")
+        raise ConfigError(
+            f"--meta-model {LOGPROB}: each judgement's own log-probability; add --keep-logprob"
+        )
     if config.meta_model and config.shard:
         raise ConfigError(
             f"{asked} with --shard: score the whole run when all shards are done: `grmeval meta-score`"

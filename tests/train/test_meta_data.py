@@ -27,7 +27,7 @@ TABLE: dict[str, tuple[list[int], list[tuple[Scores | str, bool | str]]]] = {
     # item: quality, [(scores of the responses, or what else was written; its label, or why it has none)]
     "pair": ([1, 0], [((8, 6), True), ((6, 8), False), ((7, 7), False), (NOTHING, "unreadable")]),
     "three": ([0, 1, 0], [((3, 9, 4), True), ((9, 9, 1), False), ((1, 2, 3), False), (CUT, "truncated")]),
-    "two best": ([1, 0, 1], [((9, 8, 2), True), ((2, 8, 8), False), ((7, 1, 7), True), ("", "no_text")]),
+    "two best": ([1, 0, 1], [((9, 8, 2), True), ((2, 8, 8), False), ((7, 1, 7), True), ("", "unreadable")]),
     "good": ([1], [((6,), True), ((5,), False), ((10,), True), ((1,), False)]),
     "bad": ([0], [((6,), False), ((5,), True), ((10,), False), ((1,), True)]),
     "alike": ([1, 1], [((8, 6), "unlabelled")] * 4),
@@ -100,7 +100,7 @@ def test_unreadable_judgements_may_be_wrong_examples(run: RunFolder) -> None:
     (unreadable,) = [e for e in found.examples if e.key.id == "pair" and e.j == 3]
     assert not unreadable.right
     assert unreadable.chat[1] == Message("assistant", NOTHING)
-    assert "unreadable" not in found.left_out
+    assert found.left_out == {"no_text": 1, "truncated": 1, "unlabelled": 4}
 
 
 def test_an_example_shows_the_responses_in_the_order_that_was_judged(run: RunFolder) -> None:
