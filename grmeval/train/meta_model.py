@@ -43,7 +43,7 @@ def make_model(
 def _replace_head(model: Any, name: str, seed: int) -> None:
     import torch
 
-    class Head(torch.nn.Linear):
+    class Head(torch.nn.Linear):  # type: ignore[misc]
         """A linear layer that no mixed precision rounds."""
 
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -75,7 +75,7 @@ def padding(tokenizer: "PreTrainedTokenizerBase", last: Collection[int]) -> int:
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,
     )
-    usable = [each for each in special if each is not None and each not in last]
+    usable: list[int] = [each for each in special if each is not None and each not in last]
     chosen = usable[0] if usable else min({*range(len(last) + 1)} - {*last})
     if usable and chosen != tokenizer.pad_token_id:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(chosen)

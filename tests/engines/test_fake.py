@@ -374,7 +374,7 @@ def test_the_analysis_is_as_long_as_asked() -> None:
 
 
 def test_a_sample_that_tells_says_whether_it_is_right_and_scores_as_ever() -> None:
-    told = {"tell": 1, "accuracy": 0.5, "noise": 1, "no_score": 0.1}
+    told: dict[str, Any] = {"tell": 1, "accuracy": 0.5, "noise": 1, "no_score": 0.1}
     plain = ask(engine(accuracy=0.5, noise=1, no_score=0.1), [request(FOUR, range(400))])
     found = ask(engine(**told), [request(FOUR, range(400))])
     for key, done in found.items():

@@ -71,7 +71,7 @@ def test_the_best_checkpoint_is_named_by_the_newest(tmp_path: Path) -> None:
     newest = tmp_path / "checkpoint-40"
     newest.mkdir()
     for best, expected in ((20, tmp_path / "checkpoint-20"), (None, None)):
-        state = {"best_global_step": best, "log_history": []}
+        state: dict[str, Any] = {"best_global_step": best, "log_history": []}
         (newest / "trainer_state.json").write_text(json.dumps(state), "utf-8")
         assert _best(newest) == expected
 

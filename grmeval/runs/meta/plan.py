@@ -167,7 +167,7 @@ def _stored(settings: Mapping[str, Any]) -> MetaConfig:
                 f"--meta-model {LOGPROB}: the samples' own log-probabilities, and no model is asked: "
                 f"drop {name.replace('_', ' ')}"
             )
-    return MetaConfig(model=LOGPROB, name=settings.get("name"))
+    return MetaConfig(**{"model": LOGPROB, "name": settings.get("name")})
 
 
 _OF_A_SERVER = ("base_url", "model_tag", "concurrency")
