@@ -40,9 +40,10 @@ class GeneralData:
         DataError names a row that cannot be used.
         """
         chosen = set(heapq.nsmallest(count, range(self.rows), lambda at: _rank(seed, at)))
+        unit = "line" if self.path.suffix == ".jsonl" else "row"
         for at, (number, raw) in enumerate(self._raw()):
             if at in chosen:
-                yield (number, *self._conversation(raw, f"--mix {self.path}, row {number}"))
+                yield (number, *self._conversation(raw, f"--mix {self.path}, {unit} {number}"))
 
     def _raw(self) -> Iterator[tuple[int, Any]]:
         """(number from 1, row as it lies): lines that are not blank, or dictionaries."""

@@ -14,7 +14,8 @@ from grmeval.store import RunFolder, item_samples
 from grmeval.train.reward import correct
 from tests.helpers import ask, grmeval
 
-DATA = Path(__file__).parents[2] / "tasks" / "sample.jsonl"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tasks" / "sample.jsonl"
 FAKE = ("--engine", "fake", "--engine-arg", "accuracy=0.7", "--engine-arg", "no_score=0.1")
 
 
@@ -164,7 +165,7 @@ def test_items_without_a_truth_are_refused(rows: str, why: str, tmp_path: Path) 
             ("sample", "--judge", "scalar", "--engine", "fake"),
             "a head writes no texts to learn from",
         ),
-        (("all", "--engine", "fake"), "--data"),
+        (("all", "--engine", "fake"), "a group of benchmarks; name one set of items"),
         ((".", "--engine", "fake"), "has no bench.toml; `grmeval spct data` makes such a folder"),
         (("sample", "--engine", "fake", "--layout", "single"), "judged one by one"),
         (("nosuch", "--engine", "fake"), "is not known"),
@@ -263,7 +264,7 @@ def test_a_set_that_was_cut_short_is_made_again(made: Made, tmp_path: Path) -> N
 
 
 def test_only_so_many_of_an_item_by_the_seed(made: Made, tmp_path: Path) -> None:
-    of = {}
+    of = dict[str, bytes]()
     for seed in ("0", "0", "1"):
         out = tmp_path / f"SFT{len(of)}"
         select(made, out, "--max-per-item", "1", "--seed", seed)
@@ -280,7 +281,7 @@ def test_without_hints(made: Made, tmp_path: Path) -> None:
     assert {hinted for _, hinted in facts(tmp_path / "SFT")["table"].values()} == {0}
 
 
-GENERAL = [
+GENERAL: list[Any] = [
     {"messages": [{"role": "user", "content": f"q{i}"}, {"role": "assistant", "content": f"a{i}"}]}
     for i in range(500)
 ] + [{"prompt": f"p{i}", "completion": f"c{i}"} for i in range(500)]
@@ -325,8 +326,8 @@ def test_general_data_is_mixed_in_by_a_ratio(made: Made, tmp_path: Path) -> None
         (GENERAL, (), "add --ratio R"),
         (GENERAL, ("--ratio", "0"), "--ratio 0: rows of general data"),
         (GENERAL[:7], ("--ratio", "9"), "has 7 rows, and --ratio 9 of"),
-        ([{"text": "x"}] * 999, ("--ratio", "1"), "row 1: expected 'messages', or 'prompt' and"),
-        ([[1]] * 999, ("--ratio", "1"), "row 1: expected 'messages'"),
+        ([{"text": "x"}] * 999, ("--ratio", "1"), ": expected 'messages', or 'prompt' and"),
+        ([[1]] * 999, ("--ratio", "1"), "line 6: expected 'messages'"),
         (
             [{"messages": [{"role": "user", "content": "q"}]}] * 999,
             ("--ratio", "1"),
@@ -414,5 +415,39 @@ def test_a_restricted_benchmark_is_refused_at_both_ends(tmp_path: Path) -> None:
     assert not (tmp_path / "SFT").exists()
 
 
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "spct-sample.md").read_text("utf-8")
+    example = page.split("## A worked example")[1].split("\n## ")[0]
+    shown = [line.strip() for line in example.splitlines() if line.startswith("    ")]
+    first, second, *table = shown
+    ask(*first.split()[1:], "--results", tmp_path / "results")
+    out = str(tmp_path / "SFT")
+    said = ask(*second.replace("SFT", out).split()[1:], "--results", tmp_path / "results")
+    assert [line.strip() for line in said.splitlines() if line.strip()][:-1] == table
+
+
 def test_help_of_the_group_lists_its_commands() -> None:
     assert {"sample", "select"} <= set(ask("spct", "--help").split())
+
+
+def test_batch_files_ask_with_the_hint_and_without(tmp_path: Path) -> None:
+    words = ("--engine", "batch", "--model", "m", "--limit", "3", "--results", tmp_path)
+    done = grmeval("spct", "sample", DATA, *words, "--json")
+    assert done.returncode == 3, done.stderr
+    asked = {}
+    for name, run in json.loads(done.stdout).items():
+        lines = ask("export", run, "--what", "requests", "--results", tmp_path).splitlines()
+        asked[name] = [json.loads(line)["body"]["messages"][-1]["content"] for line in lines]
+    assert (len(asked["run"]), len(asked["hinted"])) == (9, 3)
+    assert not any("Hint: " in text for text in asked["run"])
+    assert all(text.endswith("do not mention the hint.") for text in asked["hinted"])
+
+
+def test_shards_are_joined_before_anything_is_selected(tmp_path: Path) -> None:
+    words = ("spct", "sample", DATA, "--engine", "fake", "--limit", "10", "--results", tmp_path)
+    first = json.loads(ask(*words, "--shard", "1/2", "--json"))
+    said = ask("spct", "select", first["run"], "-o", tmp_path / "SFT", code=3)
+    assert "15 of 30 samples are missing" in said
+    assert json.loads(ask(*words, "--shard", "2/2", "--json")) == first
+    ask("spct", "select", first["run"], "--hinted", first["hinted"], "-o", tmp_path / "SFT")
+    assert facts(tmp_path / "SFT")["items"] == 10

@@ -29,7 +29,7 @@ _LEFT_OUT = (*_OF_VERDICTS, *_OF_A_META_RM, *_OF_STOPPING, "critiques")
 
 @spct.command(cls=UnderHeadings)
 @takes(
-    *(field for field in ASKED if field not in _LEFT_OUT),
+    *(field for field in ASKED if field not in (*_LEFT_OUT, "greedy")),
     k=f"{N_RFT}, as in the paper; the hinted run has 1",
 )
 def sample(
@@ -62,18 +62,19 @@ def sample(
     Makes two ordinary run folders, which are resumed and extended as those of `run`. The hinted one is never
     scored: its prompts name the best response.
     """
-    from grmeval.cli.output import consoles
+    from grmeval.cli.settings import read_settings
     from grmeval.errors import Incomplete
     from grmeval.report.signs import Signs
 
     bench = _bench(items)
+    _refuse_head(settings.get("judge") or read_settings(config).get("judge"))
     # What the settings file says of scoring is not meant here.
     given = dict.fromkeys(_LEFT_OUT) | {"adaptive": False, "k": N_RFT} | settings
     for field in ("k_min", "epsilon"):
         del given[field]
     with Signs() as signs:
-        plans, _ = make_plans(given | {"bench": [bench]}, [], config, signs)
-        plan = _checked(plans)
+        (plan,), _ = make_plans(given | {"bench": [bench]}, [], config, signs)
+        _check(plan)
         # The hinted run first, so that `latest` is the one that can be scored.
         plans = [plan] if no_hinted else [_hinted(plan, signs), plan]
         if name is not None:
@@ -87,17 +88,18 @@ def sample(
         for _, js in each.missing(folder.done())
     )
     _tell(folders, as_json)
-    if missing and plan.config.shard:
-        consoles()[1].print("a part of the items: `grmeval merge` joins shards", soft_wrap=True)
-    elif missing:
+    if missing:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
 
 
 def _bench(data: str) -> str:
-    """What --bench would be given; ConfigError: a folder without training items."""
+    """What --bench would be given; ConfigError: several benchmarks, or a folder without training items."""
+    from grmeval.benches import groups
     from grmeval.errors import ConfigError
 
     folder = Path(data).expanduser()
+    if data in groups():
+        raise ConfigError(f"DATA {data}: a group of benchmarks; name one set of items")
     if not folder.is_dir():
         return data
     if not (folder / "bench.toml").is_file():
@@ -107,21 +109,25 @@ def _bench(data: str) -> str:
     return str(folder / "bench.toml")
 
 
-def _checked(plans: "Sequence[Plan]") -> "Plan":
-    """The one plan; ConfigError: its judgements could not be trained on."""
+def _refuse_head(judge: str | None) -> None:
+    """ConfigError: the judge writes no texts."""
+    from grmeval.errors import ConfigError
+    from grmeval.judges import JUDGES
+
+    if judge and judge in JUDGES and JUDGES[judge].head:
+        raise ConfigError(f"--judge {judge}: a head writes no texts to learn from")
+
+
+def _check(plan: "Plan") -> None:
+    """ConfigError: its judgements could not be trained on."""
     from grmeval.errors import ConfigError
     from grmeval.judges import lacks_truth
 
-    if len(plans) > 1:
-        raise ConfigError(f"DATA: one set of items a command, not {len(plans)}")
-    plan = plans[0]
     if plan.loaded.spec.source.restricted:
         raise ConfigError(
             f"DATA {plan.loaded.spec.id}: a restricted benchmark: its examples are not to stand in a plain "
             "file, and a training set is one"
         )
-    if plan.judge.head:
-        raise ConfigError(f"--judge {plan.judge.name}: a head writes no texts to learn from")
     items = plan.items()
     if lacking := [(item, why) for item in items if (why := lacks_truth(item))]:
         (item, why), count = lacking[0], len(lacking)
@@ -129,7 +135,6 @@ def _checked(plans: "Sequence[Plan]") -> "Plan":
             f"DATA {plan.loaded.spec.id}: {count:,} of {len(items):,} items {why} ({'/'.join(item.key)}"
             f"{' …' if count > 1 else ''}): no judgement of them could be trained on; take them out"
         )
-    return plan
 
 
 def _hinted(plan: "Plan", signs: "Signs") -> "Plan":
@@ -145,6 +150,7 @@ def _tell(folders: "Sequence[RunFolder]", as_json: bool) -> None:
     import json
 
     from grmeval.cli.output import consoles
+    from grmeval.store import name_of
 
     *hinted, plain = (folder.path for folder in folders)
     if as_json:
@@ -155,5 +161,6 @@ def _tell(folders: "Sequence[RunFolder]", as_json: bool) -> None:
     out.print(f"samples: {plain}", soft_wrap=True)
     for path in hinted:
         out.print(f"hinted:  {path}", soft_wrap=True)
-    more = "".join(f" --hinted {path.name}" for path in hinted)
-    out.print(f"next:    grmeval spct select {plain.name}{more} -o SFT", soft_wrap=True)
+    more = "".join(f" --hinted {name_of(path) or path.name}" for path in hinted)
+    named = name_of(plain) or plain.name
+    out.print(f"next:    grmeval spct select {named}{more} -o SFT", soft_wrap=True)
