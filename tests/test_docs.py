@@ -31,6 +31,13 @@ OF_CLUSTERS = {
     *("--ntasks-per-node", "--requeue", "--signal", "--time"),  # sbatch
     *("--address", "--head", "--min-nodes", "--num-gpus", "--port"),  # ray
     *("--pipeline-parallel-size", "--tensor-parallel-size"),  # vllm serve
+    *(
+        "--config-file",
+        "--cpu",
+        "--machine-rank",
+        "--main-process-ip",
+        "--num-processes",
+    ),  # accelerate launch
 }
 """Options of other programs, in the scripts for clusters."""
 

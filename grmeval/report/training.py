@@ -94,7 +94,7 @@ def write_metrics_figure(folder: TrainingFolder, to: Path | None = None) -> list
             axes.plot(x, smooth, color=colour, linewidth=1.8, marker="o" if len(x) < 3 else None)
             axes.set_ylabel(name.replace("_", " "), fontsize=8)
         all_axes[-1].set_xlabel("optimizer step")
-        entitle(all_axes[0], str(folder.record["facts"]["title"]))
+        entitle(all_axes[0], _title(folder.record))
         return save(figure, to or folder.path / "metrics.svg")
 
 
@@ -121,7 +121,7 @@ def card_text(folder: TrainingFolder, judged: Sequence[Judged] = (), figure: boo
     """What was trained from what, by which settings, how it went, and how it judges: in Markdown."""
     record, rows = folder.record, folder.metrics()
     identity, facts = record["identity"], record["facts"]
-    lines = [*_front(identity, facts), f"# {escaped(facts['title'])}", ""]
+    lines = [*_front(identity, facts), f"# {escaped(_title(record))}", ""]
     lines += [*_begins_with(record, rows), ""]
     lines += ["## Settings", "", *_settings(record), ""]
     lines += ["## Metrics", "", *_metrics(rows), ""]
@@ -146,6 +146,12 @@ _STAGES = {
 }
 
 
+def _title(record: Mapping[str, Any]) -> str:
+    """The model, and what was done to it."""
+    stage = record["identity"]["stage"]
+    return f"{record['facts']['model']}: {_STAGES.get(stage, stage).partition(' (')[0]}"
+
+
 def _begins_with(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     identity, facts = record["identity"], record["facts"]
     steps = record["result"].get("steps", rows[-1]["step"] if rows else 0)
@@ -155,9 +161,10 @@ def _begins_with(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     dropped = facts.get("rows_too_long", 0)
     found = {
         "stage": _STAGES.get(identity["stage"], identity["stage"]),
+        "configuration": facts["title"],
         "base model": f"{facts['model']} ({identity['model']})",
         "data": f"{facts.get('rows', 0):,} rows, sha256 {identity['data']}"
-        + (f"; {dropped:,} more were too long and left out" if dropped else ""),
+        + (f"; {dropped:,} longer ones left out" if dropped else ""),
         "trained": f"{steps:,} of {facts['steps']:,} optimizer steps, {seconds:,.0f} s in "
         f"{len(record['launches'])} launches; {record['status']}",
         **facts.get("notes", {}),

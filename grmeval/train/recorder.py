@@ -55,15 +55,15 @@ class _Record:
         self._folder = folder
         self.last: Mapping[str, Any] = {}
         rows = folder.metrics()
-        self._tokens = next((r["num_tokens"] for r in reversed(rows) if "num_tokens" in r), 0.0)
-        self._earlier = 0.0
+        self._before = next((r["num_tokens"] for r in reversed(rows) if "num_tokens" in r), 0.0)
+        self._earlier: float | None = None
 
     def add(self, step: int, logs: Mapping[str, Any]) -> None:
         row = {name: value for name, value in logs.items() if not name.endswith(_VOLATILE)}
         if "num_tokens" in row:  # TRL's SFTTrainer counts from 0 again after a resume
-            if row["num_tokens"] < self._tokens:
-                self._earlier = self._tokens
-            self._tokens = row["num_tokens"] = row["num_tokens"] + self._earlier
+            if self._earlier is None:
+                self._earlier = self._before if row["num_tokens"] < self._before else 0.0
+            row["num_tokens"] += self._earlier
         self.last = row
         self._folder.add_metrics({"step": step} | row)
         for name in ("loss", "grad_norm"):

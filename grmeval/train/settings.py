@@ -32,7 +32,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     title: str
     accelerate: str | None = None
-    """File for `accelerate launch --config_file`: its name in tasks/spct/accelerate/, or a path."""
+    """File for `accelerate launch --config-file`: its name in tasks/spct/accelerate/, or a path."""
     model: ModelTable
     lora: LoraTable | None = None
     rft: RftTable | None = None

@@ -19,4 +19,4 @@ def configs() -> None:
         out.print(f"{name}: {found.title}", soft_wrap=True)
         out.print(f"  {resources.tasks() / 'spct' / name}.toml", soft_wrap=True)
         if path := accelerate_file(found):
-            out.print(f"  accelerate launch --config_file {path}", soft_wrap=True)
+            out.print(f"  accelerate launch --config-file {path}", soft_wrap=True)
