@@ -126,6 +126,19 @@ def test_what_cannot_be_learned_from_is_said_before_anything_is_loaded(
         assert not out.exists()
 
 
+def test_a_dry_run_takes_a_few_steps_and_writes_nothing(
+    tmp_path: Path, judged: RunFolder, base: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("meta", "train", judged.path, "--config", "smol", "--base", base, "-o", out)
+    found = grmeval(*words, *settings(), "--dry-run")
+    assert found.returncode == 0, found.stderr
+    assert "items with right and wrong ones" in found.stderr
+    for row in ("optimizer steps", "memory together, GiB", "measured: tokens/s", "hours here"):
+        assert row in found.stdout
+    assert not out.exists()
+
+
 def test_a_batch_of_unlike_lengths_has_the_logits_of_each_alone(base: Path) -> None:
     """Also where the tokenizer's own padding token ends every chat."""
     import torch
