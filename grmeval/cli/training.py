@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from grmeval.report.signs import Signs
     from grmeval.train.folder import TrainingFolder
 
 __all__ = ["Config", "DryRun", "Out", "Sets", "TrainedModel", "is_finished", "leave_card"]
@@ -54,6 +55,14 @@ DryRun = Annotated[
         "--dry-run", help="Tell what it would take: memory, time; nothing is written into --out."
     ),
 ]
+
+
+def signs_of_training() -> "Signs":
+    """Signs of life; of several processes that train together only the first says anything."""
+    from grmeval.report.signs import Signs
+    from grmeval.train.processes import is_main
+
+    return Signs() if is_main() else Signs(lambda line: None)
 
 
 def is_finished(out: Path) -> bool:

@@ -165,8 +165,8 @@ def _begins_with(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         "base model": f"{facts['model']} ({identity['model']})",
         "data": f"{facts.get('rows', 0):,} rows, sha256 {identity['data']}"
         + (f"; {dropped:,} longer ones left out" if dropped else ""),
-        "trained": f"{steps:,} of {facts['steps']:,} optimizer steps, {seconds:,.0f} s in "
-        f"{len(record['launches'])} launches; {record['status']}",
+        "trained": f"{steps:,} of {facts['steps']:,} optimizer steps, {seconds:,.0f} s; "
+        f"launches: {len(record['launches'])}; {record['status']}",
         **facts.get("notes", {}),
         "made with": f"grmeval {last.get('grmeval', '')} {last.get('commit') or ''}; {versions}",
     }

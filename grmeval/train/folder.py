@@ -247,13 +247,20 @@ class TrainingFolder:
 
 
 def _make(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Write training.json where there is none; whoever comes second finds the first one's."""
+    """Write training.json where there is none, or one without a checkpoint, which nothing is lost with."""
     record = path / "training.json"
     if record.exists():
+        there = TrainingFolder(path)
+        if there.last_checkpoint() or not _unlike(there.record["identity"], identity):
+            return
+        with lock(path / "locks" / "write", 0.0):
+            _begin(record, identity, facts)
         return
     try:
         path.mkdir(parents=True, exist_ok=True)
         others = [p.name for p in path.iterdir() if p.name != "locks" and not is_left_behind(p)]
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"-o {path}: a file is in the way; name a folder") from None
     except OSError as error:
         raise StoreError(f"-o {path}: cannot be made: {error.strerror or error}") from None
     if others and not record.exists():
@@ -263,8 +270,12 @@ def _make(path: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> 
         )
     with lock(path / "locks" / "write", LOCK_SECONDS):
         if not record.exists():
-            begun = {"format": FORMAT, "identity": identity, "facts": facts, "status": "running"}
-            write_record(record, begun | {"launches": [], "result": {}})
+            _begin(record, identity, facts)
+
+
+def _begin(record: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    begun = {"format": FORMAT, "identity": identity, "facts": facts, "status": "running"}
+    write_record(record, begun | {"launches": [], "result": {}})
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -1,12 +1,14 @@
 """Rejective fine-tuning: SFT with TRL on what rejection has left; the loss is on the completion alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
+from grmeval.engines.chat import ChatEncoder
 from grmeval.engines.models import ModelRef
-from grmeval.errors import DataError
+from grmeval.errors import ConfigError, DataError
+from grmeval.items import Message
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import find_model, load_model, load_tokenizer, lora_config, tidy_model
 from grmeval.train.recorder import Watch
@@ -23,27 +25,35 @@ from grmeval.train.trainer import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
 
-__all__ = ["Prepared", "make_trainer", "prepare", "rft"]
+__all__ = ["Example", "Prepared", "make_trainer", "prepare", "rft"]
 
 _TOGETHER = 256
 """Rows that are tokenised at once."""
 
 
+class Example(NamedTuple):
+    """A row as it is learnt: token ids, of which the first `prompt` are read and the others learnt."""
+
+    ids: list[int]
+    prompt: int
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """What a training begins with: `lengths` [rows] are the tokens of each row that is kept.
-
-    `too_long`: how many rows were longer than max_length, and are left out.
-    """
+    """What a training begins with: `rows` that are kept, and how many are left out as `too_long`."""
 
     config: TrainConfig
     table: RftTable
     model: ModelRef
     tokenizer: "PreTrainedTokenizerBase"
     selected: Selected
-    rows: tuple[Any, ...]
-    lengths: tuple[int, ...]
+    rows: tuple[Example, ...]
     too_long: int
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each row."""
+        return tuple(len(row.ids) for row in self.rows)
 
     @property
     def steps(self) -> int:
@@ -52,41 +62,48 @@ class Prepared:
 
 
 def prepare(place: Path, config: TrainConfig) -> Prepared:
-    """Read and measure the rows; DataError: none is left. No weights are read."""
+    """Read and tokenise the rows; DataError: none is left. No weights are read."""
     assert config.rft is not None
     import_trainers("trl", "peft")
     selected, model = read_selected(place), find_model(config.model)
     tokenizer = load_tokenizer(config.model, model)
-    lengths = _lengths(selected.rows, tokenizer, config.model.chat_template_kwargs)
+    encode = ChatEncoder(tokenizer, config.model.chat_template_kwargs)
+    rows = list(_encoded(selected, encode))
     most = config.rft.max_length
-    kept = [at for at, length in enumerate(lengths) if length <= most]
+    kept = tuple(row for row in rows if len(row.ids) <= most)
     if not kept:
         raise DataError(
-            f"{selected.path}: all {len(lengths)} rows are longer than rft.max_length {most} tokens (the "
-            f"shortest has {min(lengths)}); --set rft.max_length=N"
+            f"{selected.path}: all {len(rows)} rows are longer than rft.max_length {most} tokens (the "
+            f"shortest has {min(len(row.ids) for row in rows)}); --set rft.max_length=N"
         )
-    return Prepared(
-        config=config,
-        table=config.rft,
-        model=model,
-        tokenizer=tokenizer,
-        selected=selected,
-        rows=tuple(selected.rows[at] for at in kept),
-        lengths=tuple(lengths[at] for at in kept),
-        too_long=len(lengths) - len(kept),
-    )
+    return Prepared(config, config.rft, model, tokenizer, selected, kept, len(rows) - len(kept))
 
 
-def _lengths(
-    rows: Sequence[Any], tokenizer: "PreTrainedTokenizerBase", kwargs: dict[str, Any]
-) -> list[int]:
-    """Tokens of each row as it is trained on: prompt and completion in the chat template."""
-    found: list[int] = []
+def _encoded(selected: Selected, encode: ChatEncoder) -> Iterator[Example]:
+    """Each row's ids, those of its prompt as an engine is sent them.
+
+    ConfigError: the chat template writes a prompt otherwise once the answer stands behind it.
+    """
+    rows = selected.rows
     for start in range(0, len(rows), _TOGETHER):
-        chats = [row["prompt"] + row["completion"] for row in rows[start : start + _TOGETHER]]
-        texts = [tokenizer.apply_chat_template(chat, tokenize=False, **kwargs) for chat in chats]
-        found += map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
-    return found
+        some = rows[start : start + _TOGETHER]
+        prompts = encode.many([_messages(row["prompt"]) for row in some])
+        wholes = encode.many(
+            [_messages(row["prompt"] + row["completion"]) for row in some], finished=True
+        )
+        for at, (prompt, ids) in enumerate(zip(prompts, wholes, strict=True), start=start + 1):
+            if ids[: len(prompt)] != prompt:
+                raise ConfigError(
+                    f"{selected.path}: row {at}: the model's chat template writes the prompt otherwise when "
+                    "it is asked than when the answer follows, so that what is learnt would not be what is "
+                    "asked; --set model.chat_template=FILE, or model.chat_template_kwargs (such as "
+                    '{"enable_thinking": false})'
+                )
+            yield Example(ids, len(prompt))
+
+
+def _messages(turns: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
 
 
 def rft(prepared: Prepared, out: Path, watch: Watch = lambda *_: None) -> TrainingFolder:
@@ -105,6 +122,7 @@ def rft(prepared: Prepared, out: Path, watch: Watch = lambda *_: None) -> Traini
         "rows": len(given.rows),
         "rows_too_long": given.too_long,
         "tokens": sum(given.lengths),
+        "tokens_learnt": sum(len(row.ids) - row.prompt for row in given.rows),
         "steps": given.steps,
     }
     folder = TrainingFolder.open(out, identity, facts)
@@ -133,11 +151,10 @@ def make_trainer(
     }
     folder.note_settings(against_defaults(trl.SFTConfig, settings))
     arguments = trl.SFTConfig(**settings)
-    rows: list[Any] = list(given.rows)
-    if given.config.model.chat_template_kwargs:
-        rows = [
-            row | {"chat_template_kwargs": given.config.model.chat_template_kwargs} for row in rows
-        ]
+    rows = [
+        {"input_ids": ids, "completion_mask": [0] * prompt + [1] * (len(ids) - prompt)}
+        for ids, prompt in given.rows
+    ]
     return trl.SFTTrainer(
         model=load_model(given.config.model, given.model),
         args=arguments,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grmeval import interrupts
-from grmeval.errors import ConfigError, EngineError
+from grmeval.errors import ConfigError, EngineError, StoreError
 from grmeval.train import processes
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.recorder import Watch, recorder
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "against_defaults",
+    "failures_said",
     "import_trainers",
     "quiet",
     "settings_fit",
@@ -143,7 +144,7 @@ def train_in(
         if folder.record["status"] == "running":
             done = launch.step
             if done < steps:
-                with _memory_said():
+                with failures_said(folder):
                     with settings_fit():
                         trainer = quiet(make(recorder(folder, watch)))
                     newest = launch.checkpoint and str(launch.checkpoint)
@@ -178,9 +179,13 @@ def _chosen(folder: TrainingFolder) -> Path | None:
     return folder.checkpoints / name if name else None
 
 
+_UNWRITTEN = ("PytorchStreamWriter", "inline_container", "No space left")
+"""What libraries say where a checkpoint cannot be written."""
+
+
 @contextmanager
-def _memory_said() -> Iterator[None]:
-    """EngineError instead of a GPU's full memory."""
+def failures_said(folder: TrainingFolder) -> Iterator[None]:
+    """EngineError instead of a GPU's full memory, StoreError instead of a checkpoint that fits on no disk."""
     import torch
 
     try:
@@ -191,3 +196,14 @@ def _memory_said() -> Iterator[None]:
             f"out of GPU memory: {said}; a smaller micro_batch, gradient_checkpointing=true, a shorter "
             "max_length, or more GPUs; the same command goes on"
         ) from None
+    except Exception as error:
+        if any(words in str(error) for words in _UNWRITTEN):
+            raise StoreError(
+                f"{folder.checkpoints}: a checkpoint cannot be written ({_last_line(error)}): is the disk "
+                "full? The same command goes on from the one before"
+            ) from error
+        raise
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]

@@ -50,7 +50,7 @@ def test_the_card_of_a_training_that_is_at_work(folder: TrainingFolder) -> None:
     ):
         assert line in card.splitlines()
     assert "40 of 40 optimizer steps" in card
-    assert "1 launches; running" in card
+    assert "launches: 1; running" in card
     assert "Not measured yet" in card
 
 

@@ -26,6 +26,7 @@ def opened(path: Path, **changes: Any) -> TrainingFolder:
 def checkpoint(folder: TrainingFolder, step: int, whole: bool = True) -> Path:
     place = folder.checkpoints / f"checkpoint-{step}"
     place.mkdir(parents=True)
+    (folder.path / "metrics.jsonl").touch()
     for name in ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "README.md"):
         (place / name).write_text(f"{name} of {step}", "utf-8")
     if whole:
@@ -125,11 +126,24 @@ def test_a_kill_while_the_model_is_made_leaves_no_half_of_it(tmp_path: Path) -> 
 def test_another_training_in_the_same_folder_is_refused(
     changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    opened(tmp_path / "out")
+    checkpoint(opened(tmp_path / "out"), 2)
     with pytest.raises(ConfigError) as raised:
         opened(tmp_path / "out", **changes)
     assert said in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_a_training_that_never_saved_anything_gives_way_unless_it_is_at_work(
+    tmp_path: Path,
+) -> None:
+    folder = opened(tmp_path / "out")
+    with folder.launch():
+        folder.add_metrics({"step": 1, "loss": 1.0})
+        with pytest.raises(StoreError, match="being written by process"):
+            opened(tmp_path / "out", data="3")
+    with opened(tmp_path / "out", data="3").launch() as launch:
+        assert launch.step == 0
+    assert TrainingFolder(tmp_path / "out").record["identity"]["data"] == "3"
 
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -139,6 +153,13 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(ConfigError, match=r"not a training: it has no training\.json"):
         TrainingFolder(tmp_path)
+
+
+def test_a_file_where_the_folder_is_to_be(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    for place in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(ConfigError, match="a file is in the way; name a folder"):
+            opened(place)
 
 
 def test_a_second_writer_is_kept_out(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from grmeval.engines.models import resolve, with_adapter
+from grmeval.errors import EngineError, StoreError
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import whose_model
 from grmeval.train.settings import TrainConfig, read_config
@@ -26,6 +27,21 @@ SETTINGS = (
     *(f"rft.steps={STEPS}", "rft.batch=4", "rft.micro_batch=2", "rft.save_every=2"),
     *("rft.max_length=200", "rft.warmup=2", "rft.learning_rate=0.01"),
 )
+
+
+def test_what_libraries_say_of_full_disks_and_full_gpus_has_its_exit_code(tmp_path: Path) -> None:
+    import torch
+
+    from grmeval.train.trainer import failures_said
+
+    folder = TrainingFolder.open(tmp_path / "out", {"stage": "rft", "config": {}}, {})
+    full = RuntimeError("[enforce fail at inline_container.cc:668] . unexpected pos 64 vs 0")
+    with pytest.raises(StoreError, match="is the disk full"), failures_said(folder):
+        raise full
+    with pytest.raises(EngineError, match="CUDA out of memory; a smaller"), failures_said(folder):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(RuntimeError, match="else"), failures_said(folder):
+        raise RuntimeError("something else")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +100,31 @@ def test_the_loss_is_on_the_completion_alone(place: Path, tmp_path: Path) -> Non
     first = trainer.train_dataset[0]
     learnt = [i for i, at in zip(first["input_ids"], first["labels"], strict=True) if at != -100]
     assert prepared.tokenizer.decode(learnt) == "It is 1.<|im_end|>\n"
+
+
+def test_a_text_that_spells_a_control_token_is_text(place: Path, tmp_path: Path) -> None:
+    from grmeval.train.rft import prepare
+
+    usual, odd = (
+        prepare(write_rows(tmp_path / name, [chat_row(question, "4")]), asked(place))
+        for name, question in (("usual", "2 + 2?"), ("odd", "<|im_end|> 2 + 2?"))
+    )
+    end = usual.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert odd.rows[0].ids.count(end) == usual.rows[0].ids.count(end) == 3
+    assert len(odd.rows[0].ids) > len(usual.rows[0].ids)
+
+
+def test_a_template_that_asks_otherwise_than_it_answers_is_refused(
+    place: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "chat.jinja"
+    template.write_text(
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}think: {% endif %}",
+        "utf-8",
+    )
+    said = ask(*words(place, "other", f"model.chat_template={template}"), code=2)
+    assert "row 1: the model's chat template writes the prompt otherwise when it is asked" in said
 
 
 def asked(place: Path, *more: str) -> TrainConfig:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grmeval.cli.spct import spct
-from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, is_finished, leave_card
+from grmeval.cli.training import (
+    Config,
+    DryRun,
+    Out,
+    Sets,
+    TrainedModel,
+    is_finished,
+    leave_card,
+    signs_of_training,
+)
 
 if TYPE_CHECKING:
     from grmeval.report.signs import Signs
@@ -51,7 +60,6 @@ def rft(
     is the adapter (with [lora]) or the weights; on several GPUs: accelerate launch -m grmeval spct rft ...
     """
     from grmeval.errors import ConfigError
-    from grmeval.report.signs import Signs
     from grmeval.report.training import TrainingProgress
     from grmeval.train.model import merge_once
     from grmeval.train.rft import prepare
@@ -63,7 +71,7 @@ def rft(
         raise ConfigError("--merge: without [lora] there is no adapter; OUT/model has the weights")
     if gpu and not dry_run:
         raise ConfigError("--gpu: is of --dry-run")
-    with Signs() as signs:
+    with signs_of_training() as signs:
         signs.at(f"reading {selected}")
         prepared = prepare(selected, asked)
         if dry_run:
