@@ -109,7 +109,8 @@ def test_a_head_writes_nothing_that_has_one(tmp_path: Path) -> None:
 
 
 def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
-    run = ("run", "--engine", "fake", "--k", 8, "--results", tmp_path, "--meta-model", LOGPROB)
+    run = ("run", "--engine", "fake", "--engine-arg", "accuracy=0.5", "--k", 8, "--limit", 40)
+    run += ("--results", tmp_path, "--meta-model", LOGPROB)
     said = ask(*run, code=2)
     assert "--meta-model logprob: each judgement's own log-probability; add --keep-logprob" in said
     found = grmeval(*run, "--keep-logprob", "--engine-arg", "logprob_auc=0.95", "--json")
@@ -118,6 +119,6 @@ def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
     gained = {row["vote"]: row["value"] for row in table if row["level"] == "overall"}
     assert gained["meta:logprob"] > gained["sum"]
     again = ask("meta-score", "latest", "--results", tmp_path, "--meta-model", LOGPROB)
-    assert "600 judgements were asked of logprob before, none is missing" in again
+    assert "320 judgements were asked of logprob before, none is missing" in again
     shown = ask("score", "latest", "--results", tmp_path, "--vote", "meta:logprob", "--k-meta", 2)
     assert "cost of meta RM" not in shown  # the judge's own numbers
