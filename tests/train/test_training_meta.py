@@ -249,7 +249,13 @@ def test_what_was_learned_is_served_by_vllm_and_its_votes_gain(
     from grmeval.engines.vllm_scorer import VllmScorer
 
     adapter = ("lora.rank=8", "lora.alpha=16", "lora.save_dtype=float32")
-    steps = ("meta.epochs=null", "meta.steps=40", "meta.save_every=10", "meta.evaluate_every=10")
+    steps = (
+        *FEW,
+        "meta.micro_batch=8",
+        "meta.steps=45",
+        "meta.save_every=15",
+        "meta.evaluate_every=15",
+    )
     sets = (*(each for each in SETS if each != "lora=null"), *adapter, *steps)
     words = (
         "meta",
@@ -269,7 +275,7 @@ def test_what_was_learned_is_served_by_vllm_and_its_votes_gain(
     best = max(inside.values())
     print(f"held out, AUC inside items by step: {inside}")
     assert folder.record["result"]["source"] == f"checkpoint-{max(inside, key=lambda s: inside[s])}"
-    assert best > 0.9
+    assert best > 0.85
     assert not list(folder.model.glob("adapter*"))
 
     (tmp_path / "new").mkdir()
@@ -294,7 +300,7 @@ def test_what_was_learned_is_served_by_vllm_and_its_votes_gain(
     gain = rows["k=8: the best 4 less all", "gain"]
     for name, row in {**found, "gain": gain}.items():
         print(f"a new run, {name}: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]")
-    assert found["judgements of one item"].value > 0.9
+    assert found["judgements of one item"].value > 0.85
     assert gain.low > 0
     votes = ("--vote", "sum", "--vote", "meta:mine", "--k-meta", 4, "--json")
     table = json.loads(ask("score", new.path, *votes))["rows"]
