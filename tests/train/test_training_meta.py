@@ -226,8 +226,8 @@ def test_an_early_stop_keeps_the_best_and_a_kill_behind_it_takes_no_step(
     tmp_path: Path, judged: RunFolder, base: Path
 ) -> None:
     """The learning rate is far too small: no evaluation is better than the first."""
-    more = (*FEW, "meta.steps=60", "meta.save_every=2", "meta.evaluate_every=2")
-    more += ("meta.patience=2", "meta.learning_rate=1e-12")
+    steps = ("meta.steps=60", "meta.save_every=2", "meta.evaluate_every=2")
+    more = (*FEW, *steps, "meta.patience=2", "meta.learning_rate=1e-12")
     folder = trained(judged, base, tmp_path / "out", *more)
     result = folder.record["result"]
     assert result == {"steps": 6, "source": "checkpoint-2"}

@@ -167,7 +167,8 @@ def _stored(settings: Mapping[str, Any]) -> MetaConfig:
                 f"--meta-model {LOGPROB}: the samples' own log-probabilities, and no model is asked: "
                 f"drop {name.replace('_', ' ')}"
             )
-    return MetaConfig(**{"model": LOGPROB, "name": settings.get("name")})
+    kept: dict[str, Any] = {"model": LOGPROB, "name": settings.get("name")}
+    return MetaConfig(**kept)
 
 
 _OF_A_SERVER = ("base_url", "model_tag", "concurrency")

@@ -109,8 +109,8 @@ def test_a_head_writes_nothing_that_has_one(tmp_path: Path) -> None:
 
 
 def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
-    run = ("run", "--engine", "fake", "--engine-arg", "accuracy=0.5", "--k", 8, "--limit", 40)
-    run += ("--results", tmp_path, "--meta-model", LOGPROB)
+    fake = ("--engine", "fake", "--engine-arg", "accuracy=0.5", "--k", 8, "--limit", 40)
+    run = ("run", *fake, "--results", tmp_path, "--meta-model", LOGPROB)
     said = ask(*run, code=2)
     assert "--meta-model logprob: each judgement's own log-probability; add --keep-logprob" in said
     found = grmeval(*run, "--keep-logprob", "--engine-arg", "logprob_auc=0.95", "--json")
