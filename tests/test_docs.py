@@ -33,7 +33,6 @@ OF_CLUSTERS = {
     *("--pipeline-parallel-size", "--tensor-parallel-size"),  # vllm serve
     *(
         "--config-file",
-        "--cpu",
         "--machine-rank",
         "--main-process-ip",
         "--num-processes",

@@ -20,7 +20,10 @@ def forecast_tables(
     result: Forecast, title: str, width: int | None = None
 ) -> tuple[list["Table"], list[str]]:
     """A table of names and amounts, and in words how they were come by."""
-    columns = [Column("", lambda row: row[0], left=True), Column("", lambda row: row[1])]
+    columns = [
+        Column("the training", lambda row: row[0], left=True),
+        Column("amount", lambda row: row[1]),
+    ]
     table = rich_table(f"dry run: {title}", columns, list(_rows(result)), width)
     notes = [
         "memory: one copy of the model and one micro-batch of the longest rows; the activations are an "
@@ -32,9 +35,7 @@ def forecast_tables(
             "GPU hours: at the peak of its matrix units, which nothing reaches; a third of it is usual"
         )
     if result.measured:
-        notes.append(
-            f"measured: two micro-batches after one to warm up, on {result.measured.where}"
-        )
+        notes.append(f"measured: a micro-batch after one to warm up, on {result.measured.where}")
     return [table], notes
 
 
@@ -60,12 +61,17 @@ def _rows(result: Forecast) -> Iterator[tuple[str, str]]:
         here = result.measured
         yield "measured: tokens/s", f"{here.tokens_per_second:,.0f}"
         yield "measured: memory at most, GiB", f"{here.peak / _GIB:,.2f}"
-        yield "hours here", f"{result.tokens / here.tokens_per_second / 3600:,.2f}"
+        yield "hours here", _hours(result.tokens / here.tokens_per_second)
     if result.gpu:
         seconds = result.gpu_seconds
         yield (
             f"{result.gpu}: at least, GPU-hours",
-            "-" if seconds is None else f"{seconds / 3600:,.2f}",
+            "-" if seconds is None else _hours(seconds),
         )
         fits = "-" if result.fits is None else f"{result.fits:,}"
         yield "GPUs that hold it, shared out (ZeRO-3)", fits
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.2f}" if hours >= 1 else f"{hours:.2g}"

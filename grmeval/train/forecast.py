@@ -23,7 +23,7 @@ __all__ = ["Forecast", "Measured", "Parts", "forecast"]
 
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 _GIB = 2**30
-_MEASURED_STEPS = 3
+_MEASURED_STEPS = 2
 """The first warms up and does not count."""
 
 

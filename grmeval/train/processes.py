@@ -1,4 +1,4 @@
-"""Several processes that train together, as `accelerate launch` starts them; of them the first one writes."""
+"""Several processes that train together (`accelerate launch`, `torchrun`); of them the first one writes."""
 
 import os
 
@@ -18,6 +18,7 @@ def count() -> int:
 def together() -> None:
     """Wait until every process is here."""
     if count() > 1:
+        import torch
         from accelerate import PartialState
 
-        PartialState().wait_for_everyone()
+        PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()

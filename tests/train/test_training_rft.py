@@ -250,12 +250,16 @@ def test_a_dry_run_counts_measures_and_writes_nothing(place: Path) -> None:
     assert said["measured: tokens/s"] > 10
     bound = numbers(ask(*words(place, "dry"), "--dry-run", "--gpu", "h100-sxm"))
     assert bound["GPUs that hold it, shared out (ZeRO-3)"] == 1
+    # Two FLOPs a weight and token forward, two backward: an adapter needs no gradients of weights.
+    linear = 2 * (32 * (32 + 16 + 16 + 32) + 3 * 32 * 64) + 32 * 49152
+    hours = 4 * linear * bound["tokens of all steps"] / 989.5e12 / 3600
+    assert bound["NVIDIA H100 SXM 80GB: at least, GPU-hours"] == pytest.approx(hours, rel=0.05)
     assert "--gpu: is of --dry-run" in ask(*words(place, "dry"), "--gpu", "h100-sxm", code=2)
 
 
 def numbers(table: str) -> Mapping[str, float]:
     """The amounts of a table by their names."""
-    lines = re.findall(r"^ *(\S.*?)  +([\d,.]+) *$", table, re.MULTILINE)
+    lines = re.findall(r"^ *(\S.*?)  +([\d,.e-]+) *$", table, re.MULTILINE)
     return {name: float(amount.replace(",", "")) for name, amount in lines}
 
 

@@ -94,7 +94,8 @@ def _tell(prepared: "Prepared", gpu: str | None, signs: "Signs") -> None:
     from grmeval.report.training_forecast import forecast_tables
     from grmeval.train.forecast import forecast
 
-    signs.at("counting parameters, and taking a few steps where the weights are here")
+    steps = "" if gpu else ", and taking a few steps where the weights are here"
+    signs.at(f"counting parameters{steps}")
     found = forecast(prepared, find_gpu(gpu) if gpu else None, measure=gpu is None)
     signs.so_far(None)
     show_tables(lambda width: forecast_tables(found, prepared.config.title, width))
