@@ -194,6 +194,11 @@ class RunConfig(BaseModel):
     allow_identical: bool = _field(
         "execution", "Go on where a server gives the same text again.", False
     )
+    keep_logprob: bool = _field(
+        "execution",
+        "Keep the mean log-probability of each judgement's tokens, for --meta-model logprob.",
+        False,
+    )
     data_parallel: int | Literal["auto"] = _field(
         "execution",
         "Copies of the model, each in a process with its own GPUs (without a GPU: its own cores), that share "
@@ -215,7 +220,8 @@ class RunConfig(BaseModel):
     # meta rewards, which lie beside the samples
     meta_model: str | None = _field(
         "scoring",
-        "Meta RM that scores the judgements: a preset, a folder, or a hub id.",
+        "Meta RM that scores the judgements: a preset, a folder, or a hub id; logprob: no model, but each "
+        "judgement's own log-probability (--keep-logprob).",
     )
     meta_template: Path | None = _field(
         "scoring", "Jinja file with another prompt for the meta RM."

@@ -105,7 +105,8 @@ class Request:
     score, and the completion says so. `spent` is part of each sample's cost. `responses`: the item's, for the
     parser of the outputs. `stop(text, lead, start)` says where a text is complete, whatever follows it, None
     where it is not yet (`start`: how much of it was looked at before): the text then ends there with finish
-    `stop`, and the engine need not write on.
+    `stop`, and the engine need not write on. `keep_logprob`: the mean log-probability of what is written is
+    wanted.
     """
 
     key: Key
@@ -118,6 +119,7 @@ class Request:
     spent: Spent = FREE
     responses: tuple[str, ...] = ()
     stop: Callable[[str, str, int], int | None] | None = None
+    keep_logprob: bool = False
 
     @property
     def prompts(self) -> tuple[tuple[Message, ...], ...]:
@@ -132,7 +134,9 @@ class Completion(NamedTuple):
     `cached` counts the prompt tokens that came out of the prefix cache. `weight`: probability of the
     tokens that wrote what the request's `locate` finds; None where it was not asked for, or is not known.
     `lead`: how the prompt ends that the text goes on from, as far as the chat template adds to a chat.
-    `thinking`: what was thought, where the engine tells it apart from the text.
+    `thinking`: what was thought, where the engine tells it apart from the text. `logprob`: the mean natural
+    log-probability of the tokens that were written, thinking included; None where it was not asked for, or
+    is not known.
     """
 
     request: Request
@@ -145,6 +149,7 @@ class Completion(NamedTuple):
     weight: float | None = None
     lead: str = ""
     thinking: str = ""
+    logprob: float | None = None
 
 
 class Known(NamedTuple):
@@ -184,7 +189,7 @@ class Sample:
     A single score is None only where responses were judged apart, in an imported file. `weight`: the
     probability of the judge's pick, where the judge gives one. `critic_prompt_tokens` and
     `critic_cached_tokens`: those of the prompt's tokens that the critique it was made from had cost; None
-    where the judge reads none.
+    where the judge reads none. `logprob`: the mean log-probability of its tokens, where it was kept.
     """
 
     subset: str
@@ -205,3 +210,4 @@ class Sample:
     weight: float | None = None
     critic_prompt_tokens: int | None = None
     critic_cached_tokens: int | None = None
+    logprob: float | None = None

@@ -210,6 +210,7 @@ SAME: dict[str, Any] = {
     "base_url": ("http://two/v1", "http://three/v1"),
     "concurrency": 8,
     "allow_identical": True,
+    "keep_logprob": True,
     "data_parallel": 2,
     "replicas": 2,
     "ray_address": "10.0.0.1:6379",

@@ -138,7 +138,8 @@ def allowed(module: str, name: str) -> bool:
     if here == there:
         return here not in ROOMS or inside(here, module, other)
     if "measure" in (here, there):
-        return here in ("score", "runs")  # runs: when an item needs no more samples
+        # runs: when an item needs no more samples; train: whether a meta RM tells right from wrong
+        return here in ("score", "runs", "train")
     return LEVEL[here] < LEVEL[there]
 
 

@@ -11,11 +11,14 @@ from grmeval.engines.models import resolve
 
 __all__ = ["chat_row", "tiny_llama", "write_rows"]
 
-WIDTH, INNER, LAYERS, HEADS, KV_HEADS = 32, 64, 2, 4, 2
+WIDTH, LAYERS, HEADS, KV_HEADS = 32, 2, 4, 2
 
 
-def tiny_llama(folder: Path, seed: int = 0) -> Path:
-    """Make the model folder; the same weights for the same seed."""
+def tiny_llama(folder: Path, seed: int = 0, width: int = WIDTH, heads: int = HEADS) -> Path:
+    """Make the model folder; the same weights for the same seed.
+
+    vLLM takes heads of 32 numbers and more on a CPU: a width of 64 with 2 heads, say.
+    """
     from safetensors.numpy import save_file
 
     base = Path(resolve("demo", None).location)
@@ -24,10 +27,10 @@ def tiny_llama(folder: Path, seed: int = 0) -> Path:
         (folder / name).symlink_to(base / name)
     known = json.loads((base / "config.json").read_text("utf-8"))
     config = known | {
-        "hidden_size": WIDTH,
-        "intermediate_size": INNER,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
         "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
+        "num_attention_heads": heads,
         "num_key_value_heads": KV_HEADS,
         "tie_word_embeddings": True,
     }
@@ -38,25 +41,24 @@ def tiny_llama(folder: Path, seed: int = 0) -> Path:
         name: np.ones(shape, np.float32)
         if "norm" in name
         else (random.normal(size=shape) / 8).astype(np.float32)
-        for name, shape in _shapes(int(known["vocab_size"]))
+        for name, shape in _shapes(int(known["vocab_size"]), width, width // heads * KV_HEADS)
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 
-def _shapes(vocabulary: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    kv = WIDTH // HEADS * KV_HEADS
-    yield "model.embed_tokens.weight", (vocabulary, WIDTH)
-    yield "model.norm.weight", (WIDTH,)
+def _shapes(vocabulary: int, width: int, kv: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "model.embed_tokens.weight", (vocabulary, width)
+    yield "model.norm.weight", (width,)
     for at in range(LAYERS):
         layer = f"model.layers.{at}"
-        yield f"{layer}.input_layernorm.weight", (WIDTH,)
-        yield f"{layer}.post_attention_layernorm.weight", (WIDTH,)
-        for name, rows in (("q", WIDTH), ("k", kv), ("v", kv), ("o", WIDTH)):
-            yield f"{layer}.self_attn.{name}_proj.weight", (rows, WIDTH)
+        yield f"{layer}.input_layernorm.weight", (width,)
+        yield f"{layer}.post_attention_layernorm.weight", (width,)
+        for name, rows in (("q", width), ("k", kv), ("v", kv), ("o", width)):
+            yield f"{layer}.self_attn.{name}_proj.weight", (rows, width)
         for name in ("gate", "up"):
-            yield f"{layer}.mlp.{name}_proj.weight", (INNER, WIDTH)
-        yield f"{layer}.mlp.down_proj.weight", (WIDTH, INNER)
+            yield f"{layer}.mlp.{name}_proj.weight", (2 * width, width)
+        yield f"{layer}.mlp.down_proj.weight", (width, 2 * width)
 
 
 def chat_row(question: str, answer: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ GROUPS = {
     "Score and draw": ("score", "scale-curve", "compare", "diagnose", "panel"),
     "Look at what is there": ("runs", "show", "export", "label", "clean", "merge"),
     "Night after night": ("baseline", "gate", "trend"),
-    "Make a judge": ("spct",),
+    "Make a judge": ("spct", "meta"),
     "Bring your own": ("import", "data", "principles"),
     "Look things up": ("benches", "judges", "prompt", "published", "doctor"),
 }
@@ -194,6 +194,7 @@ def main() -> None:
         judges,
         label,
         merge,
+        meta,
         meta_score,
         panel,
         plan,

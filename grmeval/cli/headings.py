@@ -31,7 +31,7 @@ HEADINGS = {
         "limit_seed",
         "seed",
     ),
-    "A meta RM": ("meta_model", "meta_template", "meta_engine_args", "k_meta"),
+    "A meta RM": ("keep_logprob", "meta_model", "meta_template", "meta_engine_args", "k_meta"),
     "Score and rules": ("vote", "protocol", "ties", "on_invalid", "prices", "beside"),
     "Settings and output": ("config", "results", "name", "save", "to", "as_json", "help"),
 }

@@ -38,7 +38,7 @@ ASKED = (
         "stop_at_score",
     ),
     *("temperature", "greedy", "top_p", "max_tokens", "orders", "seed", "limit_seed"),
-    *("meta_model", "meta_template", "meta_engine_args", "k_meta"),
+    *("keep_logprob", "meta_model", "meta_template", "meta_engine_args", "k_meta"),
     *("shard", "results"),
     *("vote", "protocol", "ties", "on_invalid", "prices"),
 )

@@ -249,8 +249,9 @@ def model_names(incomplete: str) -> list[str]:
 
 def _meta_names(incomplete: str) -> list[str]:
     from grmeval.engines.models import presets
+    from grmeval.engines.scorer import LOGPROB
 
-    return [name for name in presets("scalar") if name.startswith(incomplete)]
+    return [name for name in (*presets("scalar"), LOGPROB) if name.startswith(incomplete)]
 
 
 def published_rows(names: list[str] | None) -> list[str]:

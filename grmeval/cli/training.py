@@ -1,7 +1,7 @@
 """What the commands that train share: their options, how they say how far they are, what they leave."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -88,5 +88,6 @@ def leave_card(folder: "TrainingFolder", began_finished: bool) -> None:
         )
         return
     told(write_card(folder))
-    flag: Any = "--lora" if (folder.model / "adapter_config.json").exists() else "--model"
+    flag = "--lora" if (folder.model / "adapter_config.json").exists() else "--model"
+    flag = "--meta-model" if folder.stage == "meta" else flag
     err.print(f"trained: {folder.model} is what {flag} takes", soft_wrap=True)

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from grmeval.engines.server.chat import Habits, Reply, body_of, ended, read_reply, weight_of
+from grmeval.engines.server.chat import (
+    Habits,
+    Reply,
+    body_of,
+    ended,
+    mean_logprob,
+    read_reply,
+    weight_of,
+)
 from grmeval.engines.server.client import Unreadable
 from grmeval.engines.server.refusal import Refused
 from grmeval.engines.server.settings import ServerSettings
@@ -69,7 +77,7 @@ class Asking(NamedTuple):
             [turn._replace(content=whole(turn.content)) for turn in request.messages],
             seed=seed,
             grammar=request.grammar,
-            logprobs=request.locate is not None,
+            logprobs=request.locate is not None or request.keep_logprob,
         )
         return {"custom_id": custom_id, "method": "POST", "url": URL, "body": body}
 
@@ -148,4 +156,5 @@ def read_completion(request: Request, j: int, answer: Answer) -> Completion:
         reply.tokens or 0,
         weight_of(request, choice) if request.locate else None,
         thinking=choice.thinking,
+        logprob=mean_logprob(choice) if request.keep_logprob else None,
     )

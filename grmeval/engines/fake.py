@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import exp, log1p, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,12 @@ class FakeSettings(BaseModel):
     truncated: float = Field(0.0, ge=0, le=1)
     prompt_too_long: float = Field(0.0, ge=0, le=1)
     engine_error: float = Field(0.0, ge=0, le=1)
+    logprob_auc: float = Field(0.7, gt=0, lt=1)
+    """Of --keep-logprob: probability that a sample that is right has a higher mean log-probability than one
+    that is not."""
+    tell: float = Field(0.0, ge=0, le=1)
+    """Probability that the analysis says whether the sample is right: something for a meta RM to learn. The
+    best that one can do is then an AUC of 1 - (1 - tell)^2 / 2."""
     chars: int = Field(200, ge=0, le=10_000_000)
     """Length of the written analysis."""
     quote: float = Field(0.0, ge=0, le=1)
@@ -123,6 +131,7 @@ class FakeEngine:
         self._items: dict[Key, Item] = {item.key: item for item in items}
         self._write, self._seed, self._hinted = write, seed, hinted
         self._accuracies: dict[Key, float] = {}
+        self._apart = sqrt(2) * NormalDist().inv_cdf(self.settings.logprob_auc)
         self._analysis = _talk(self.settings.chars)
         self._chatter = "\n\n" + _talk(self.settings.chatter) if self.settings.chatter else ""
 
@@ -168,6 +177,9 @@ class FakeEngine:
         analysis = self._analysis
         if draw() < self.settings.quote:
             analysis += f"\n{item.responses[int(draw() * item.n)]}\n"
+        right = failure is None and _is_right(item, dict(zip(request.order, shown, strict=True)))
+        if self.settings.tell and self._draws(request.key, f"{j}, tell")() < self.settings.tell:
+            analysis += "\nI am sure of this.\n" if right else "\nI had to guess.\n"
         text = self._spoil(failure, [min(10, max(1, s)) for s in shown], analysis)
         finish = "length" if failure == "truncated" else "stop"
         if finish == "stop":
@@ -176,7 +188,8 @@ class FakeEngine:
             text, finish = text[:end], "stop"
         weight = self._weight(item, shown, request, j) if request.locate else None
         tokens = len(text) // 4 if request.chats is None else 0
-        return Completion(request, j, text, finish, prompt, 0, tokens, weight)
+        logprob = self._logprob(right, request.key, j) if request.keep_logprob else None
+        return Completion(request, j, text, finish, prompt, 0, tokens, weight, logprob=logprob)
 
     def _weight(self, item: Item, shown: list[int], request: Request, j: int) -> float:
         """How sure of its pick: between 1/n and 1, as Beta(2, 1) of a best response, as Beta(1, 1) else."""
@@ -184,6 +197,15 @@ class FakeEngine:
         best = item.quality is not None and item.quality[picked] == 1
         u = self._draws(request.key, f"{j}, weight")()
         return 1 / item.n + (1 - 1 / item.n) * (u**0.5 if best else u)
+
+    def _logprob(self, right: bool, key: Key, j: int) -> float:
+        """ln sigmoid(x), x = Normal(0, 1) + d where right, d = sqrt(2) x Phi^-1(logprob_auc).
+
+        Two such normals, d apart, are in the right order with the probability Phi(d / sqrt(2)).
+        """
+        u = self._draws(key, f"{j}, logprob")()
+        x = NormalDist().inv_cdf(min(max(u, 2**-53), 1 - 2**-53)) + (self._apart if right else 0.0)
+        return -log1p(exp(-x))
 
     def _draws(self, key: Key, j: int | str | None) -> Callable[[], float]:
         """Uniform draws that belong to one sample (j, or a word that begins with it) or one item (None)."""
@@ -261,6 +283,16 @@ class FakeEngine:
         elif failure in ("truncated", "no_score"):  # cut at the token limit, or forgot its scores
             last = ""
         return said + last
+
+
+def _is_right(item: Item, scores: Mapping[int, int]) -> bool:
+    """Whether scores, by the response's index, rank a best response strictly first."""
+    quality = item.quality or (1,) + (0,) * (item.n - 1)
+    if item.n == 1:
+        return (scores[0] > 5.5) == (quality[0] == 1)
+    best = [scores[i] for i in range(item.n) if quality[i] == 1]
+    rest = [scores[i] for i in range(item.n) if quality[i] == 0]
+    return bool(best and rest) and max(best) > max(rest)
 
 
 def _talk(length: int) -> str:

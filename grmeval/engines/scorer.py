@@ -5,27 +5,32 @@ from typing import NamedTuple, Protocol
 
 from grmeval.items import Key, Message
 
-__all__ = ["Reward", "ScoreRequest", "Scorer"]
+__all__ = ["LOGPROB", "Reward", "ScoreRequest", "Scorer"]
+
+LOGPROB = "logprob"
+"""The meta RM that is no model: a judgement's own mean log-probability, as its engine kept it."""
 
 
 class ScoreRequest(NamedTuple):
     """One chat to score: it ends with an assistant's turn. (key, j) names it: sample j of an item, say.
 
     Real scorers ignore the name, and `right`: whether the judgement in it ranks a best response strictly
-    first; the fake one draws from them.
+    first; the fake one draws from them. `logprob`: the judgement's own mean log-probability, where it was
+    kept and is asked for.
     """
 
     key: Key
     j: int
     messages: tuple[Message, ...]
     right: bool = False
+    logprob: float | None = None
 
 
 class Reward(NamedTuple):
     """What came of a request: an unbounded number (a logit), or None and the named `reason` why not.
 
-    `reason`: prompt_too_long, not_finite, or refused (by a server). `cached` counts the prompt tokens out of
-    the prefix cache.
+    `reason`: prompt_too_long, not_finite, refused (by a server), or no_logprob. `cached` counts the prompt
+    tokens out of the prefix cache.
     """
 
     request: ScoreRequest

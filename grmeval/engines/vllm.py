@@ -75,7 +75,8 @@ class VllmEngine(VllmModel[Sample, Completion]):
             output_kind=RequestOutputKind.FINAL_ONLY,
             # End-of-thinking markers are special tokens to some models: the parser must see them.
             skip_special_tokens=False,
-            logprobs=0 if request.locate else None,  # of the token that was drawn alone
+            # Of the token that was drawn alone.
+            logprobs=0 if request.locate or request.keep_logprob else None,
             structured_outputs=StructuredOutputsParams(regex=grammar) if grammar else None,
         )
         tokens = TokensPrompt(prompt_token_ids=ids)
@@ -108,7 +109,11 @@ class VllmEngine(VllmModel[Sample, Completion]):
         lead, text, finish = self._lead(request), answer.text, answer.finish_reason
         if (end := request.stop and request.stop(text, lead, 0)) is not None:
             text, finish = text[:end], "stop"
-        return Completion(request, j, text, finish, length, cached, tokens, weight, lead)
+        mean = answer.cumulative_logprob / tokens if request.keep_logprob and tokens else None
+        known = mean if mean is not None and math.isfinite(mean) else None
+        return Completion(
+            *(request, j, text, finish, length, cached, tokens, weight, lead), logprob=known
+        )
 
     def _weight(self, request: Request, answer: Any) -> float | None:
         """Product of the probabilities of the tokens that wrote what `locate` finds.

@@ -13,7 +13,7 @@ from grmeval.measure.gate import (
     smallest_margin,
 )
 from grmeval.measure.intervals import Estimate, estimate, wilson
-from grmeval.measure.metrics import auc_estimate, roc_auc
+from grmeval.measure.metrics import auc_estimate, auc_inside, roc_auc
 from grmeval.measure.outcomes import (
     ON_INVALID,
     TIES,
@@ -68,6 +68,7 @@ __all__ = [
     "Vote",
     "advice",
     "auc_estimate",
+    "auc_inside",
     "auc_panel",
     "benjamini_hochberg",
     "best_of_first",

@@ -29,6 +29,21 @@ def roc_auc(score: Floats, positive: Bools) -> float:
     return float(placement[positive].mean())
 
 
+def auc_inside(score: Floats, positive: Bools, group: Labels) -> tuple[float, int]:
+    """(the mean over groups of the ROC-AUC inside each, how many groups that is the mean of).
+
+    `score` float [I], `positive` bool [I], `group` int [I]. A group without one of the classes tells nothing,
+    and is left out; where that is all of them: NaN and 0. ValueError: shapes differ.
+    """
+    if group.shape != positive.shape:
+        raise ValueError(f"group must have shape {positive.shape}, not {group.shape}")
+    found = [
+        roc_auc(score[mine], positive[mine]) for mine in (group == g for g in np.unique(group))
+    ]
+    known = [auc for auc in found if not np.isnan(auc)]
+    return (float(np.mean(known)) if known else float("nan")), len(known)
+
+
 def auc_estimate(score: Floats, positive: Bools, cluster: Labels, level: float = 0.95) -> Estimate:
     """The ROC-AUC, or its mean over S draws of the scores, with its clustered uncertainty.
 

@@ -27,6 +27,9 @@ class ConsoleMeta:
 
     def loading(self, plan: MetaPlan) -> None:
         """Say what is loaded."""
+        if plan.config.of_samples:
+            self._signs.at("reading the judgements' own log-probabilities")
+            return
         where = in_words(plan.config.data_parallel, plan.places)
         self._signs.at(f"loading meta RM {plan.config.engine}: {plan.name}{where}")
 
@@ -69,10 +72,12 @@ def scored_lines(found: Sequence[Scored]) -> Iterator[str]:
             yield f"run {each.run}: {each.had:,} judgements were asked of {each.name} before, none is missing"
             continue
         before = f", {each.had:,} before" if each.had else ""
-        yield (
-            f"run {each.run}: {each.new:,} judgements asked of {each.name}{before}; "
-            f"{each.prompt_tokens:,} tokens read, {each.cached_tokens:,} of them from the prefix cache"
+        read = (
+            f"; {each.prompt_tokens:,} tokens read, {each.cached_tokens:,} of them from the prefix cache"
+            if each.prompt_tokens
+            else ""
         )
+        yield f"run {each.run}: {each.new:,} judgements asked of {each.name}{before}{read}"
         if each.without:
             reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(each.without.items()))
             yield f"  without a reward: {sum(each.without.values()):,} ({reasons})"

@@ -111,6 +111,7 @@ def _outcome(sample: Mapping[str, Any]) -> str:
     parts = [
         f"scores {_listed(scores)}" if scores is not None else f"invalid ({sample['invalid']})",
         *([f"weight {sample['weight']:.3f}"] if sample["weight"] is not None else []),
+        *([f"log-probability {sample['logprob']:.3f}"] if sample["logprob"] is not None else []),
         *([sample["form"]] if sample["form"] else []),
         sample["finish"],
         f"{sample['tokens']:,} tokens",

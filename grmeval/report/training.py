@@ -183,6 +183,7 @@ def _begins_with(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         + (f"; {dropped:,} longer ones left out" if dropped else ""),
         "trained": f"{steps:,} of {facts['steps']:,} optimizer steps, {seconds:,.0f} s; "
         f"launches: {len(record['launches'])}; {record['status']}",
+        **facts.get("notes", {}),
         "made with": f"grmeval {last.get('grmeval', '')} {last.get('commit') or ''}; {versions}",
     }
     return [f"- {name}: {escaped(str(text))}" for name, text in found.items()]

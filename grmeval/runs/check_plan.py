@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from grmeval.config import RunConfig
+from grmeval.engines.scorer import LOGPROB
 from grmeval.engines.settings import ModelSettings
 from grmeval.errors import ConfigError
 from grmeval.items import Item, Key
@@ -26,6 +27,10 @@ def check_config(config: RunConfig, judge: Judge) -> None:
         raise ConfigError(
             f"--k {config.k}: judge {judge.name} gives the same numbers again after {judge.most}; "
             f"--k {judge.most}"
+        )
+    if config.keep_logprob and judge.head:
+        raise ConfigError(
+            f"--keep-logprob: judge {judge.name} gives numbers, and writes no text that has one; drop it"
         )
     if config.stop_at_score and config.structured:
         raise ConfigError(
@@ -66,6 +71,10 @@ def check_meta(plan: Plan) -> None:
     asked = f"--vote {votes[0]}" if votes else f"--meta-model {config.meta_model}"
     if any(item.pool is not None for item in plan.part()):
         raise ConfigError(f"{asked}: responses are judged one by one here, not in one judgement")
+    if config.meta_model == LOGPROB and not config.keep_logprob:
+        raise ConfigError(
+            f"--meta-model {LOGPROB}: each judgement's own log-probability; add --keep-logprob"
+        )
     if config.meta_model and config.shard:
         raise ConfigError(
             f"{asked} with --shard: score the whole run when all shards are done: `grmeval meta-score`"

@@ -125,6 +125,7 @@ class Plan:
                     judge.spent(item, j),
                     item.responses,
                     stop,
+                    config.keep_logprob,
                 )
 
     @property

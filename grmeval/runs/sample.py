@@ -144,6 +144,7 @@ def make_sample(judge: Judge, completion: Completion, launch: str) -> Sample:
         weight=None if scores is None else completion.weight,
         critic_prompt_tokens=request.spent.prompt_tokens if reads else None,
         critic_cached_tokens=request.spent.cached_tokens if reads else None,
+        logprob=completion.logprob,
     )
 
 

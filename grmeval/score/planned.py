@@ -7,6 +7,7 @@ from typing import Any
 
 from grmeval.engines import BATCH
 from grmeval.engines.models import UNSEEN
+from grmeval.engines.scorer import LOGPROB
 from grmeval.runs.forecast import Expected, Forecast
 from grmeval.score.arrays import read_run
 from grmeval.score.cost import Price, Prices, spent_in_all
@@ -227,7 +228,7 @@ def _notes(forecast: Forecast, advice: str = _ADVICE) -> list[str]:
     if not plan.judge.head:
         found.append(f"{bench}: {_generated(forecast.expected, plan.config.max_tokens, advice)}")
     found += _bound_notes(forecast)
-    if plan.config.meta_model:
+    if plan.config.meta_model and plan.config.meta_model != LOGPROB:
         found.append(
             f"the meta RM {plan.config.meta_model} is not in it: it reads every prompt once more, with one "
             f"judgement each, about {prompts.tokens + forecast.generated:,} tokens"

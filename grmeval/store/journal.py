@@ -45,7 +45,7 @@ _CRC_BYTES = len(',"crc":"01234567"}\n')
 _CRC = re.compile(_CRC_END + rb"\n\Z")
 _ENDED = re.compile(_CRC_END + rb".\Z", re.DOTALL)
 
-LATER = frozenset({"weight", "critic_prompt_tokens", "critic_cached_tokens"})
+LATER = frozenset({"weight", "critic_prompt_tokens", "critic_cached_tokens", "logprob"})
 """Fields that samples of before may lack: nothing is known there."""
 
 

@@ -61,6 +61,7 @@ def sample_schema() -> Any:
             ("weight", pa.float64()),
             ("critic_prompt_tokens", pa.int32()),
             ("critic_cached_tokens", pa.int32()),
+            ("logprob", pa.float64()),
         ]
     )
 

@@ -1,6 +1,10 @@
 """[meta]: a meta RM, one logit for query, responses and one judgement."""
 
-from grmeval.train.stage_settings import StageTable, execution, setting
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from grmeval.train.stage_settings import StageTable, setting
 
 __all__ = ["MetaTable"]
 
@@ -15,4 +19,27 @@ class MetaTable(StageTable):
     patience: int = setting(
         "Evaluations without a better AUC inside items after which training stops.", 3, ge=1
     )
-    evaluate_every: int = execution("Steps from one evaluation to the next.", 50, ge=1)
+    evaluate_every: int = setting(
+        "Steps from one evaluation to the next: a multiple of save_every, so that the best can be kept.",
+        50,
+        ge=1,
+    )
+    pos_weight: Literal["balanced"] | Annotated[float, Field(gt=0)] = setting(
+        "What a right judgement counts in the loss, where a wrong one counts 1; balanced: as much as makes "
+        "both kinds count alike.",
+        1.0,
+    )
+    unreadable: Literal["left-out", "wrong"] = setting(
+        "Judgements that no scores can be read from: left out, since a vote ranks them last whatever their "
+        "reward; or wrong examples.",
+        "left-out",
+    )
+
+    @model_validator(mode="after")
+    def _every_evaluation_is_kept(self) -> "MetaTable":
+        if self.evaluate_every % self.save_every:
+            raise ValueError(
+                f"evaluate_every {self.evaluate_every} is no multiple of save_every {self.save_every}: the "
+                "best evaluation would have no checkpoint"
+            )
+        return self

@@ -130,28 +130,29 @@ def train_in(
     make: Callable[["TrainerCallback"], "Trainer"],
     watch: Watch = lambda *_: None,
     prepare: Callable[[Path], None] = lambda model: None,
-    source: Callable[["Trainer"], Path | None] = lambda trainer: None,
+    source: Callable[[Path], Path | None] = lambda newest: None,
 ) -> None:
     """Train to the end in a folder, from its newest checkpoint; nothing where it is finished.
 
-    `make` gives the trainer, with the callback among its own. `source`: the checkpoint that model/ is made
-    of, where that is not the newest. `prepare`: what is done to the copy. An interrupt, or a kill, loses the
-    steps since the last checkpoint.
+    `make` gives the trainer, with the callback among its own. `source`: of the newest checkpoint, the one
+    that model/ is made of, where that is another. `prepare`: what is done to the copy. An interrupt, or a
+    kill, loses the steps since the last checkpoint.
     """
     if folder.finished:
         return
     with folder.launch() as launch, interrupts.in_turn():
-        if launch.step < steps and folder.record["status"] == "running":
-            with failures_said(folder):
-                with settings_fit():
-                    trainer = quiet(make(recorder(folder, watch)))
-                trainer.train(resume_from_checkpoint=launch.checkpoint and str(launch.checkpoint))
-            chosen = source(trainer)
-            folder.trained(
-                steps=int(trainer.state.global_step), source=chosen.name if chosen else None
-            )
-        elif folder.record["status"] == "running":
-            folder.trained(steps=launch.step, source=None)
+        if folder.record["status"] == "running":
+            done = launch.step
+            if done < steps:
+                with failures_said(folder):
+                    with settings_fit():
+                        trainer = quiet(make(recorder(folder, watch)))
+                    newest = launch.checkpoint and str(launch.checkpoint)
+                    trainer.train(resume_from_checkpoint=newest)
+                done = int(trainer.state.global_step)
+            last = folder.last_checkpoint()
+            chosen = source(last) if last else None
+            folder.trained(steps=done, source=chosen.name if chosen else None)
         folder.finish(_chosen(folder), prepare)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -370,3 +371,28 @@ def test_the_analysis_is_as_long_as_asked() -> None:
         len(next(engine(chars=chars).generate([request(PAIR, [0])])).text) for chars in (0, 50, 999)
     ]
     assert [length - lengths[0] for length in lengths] == [0, 50, 999]
+
+
+def test_a_sample_that_tells_says_whether_it_is_right_and_scores_as_ever() -> None:
+    told: dict[str, Any] = {"tell": 1, "accuracy": 0.5, "noise": 1, "no_score": 0.1}
+    plain = ask(engine(accuracy=0.5, noise=1, no_score=0.1), [request(FOUR, range(400))])
+    found = ask(engine(**told), [request(FOUR, range(400))])
+    for key, done in found.items():
+        reading = read(done)
+        assert reading.scores == read(plain[key]).scores
+        right = reading.scores is not None and is_right(FOUR, reading.scores)
+        assert ("I am sure of this." in done.text) == right
+        assert ("I had to guess." in done.text) == (not right)
+    some = ask(engine(tell=0.3, accuracy=0.5), [request(FOUR, range(400))])
+    said = sum("I am sure" in done.text or "I had to" in done.text for done in some.values())
+    assert in_band(said, 400, 0.3)
+
+
+def test_the_log_probability_is_given_where_it_is_wanted_and_changes_no_text() -> None:
+    wanted = [replace(request(PAIR, range(8)), keep_logprob=True)]
+    found = ask(engine(), wanted)
+    assert all(done.logprob is not None and done.logprob < 0 for done in found.values())
+    assert len({done.logprob for done in found.values()}) == 8
+    plain = ask(engine(), [request(PAIR, range(8))])
+    assert all(done.logprob is None for done in plain.values())
+    assert {k: d.text for k, d in found.items()} == {k: d.text for k, d in plain.items()}

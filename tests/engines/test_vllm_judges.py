@@ -143,6 +143,27 @@ def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any)
 
 
 @pytest.mark.long
+def test_the_mean_log_probability_is_that_of_all_tokens_by_the_raw_logits(
+    engine: VllmEngine, model: Any
+) -> None:
+    import torch
+
+    engine._sampling = engine._sampling._replace(max_tokens=20)
+    asked = Request(
+        Key("s", "story"), (0,), (0, 1, 2), (Message("user", "Tell a story."),), keep_logprob=True
+    )
+    completions, ids = spied(engine, [asked])
+    means = []
+    for done in completions:
+        written = ids["story", done.j]
+        found = probabilities(model, engine.encode(asked.messages), written)
+        means.append(float(torch.log(found[range(len(written)), written]).mean()))
+        assert done.logprob == pytest.approx(means[-1], abs=1e-3)
+        assert done.weight is None
+    assert len(set(means)) == 3
+
+
+@pytest.mark.long
 def test_in_the_format_it_is_the_probability_among_what_is_allowed(
     engine: VllmEngine, model: Any
 ) -> None:

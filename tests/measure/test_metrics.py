@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from grmeval.measure import Estimate, auc_estimate, roc_auc
+from grmeval.measure import Estimate, auc_estimate, auc_inside, roc_auc
 
 
 def every_pair(score: Any, positive: Any) -> Any:
@@ -52,6 +52,18 @@ def test_a_missing_score_ties_with_every_other() -> None:
     found = auc_estimate(score, labels, np.arange(4))
     assert found.value == roc_auc(score, labels)
     assert roc_auc(np.full(4, np.nan), labels) == 0.5
+
+
+def test_the_auc_inside_groups_by_hand() -> None:
+    # Between the groups the scores are the wrong way round; inside them 1, 0.5, and nothing to tell.
+    score = np.array([9.0, 8.0, 3.0, 2.0, 2.0, 7.0, 7.5])
+    labels = np.array([True, False, False, True, False, True, True])
+    group = np.array([0, 0, 1, 1, 1, 2, 2])
+    assert auc_inside(score, labels, group) == ((1 + 0.25) / 2, 2)
+    assert np.isnan(auc_inside(score[5:], labels[5:], group[5:])[0])
+    assert auc_inside(score[5:], labels[5:], group[5:])[1] == 0
+    with pytest.raises(ValueError, match="group must have shape"):
+        auc_inside(score, labels, group[1:])
 
 
 def test_a_wrong_shape_is_refused() -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "body_of",
     "count",
     "ended",
+    "mean_logprob",
     "read_reply",
     "same_fields",
     "shares",
@@ -243,12 +244,30 @@ def weight_of(request: Request, choice: Choice) -> float | None:
     total, at = 0.0, 0
     for token, written in zip(choice.logprobs, spelled, strict=True):
         if at < end and at + len(written) > start:
-            logprob = token.get("logprob") if isinstance(token, Mapping) else None
-            if not isinstance(logprob, int | float) or not LEAST <= logprob <= ROUNDED:
+            logprob = _logprob(token)
+            if logprob is None:
                 return None
             total += logprob
         at += len(written)
     return math.exp(min(0.0, total))
+
+
+def mean_logprob(choice: Choice) -> float | None:
+    """The mean log-probability of all tokens that the server tells of, those of the thinking included.
+
+    None: of no token, or not of each; an answer that is no judgement has none.
+    """
+    found = [_logprob(token) for token in choice.logprobs]
+    known = [logprob for logprob in found if logprob is not None]
+    if choice.finish == "error" or not known or len(known) < len(found):
+        return None
+    return min(0.0, math.fsum(known) / len(known))
+
+
+def _logprob(token: Any) -> float | None:
+    """A token's; None: the server does not tell, or what it tells is none."""
+    told = token.get("logprob") if isinstance(token, Mapping) else None
+    return told if isinstance(told, int | float) and LEAST <= told <= ROUNDED else None
 
 
 def _spelling(token: Any) -> bytes:

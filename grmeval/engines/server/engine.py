@@ -12,6 +12,7 @@ from grmeval.engines.server.chat import (
     Reply,
     body_of,
     ended,
+    mean_logprob,
     read_reply,
     shares,
     weight_of,
@@ -183,7 +184,7 @@ class ServerEngine:
             n=len(js),
             seed=_seed_of(self._seed, request, js[0]),
             grammar=grammar,
-            logprobs=request.locate is not None,
+            logprobs=request.locate is not None or request.keep_logprob,
         )
         in_json = bool(grammar) and habits.structured == "json_schema"
         return await self._client.post(
@@ -222,6 +223,7 @@ class ServerEngine:
                 tokens[at],
                 weight_of(request, choice) if request.locate else None,
                 thinking=choice.thinking,
+                logprob=mean_logprob(choice) if request.keep_logprob else None,
             )
 
     def _refused(self, request: Request, js: tuple[int, ...], refused: Refused) -> list[Completion]:

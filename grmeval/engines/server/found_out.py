@@ -89,11 +89,12 @@ async def find_out(
 async def _look(prober: _Prober, first: Request | None, seed: int) -> list[str]:
     greedy = prober.settings.sampling.temperature == 0
     await _basics(prober, greedy, seed)
-    wants_tokens = first is not None and first.locate is not None
+    wants_tokens = first is not None and (first.locate is not None or first.keep_logprob)
     if prober.settings.structured:
         await _structure(prober, seed, wants_tokens)
     if wants_tokens:
-        await _probabilities(prober, seed)
+        judged = first is not None and first.locate is not None
+        await _probabilities(prober, seed, "--judge index-prob" if judged else "--keep-logprob")
     return [] if greedy or first is None else await _different(prober, first, seed)
 
 
@@ -134,7 +135,7 @@ async def _structure(prober: _Prober, seed: int, wants_tokens: bool) -> None:
     )
 
 
-async def _probabilities(prober: _Prober, seed: int) -> None:
+async def _probabilities(prober: _Prober, seed: int, wanted_by: str) -> None:
     try:
         reply = await prober.ask(_SAY, logprobs=True, seed=seed, max_tokens=FEW_TOKENS)
         told = any(choice.logprobs for choice in reply.choices)
@@ -144,9 +145,10 @@ async def _probabilities(prober: _Prober, seed: int) -> None:
     except Refused as error:
         told, why = False, f"refuses: {error}"
     if not told:
+        without = "--judge index" if "judge" in wanted_by else "a run without it"
         raise ConfigError(
-            f"--judge index-prob: asked for token probabilities (logprobs), {prober.url} {why}; "
-            "--judge index needs none"
+            f"{wanted_by}: asked for token probabilities (logprobs), {prober.url} {why}; {without} "
+            "needs none"
         )
 
 

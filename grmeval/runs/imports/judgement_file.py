@@ -20,7 +20,7 @@ __all__ = ["EXPORTED", "MOST_SAMPLES", "Judgement", "read_judgements"]
 
 EXPORTED = {
     *("bench", "section", "n", "flags", "form", "finish", "cached_tokens", "parser", "launch"),
-    *("weight", "critic_prompt_tokens", "critic_cached_tokens"),
+    *("weight", "critic_prompt_tokens", "critic_cached_tokens", "logprob"),
 }
 """Columns of `grmeval export` that say nothing new here (or, as a pick's probability, that an import
 has no use for): accepted, not read."""

@@ -13,7 +13,7 @@ from grmeval.engines.arguments import SPEED_ONLY, check_arguments, devices
 from grmeval.engines.models import ModelRef, check_kind, read_preset, resolve, slug
 from grmeval.engines.places import Place, places
 from grmeval.engines.ray import OnRay, scorer_on_ray
-from grmeval.engines.scorer import Scorer
+from grmeval.engines.scorer import LOGPROB, Scorer
 from grmeval.engines.server.address import base_url
 from grmeval.engines.server.served import served_model
 from grmeval.engines.server.settings import check_fields
@@ -22,6 +22,7 @@ from grmeval.engines.workers import scorer_of
 from grmeval.errors import ConfigError, nearest
 from grmeval.judges import MetaPrompt
 from grmeval.runs.configuration import with_replicas
+from grmeval.runs.meta.logprob import StoredLogprobs
 from grmeval.secret_keys import refuse_secrets
 
 __all__ = ["MetaConfig", "MetaPlan", "configure_meta", "meta_of", "prepare_meta"]
@@ -51,6 +52,11 @@ class MetaConfig(BaseModel):
     replicas: int | None = Field(None, ge=1, le=4096)
     ray_address: str | None = None
 
+    @property
+    def of_samples(self) -> bool:
+        """Whether no model is asked: the rewards are the samples' own log-probabilities."""
+        return self.model == LOGPROB
+
     @field_validator("data_parallel", mode="before")
     @classmethod
     def _processes(cls, value: Any) -> Any:
@@ -76,6 +82,8 @@ class MetaPlan:
     def scorer(self) -> Scorer:
         """Load the model."""
         config = self.config
+        if config.of_samples:
+            return StoredLogprobs()
         if config.replicas is None:
             return scorer_of(self.places, self._opens())
         settings = None if config.engine == "fake" else ModelSettings.of(self.model, config)
@@ -104,6 +112,8 @@ class MetaPlan:
 
 def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
     """Settings that the user gave -> the whole configuration, the preset's defaults below them."""
+    if settings.get("model") == LOGPROB:
+        return _stored(settings)
     values = with_replicas({name: value for name, value in settings.items() if value is not None})
     if values.get("engine") == "fake":
         for name in ("revision", "dtype", "max_model_len", "chat_template_kwargs"):
@@ -139,6 +149,26 @@ def configure_meta(settings: Mapping[str, Any]) -> MetaConfig:
         raise ConfigError(
             f"--{flag}: {problem['msg'].removeprefix('Value error, ').lower()} (given: {shown})"
         ) from None
+
+
+def _stored(settings: Mapping[str, Any]) -> MetaConfig:
+    """ConfigError: a setting that needs a model; where one would run matters to none."""
+    needless = (
+        "template",
+        *_OF_A_SERVER,
+        *_OF_WEIGHTS,
+        "engine_args",
+        "chat_template_kwargs",
+        "seed",
+    )
+    for name in needless:
+        if settings.get(name):
+            raise ConfigError(
+                f"--meta-model {LOGPROB}: the samples' own log-probabilities, and no model is asked: "
+                f"drop {name.replace('_', ' ')}"
+            )
+    kept: dict[str, Any] = {"model": LOGPROB, "name": settings.get("name")}
+    return MetaConfig(**kept)
 
 
 _OF_A_SERVER = ("base_url", "model_tag", "concurrency")
@@ -177,6 +207,10 @@ def meta_of(config: RunConfig) -> MetaPlan | None:
 def prepare_meta(config: MetaConfig) -> MetaPlan:
     """Resolve the model and read the template; nothing is written and no model is loaded."""
     prompt = MetaPrompt(config.template)
+    if config.of_samples:
+        stored = {"engine": "samples", "model": LOGPROB}
+        ref = ModelRef("", None, LOGPROB, LOGPROB)
+        return MetaPlan(config, slug(config.name or LOGPROB), ref, prompt, stored)
     if config.engine == "fake":
         from grmeval.engines.fake_meta import SPEED_ONLY as speed_only
         from grmeval.engines.fake_meta import read_meta_settings

@@ -13,6 +13,7 @@ from grmeval.engines.scorer import Reward, Scorer, ScoreRequest
 from grmeval.errors import ConfigError, Incomplete, StoreError
 from grmeval.items import Item, Key
 from grmeval.runs.meta.plan import MetaPlan
+from grmeval.runs.meta.shown import SHOWN, is_right, refuse_unasked, shown
 from grmeval.store import (
     LineWriter,
     RewardFile,
@@ -25,7 +26,6 @@ from grmeval.store import (
     memory,
     now,
     record_of,
-    refuse_hinted,
     sample_batches,
 )
 
@@ -133,11 +133,7 @@ class _Work:
     ) -> None:
         self.folder, self.file, self.plan = folder, file, plan
         self.k, self.limit = k, limit
-        refuse_hinted(folder)
-        if any(pool is not None for pool in folder.items()["pool"].to_pylist()):
-            raise ConfigError(
-                f"{folder.path}: responses are judged one by one here, not in one judgement"
-            )
+        refuse_unasked(folder)
         self.rows = judged_rows(folder, limit)
         self.done = file.done()
         self._launches: dict[SampleKey, str] = {}
@@ -150,7 +146,9 @@ class _Work:
         have = there - wanted
         tally = _Tally(have)
         if wanted:
-            items = judged_items(self.folder, self.rows, data, "grmeval meta-score")
+            items: Mapping[Key, Item] = {}
+            if not self.plan.config.of_samples:
+                items = judged_items(self.folder, self.rows, data, "grmeval meta-score")
             started = time.perf_counter()
             loaded = scorer.get()
             config = self.plan.config
@@ -203,12 +201,22 @@ class _Work:
             keep(reward)
 
     def _count(self) -> tuple[int, int]:
-        """(judgements to score, those that ended normally), without their texts."""
-        wanted = there = 0
-        columns = [*SampleKey._fields, "launch", "finish"]
+        """(judgements to score, those that ended normally), without their texts.
+
+        ConfigError: their own log-probabilities are wanted, and none has one.
+        """
+        wanted = there = known = 0
+        columns = [*SampleKey._fields, "launch", "finish", "logprob"]
         for row in self._samples(columns):
             there += 1
             wanted += self._lacks(row)
+            known += row["logprob"] is not None
+        if self.plan.config.of_samples and there and not known:
+            raise ConfigError(
+                f"{self.folder.path}: no judgement of it has its log-probability: they were drawn without "
+                "--keep-logprob, and none is drawn again; `grmeval run … --keep-logprob --seed N` makes a "
+                "run that has them"
+            )
         return wanted, there
 
     def _samples(self, columns: list[str]) -> Iterator[dict[str, Any]]:
@@ -231,31 +239,27 @@ class _Work:
 
         What cannot be shown to a meta RM goes to `keep` with the reason why not.
         """
-        columns = [*SampleKey._fields, "launch", "finish", "order", "scores", "text"]
-        rows = (row for row in self._samples(columns) if self._lacks(row))
-        for key, mine in groupby(rows, lambda row: Key(row["subset"], row["id"])):
+        if self.plan.config.of_samples:
+            for row in self._lacking([*SampleKey._fields, "launch", "finish", "logprob"]):
+                key = Key(row["subset"], row["id"])
+                yield ScoreRequest(key, row["j"], (), logprob=row["logprob"])
+            return
+        threshold = self.folder.spec().threshold
+        for key, mine in groupby(self._lacking(SHOWN), lambda row: Key(row["subset"], row["id"])):
             item = items[key]
             for row in sorted(mine, key=lambda row: (row["order"], row["j"])):
-                order = row["order"] or ([0] if item.n == 1 else [])
-                self._launches[SampleKey(*key, row["j"])] = row["launch"]
-                reason = "no_text" if not row["text"].strip() else None
-                reason = "no_order" if len(order) != item.n else reason
-                if reason:
-                    keep(Reward(ScoreRequest(key, row["j"], ()), None, reason, 0, 0))
+                chat = shown(self.plan.prompt, item, row)
+                if isinstance(chat, str):
+                    keep(Reward(ScoreRequest(key, row["j"], ()), None, chat, 0, 0))
                     continue
-                chat = self.plan.prompt.messages(item, order, row["text"])
-                yield ScoreRequest(key, row["j"], chat, self._is_right(item, row["scores"]))
+                right = is_right(item, row["scores"], threshold)
+                yield ScoreRequest(key, row["j"], chat, right)
 
-    def _is_right(self, item: Item, scores: Sequence[float | None] | None) -> bool:
-        """Whether a judgement ranks a best response strictly first; of one response, the right side."""
-        if scores is None or item.quality is None or None in scores:
-            return False
-        known = [score for score in scores if score is not None]
-        if item.n == 1:
-            return (known[0] >= self.folder.spec().threshold) == (item.quality[0] == 1)
-        best = [s for s, good in zip(known, item.quality, strict=True) if good]
-        rest = [s for s, good in zip(known, item.quality, strict=True) if not good]
-        return bool(best) and bool(rest) and max(best) > max(rest)
+    def _lacking(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+        for row in self._samples(columns):
+            if self._lacks(row):
+                self._launches[SampleKey(row["subset"], row["id"], row["j"])] = row["launch"]
+                yield row
 
 
 class _Tally:

@@ -202,8 +202,10 @@ def _meta_model(run: RunArrays, vote: str) -> str | None:
 def _meta(run: RunArrays, name: str | None, scale: float, pricing: _Pricing) -> Spent | None:
     if name is None or name not in run.rewarded:
         return None
-    read = run.rewarded[name]
-    launches = reward_records(run.path)[name].get("launches", [])
+    read, record = run.rewarded[name], reward_records(run.path)[name]
+    if record.get("identity", {}).get("engine") == "samples":  # the judge's own numbers
+        return None
+    launches = record.get("launches", [])
     prompt, cached = (
         None if count is None else scale * count
         for count in (read.prompt_tokens, read.cached_tokens)

@@ -288,6 +288,31 @@ def test_probabilities_are_asked_for_or_their_absence_is_told(serve: Serve) -> N
         pass
 
 
+def test_the_mean_log_probability_of_a_text_is_kept_where_it_is_wanted(serve: Serve) -> None:
+    def spell(body: dict[str, Any], choice: dict[str, Any]) -> None:
+        if body.get("logprobs"):
+            words = (choice["message"]["content"], "<end>")
+            tokens = [{"token": t, "logprob": -log} for t, log in zip(words, (0.5, 2), strict=True)]
+            choice["logprobs"] = {"content": tokens}
+
+    def only_the_text(body: dict[str, Any], choice: dict[str, Any]) -> None:
+        spell(body, choice)
+        if body.get("logprobs"):
+            choice["logprobs"]["content"][1]["logprob"] = None
+
+    wanted = request(k=2, keep_logprob=True)
+    with engine(serve(more=spell), first=wanted) as ours:
+        assert [c.logprob for c in ours.generate([wanted])] == [-1.25, -1.25]
+        assert [c.logprob for c in ours.generate([request(k=1)])] == [None]
+    with engine(serve(more=only_the_text), first=wanted) as ours:
+        assert [c.logprob for c in ours.generate([wanted])] == [None, None]
+    with (
+        pytest.raises(ConfigError, match=r"--keep-logprob: .*gives none; a run without it needs"),
+        engine(serve(), first=wanted),
+    ):
+        pass
+
+
 def test_thinking_that_a_server_tells_apart_is_kept_apart(serve: Serve) -> None:
     def think(body: dict[str, Any], choice: dict[str, Any]) -> None:
         choice["message"]["reasoning_content"] = "Scores: \\boxed{1, 1}"

@@ -239,7 +239,7 @@ def test_each_judgement_is_shown_with_what_it_saw(tmp_path: Path) -> None:
     samples = {(r["subset"], r["id"], r["j"]): r for r in rows(folder.path)}
     items = {item.key: item for item in load("sample").items}
     assert len(recorder.asked) == len(samples) == 450
-    for key, j, (user, said), _ in recorder.asked:
+    for key, j, (user, said), *_ in recorder.asked:
         row = samples[(*key, j)]
         assert said.content == row["text"]
         shown = "".join(
