@@ -3,10 +3,14 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
 
 # Whoever starts the tests in the background of a script has Ctrl-C ignored, and processes that tests start
 # would inherit that: with a handler here they have the usual one.
@@ -37,14 +41,21 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to whichever process is free; those that load vLLM, which takes every core, to one of them.
+    """A file's tests go to one process, for what they share is made once; files go to whichever is free.
 
+    Those that load vLLM, which takes every core and long to import, are as one file.
     (`--dist loadgroup` is for that, but its groups have no effect with pytest 9.2.)
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneForVllm(LoadScopeScheduling):  # type: ignore[misc]
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "vllm" if "/test_vllm" in nodeid else nodeid
+            file = nodeid.partition("::")[0]
+            return "vllm" if _is_of_vllm(file) else file
 
-    return OneForVllm(config, log)
+    return ByFile(config, log)
+
+
+@cache
+def _is_of_vllm(file: str) -> bool:
+    return "\npytestmark = [pytest.mark.vllm" in (ROOT / file).read_text("utf-8")
