@@ -141,6 +141,13 @@ def ask(*arguments: object, code: int = 0) -> str:
     return " ".join(found.stderr.split()) if code else found.stdout
 
 
+def child_here(words: Sequence[object], quiet: bool = False) -> int:
+    """What `run_child` does, in this process."""
+    done = grmeval(*words)
+    print(done.stderr if quiet else done.stdout + done.stderr, file=sys.stderr, end="")
+    return done.returncode
+
+
 def acted_on(output: str) -> list[str]:
     """The lines that GitHub's runner takes for commands of a step's output."""
     lines = (line.strip() for line in output.splitlines())

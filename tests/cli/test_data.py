@@ -331,6 +331,7 @@ def test_two_archives_of_one_name_do_not_share_a_place(tmp_path: Path) -> None:
 THERE = on_official_rows(SHARED)
 
 
+@pytest.mark.long
 @THERE
 def test_the_official_rmb(tmp_path: Path) -> None:
     words = ("data", "verify", "rmb", "--data", SHARED / "RMB.tar.xz", "--json")
