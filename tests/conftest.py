@@ -43,7 +43,8 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file's tests go to one process, for what they share is made once; files go to whichever is free.
 
-    Those that load vLLM, which takes every core and long to import, are as one file.
+    Those that load vLLM, or what comes with it, are as one file: it takes every core, and long to import. Of
+    Ray each process does so for itself.
     (`--dist loadgroup` is for that, but its groups have no effect with pytest 9.2.)
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -51,11 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "vllm" if _is_of_vllm(file) else file
+            return "vllm" if _imports_vllm(file) else file
 
     return ByFile(config, log)
 
 
 @cache
-def _is_of_vllm(file: str) -> bool:
-    return "\npytestmark = [pytest.mark.vllm" in (ROOT / file).read_text("utf-8")
+def _imports_vllm(file: str) -> bool:
+    text = (ROOT / file).read_text("utf-8")
+    return "pytest.mark.vllm" in text and "pytest.mark.ray" not in text
