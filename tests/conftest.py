@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+LAWS = "tests/test_fuzz.py"
+"""Its tests share nothing, and `make fuzz` runs no others."""
 
 # Whoever starts the tests in the background of a script has Ctrl-C ignored, and processes that tests start
 # would inherit that: with a handler here they have the usual one.
@@ -52,6 +54,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
+            if file == LAWS:
+                return nodeid
             return "vllm" if _imports_vllm(file) else file
 
     return ByFile(config, log)
