@@ -199,7 +199,7 @@ def _start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
 def _kept_out_of_sight() -> Iterator[None]:
     """What is imported inside stays for good: no search for garbage looks at it, now or later.
 
-    It is a million objects: to look at them took a tenth of the loading, and vLLM asks for it often.
+    It is a million objects, and vLLM asks for a search as it loads and as it is closed.
     """
     if "vllm" in sys.modules or not gc.isenabled():
         yield
