@@ -73,7 +73,7 @@ test: install  ## All tests but the long ones, on two processes.
 
 test-long: install  ## What takes minutes and rarely breaks.
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "long $(TESTS)"
-	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_fuzz.py tests/judges tests/runs/test_orders.py tests/test_items.py \
+	GRMEVAL_FUZZ=500 $(BIN)/python -m pytest -q -n $(WORKERS) -m "hypothesis and not long" tests/test_fuzz.py tests/judges tests/runs/test_orders.py tests/test_items.py \
 		tests/engines/test_fake.py tests/engines/test_quotes.py tests/engines/test_traced.py
 
 perf-small: install  ## Every benchmark of perf/ in its smallest form: that it runs, not how fast.

@@ -3,10 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+LAWS = "tests/test_fuzz.py"
+"""Its tests share nothing, and `make fuzz` runs no others."""
 
 # Whoever starts the tests in the background of a script has Ctrl-C ignored, and processes that tests start
 # would inherit that: with a handler here they have the usual one.
@@ -37,14 +43,26 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to whichever process is free; those that load vLLM or train, on every core, to one of them.
+    """A file's tests go to one process, for what they share is made once; files go to whichever is free.
 
+    Those that load vLLM, or train, are as one file: they take every core, and long to import. Of Ray each
+    process does so for itself.
     (`--dist loadgroup` is for that, but its groups have no effect with pytest 9.2.)
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneForVllm(LoadScopeScheduling):  # type: ignore[misc]
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "vllm" if "/test_vllm" in nodeid or "/test_training" in nodeid else nodeid
+            file = nodeid.partition("::")[0]
+            if file == LAWS:
+                return nodeid
+            return "every core" if _takes_every_core(file) else file
 
-    return OneForVllm(config, log)
+    return ByFile(config, log)
+
+
+@cache
+def _takes_every_core(file: str) -> bool:
+    text = (ROOT / file).read_text("utf-8")
+    heavy = "pytest.mark.vllm" in text or "pytest.mark.train" in text
+    return heavy and "pytest.mark.ray" not in text

@@ -1,6 +1,7 @@
 """What several test files share: the command line, here or as a process of its own, and runs made here."""
 
 import contextlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -76,7 +77,10 @@ def command(*arguments: object) -> list[str]:
 def grmeval(
     *arguments: object, cwd: Path | None = None, env: Mapping[str, str] = NONE
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in this process: all that `process` does, less the start of an interpreter."""
+    """Run the command line in this process: all that `process` does, less the start of an interpreter.
+
+    Where `env` says something to huggingface_hub, that is read as an interpreter that begins with it does.
+    """
     from grmeval import cli
 
     words = [str(each) for each in arguments]
@@ -92,6 +96,7 @@ def grmeval(
             mock.patch.multiple(sys, argv=["grmeval", *words], stdout=out, stderr=err),
             mock.patch("typer.main.get_command", commands),
             contextlib.chdir(cwd or Path.cwd()),
+            _hub_of_the_environment() if any("HF_" in name for name in env) else NOTHING,
         ):
             try:
                 cli.main()
@@ -105,6 +110,17 @@ def grmeval(
     return subprocess.CompletedProcess(words, code, *said)
 
 
+@contextlib.contextmanager
+def _hub_of_the_environment() -> Iterator[None]:
+    """huggingface_hub reads the environment once, as its constants are imported: here again."""
+    from huggingface_hub import constants
+
+    with mock.patch.dict(vars(constants)):
+        importlib.reload(constants)
+        yield
+
+
+NOTHING = contextlib.nullcontext()
 commands = cache(typer.main.get_command)
 """The commands made of the program's functions: the same each time, and a tenth of a second."""
 
@@ -123,6 +139,13 @@ def ask(*arguments: object, code: int = 0) -> str:
     if code == 2:
         assert not found.stdout
     return " ".join(found.stderr.split()) if code else found.stdout
+
+
+def child_here(words: Sequence[object], quiet: bool = False) -> int:
+    """What `run_child` does, in this process."""
+    done = grmeval(*words)
+    print(done.stderr if quiet else done.stdout + done.stderr, file=sys.stderr, end="")
+    return done.returncode
 
 
 def acted_on(output: str) -> list[str]:

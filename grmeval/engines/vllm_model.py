@@ -184,8 +184,8 @@ def _start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of torch's deprecations as it loads
-            from vllm import LLM
-
+            with _kept_out_of_sight():
+                from vllm import LLM
             return LLM(**settings | dict(arguments))
     except Exception as error:
         kind = (
@@ -193,6 +193,23 @@ def _start(settings: dict[str, Any], arguments: Mapping[str, Any]) -> Any:
         )
         hint = _memory_hint(error, settings) if kind is EngineError else ""
         raise kind(f"vLLM could not load {model}: {lines(error)}{hint}") from error
+
+
+@contextlib.contextmanager
+def _kept_out_of_sight() -> Iterator[None]:
+    """What is imported inside stays for good: no search for garbage looks at it, now or later.
+
+    It is a million objects, and vLLM asks for a search as it loads and as it is closed.
+    """
+    if "vllm" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _facts(engine: Any) -> dict[str, str]:

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, Sized
 from string import Formatter
+from types import CodeType
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, nodes
@@ -59,7 +60,7 @@ class Bounded(ImmutableSandboxedEnvironment):
 
     def compiled(self, text: str) -> Template:
         """A template whose every step is paid for; TemplateError: it is none."""
-        return self.from_string(_Counted().visit(self.parse(text)))
+        return self.template_class.from_code(self, _code(text), self.make_globals(None))
 
     def rendered(self, template: Template, values: Mapping[str, Any]) -> str:
         """One prompt."""
@@ -104,12 +105,14 @@ class Bounded(ImmutableSandboxedEnvironment):
         return value
 
     def _paid(self, name: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        by_place = inspect.signature(do) if name in ("indent", "join", "replace") else None
+
         @functools.wraps(do)  # also what says that a filter wants the context
         def paid(*args: Any, **kwargs: Any) -> Any:
             args = tuple(map(self._listed, args))
             operands = [*args, *kwargs.values()]
-            if name in ("indent", "join", "replace"):  # by their places, whatever they were called
-                bound = inspect.signature(do).bind(*args, **kwargs)
+            if by_place:  # whatever they were called
+                bound = by_place.bind(*args, **kwargs)
                 bound.apply_defaults()
                 operands = list(bound.arguments.values())
             operands = [each for each in operands if not isinstance(each, _SURROUNDINGS)]
@@ -171,6 +174,8 @@ class Bounded(ImmutableSandboxedEnvironment):
 
     def _size(self, value: Any) -> int:
         """Characters of a value, a step for each part of it; no more than are left."""
+        if isinstance(value, str):
+            return len(value)
         size, values = 0, [value]
         while values and size <= self._left:
             one = values.pop()
@@ -277,6 +282,14 @@ _SPLITS: dict[str, Callable[..., int]] = {
     "sort": lambda text, *_: len(text),
 }
 """Those that make many values of one text: how many."""
+
+
+@functools.lru_cache(16)
+def _code(text: str) -> CodeType:
+    """A template, compiled; the same for every sandbox."""
+    sandbox = Bounded()
+    code: CodeType = sandbox.compile(_Counted().visit(sandbox.parse(text)))
+    return code
 
 
 class _Namespace(Namespace):

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 __all__ = ["commit", "memory", "now"]
@@ -15,8 +16,9 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
+@cache
 def commit() -> str | None:
-    """The git commit of grmeval's own checkout, where it runs from one."""
+    """The git commit of grmeval's own checkout, where it runs from one, as this process first asks."""
     import subprocess
 
     here = Path(__file__).parents[2]

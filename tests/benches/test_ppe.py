@@ -19,7 +19,7 @@ from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.runs import configuration as chosen
 from grmeval.score import Accuracy, Row, score
 from grmeval.store import RunFolder
-from tests.helpers import ENVIRONMENT, Quiet, command
+from tests.helpers import Quiet, grmeval
 from tests.hub import COMMIT, Hub, serve
 from tests.score.table.test_accuracy import Script, Scripted
 
@@ -106,10 +106,9 @@ def on_hub(tables: Mapping[str, Rows]) -> Hub:
 
 
 def run(hub: Hub, folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    asked = command("run", "--engine", "fake", "--k", 2, "--results", folder / "r", *words)
-    environment = ENVIRONMENT | hub.environment(folder / "hf")
-    environment |= {"GRMEVAL_CACHE": str(folder / "cache")}
-    return subprocess.run(asked, capture_output=True, text=True, env=environment, check=False)
+    words = ("run", "--engine", "fake", "--k", 2, "--results", folder / "r", *words)
+    own = {"GRMEVAL_CACHE": str(folder / "cache")}
+    return grmeval(*words, env=hub.environment(folder / "hf") | own)
 
 
 def benches(*names: str) -> list[str]:
@@ -128,7 +127,7 @@ def named(result: Accuracy, name: str, level: str = "") -> Row:
     return found
 
 
-# ---------------------------------------------------------------------- from the hub, by processes
+# ---------------------------------------------------------------------- from the hub
 
 BATTLES = [
     battle("1", "model_a"),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import SHARED, on_official_rows, process
+from tests import helpers
+from tests.helpers import SHARED, on_official_rows
 from tests.hub import COMMIT, GitHub, Hub, serve
 from tests.zipcrypto import encrypted_zip
 
@@ -21,9 +22,9 @@ SECRET = "Wombat"
 def grmeval(folder: Path, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
     """The command line in a folder with caches of its own."""
     own = {"GRMEVAL_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hf"), "COLUMNS": "80"}
-    own["PYTHONPATH"] = str(Path(__file__).parents[2])
     (folder / "here").mkdir(exist_ok=True)
-    done = process(*words, cwd=folder / "here", env=own | {"GRMEVAL_RETRY_SECONDS": "0.1"} | more)
+    own["GRMEVAL_RETRY_SECONDS"] = "0.1"
+    done = helpers.grmeval(*words, cwd=folder / "here", env=own | more)
     assert "Traceback" not in done.stderr
     return done
 
@@ -330,6 +331,7 @@ def test_two_archives_of_one_name_do_not_share_a_place(tmp_path: Path) -> None:
 THERE = on_official_rows(SHARED)
 
 
+@pytest.mark.long
 @THERE
 def test_the_official_rmb(tmp_path: Path) -> None:
     words = ("data", "verify", "rmb", "--data", SHARED / "RMB.tar.xz", "--json")

@@ -12,17 +12,17 @@ from junitparser import JUnitXml
 from grmeval.store import all_runs
 from tests.helpers import acted_on, grmeval
 
-ITEMS, K, MARGIN = 600, 4, 7.5
-"""Two equal nights differ by 2.1 points (one standard error): with 3.5 of them 97 in 100 pass."""
+ITEMS, K, MARGIN = 200, 4, 13
+"""Two equal nights differ by 3.7 points (one standard error): with 3.5 of them 97 in 100 pass."""
 
 JUDGE = {"accuracy": 0.75, "spread": 0.3}
 NIGHTS: dict[str, tuple[int, dict[str, float], int]] = {
     # seed, the fake's settings, exit code of `run`
     "old": (0, JUDGE, 0),
     "equal": (1, JUDGE, 0),
-    "worse": (2, JUDGE | {"accuracy": 0.6}, 0),
-    "better": (3, JUDGE | {"accuracy": 0.9}, 0),
-    "broken": (4, JUDGE | {"die_after": 1000}, 3),
+    "worse": (2, JUDGE | {"accuracy": 0.4}, 0),
+    "better": (3, JUDGE | {"accuracy": 1.0}, 0),
+    "broken": (4, JUDGE | {"die_after": 330}, 3),
     "silent": (5, JUDGE | {"truncated": 0.2}, 0),
 }
 
@@ -76,7 +76,7 @@ def gate(folder: Path, night: str, *more: object) -> subprocess.CompletedProcess
         ("worse", (), 5, "regressed", (2, 1, 0)),
         ("broken", (), 3, "broken", (1, 0, 1)),
         ("equal", ("--max-drop", "0.1"), 4, "inconclusive", (2, 0, 1)),
-        ("equal", ("--max-drop-section", "9"), 0, "passed", (3, 0, 0)),
+        ("equal", ("--max-drop-section", "20"), 0, "passed", (3, 0, 0)),
         ("silent", ("--max-drop", "50", "--max-truncated", "5"), 5, "regressed", (4, 2, 0)),
         ("silent", ("--max-drop", "50"), 5, "regressed", (3, 1, 0)),
         ("silent", ("--max-drop", "50", "--max-invalid", "50"), 0, "passed", (3, 0, 0)),
@@ -136,11 +136,11 @@ def test_an_empty_folder_is_no_pass(nights: Path, tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_items_is_no_pass(nights: Path, tmp_path: Path) -> None:
-    judge(tmp_path, nights / "rows.jsonl", "equal", "--limit", 500)
+    judge(tmp_path, nights / "rows.jsonl", "equal", "--limit", 160)
     words = ["gate", "latest", "--results", tmp_path / "equal"]
     done = grmeval(*words, "--baseline", nights / "base.json", "--max-drop", 99)
     assert done.returncode == 3
-    assert "100 of 600 items have fewer than 4 samples" in done.stdout
+    assert "40 of 200 items have fewer than 4 samples" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_baseline_says_what_it_holds_and_what_it_replaces(nights: Path, tmp_pa
     (overall,) = (row for row in table["rows"] if row["level"] == "overall")
     value, low, high = (f"{100 * overall[name]:.1f}" for name in ("value", "low", "high"))
     assert first == (
-        f"{value} [{low}, {high}], sum, k=2 of 4 samples, 600 items, of run {old.name}"
+        f"{value} [{low}, {high}], sum, k=2 of 4 samples, {ITEMS} items, of run {old.name}"
     )
     assert written("old", "--k", 2) == first
     assert written("worse").endswith(f"; replaces {first}")
@@ -217,7 +217,8 @@ def test_a_baseline_says_what_it_holds_and_what_it_replaces(nights: Path, tmp_pa
 
 def test_an_inconclusive_night_is_extended_once(tmp_path: Path) -> None:
     """Items are alike, so that all noise is that of samples; the baseline is quiet, the night is not."""
-    bench = rows(tmp_path, 300)
+    items = 300
+    bench = rows(tmp_path, items)
 
     def run(seed: int, k: int) -> Path:
         words = ["run", "--bench", bench, "--engine", "fake", "--k", k, "--seed", seed]
@@ -231,14 +232,14 @@ def test_an_inconclusive_night_is_extended_once(tmp_path: Path) -> None:
     words = ("gate", new, "--baseline", tmp_path / "base.json", "--max-drop", 3)
     assert grmeval(*words).returncode == 4
     extended = grmeval(*words, "--extend", 32, "--json")
-    assert "9,000 samples of 300 items" in extended.stderr
+    assert f"{30 * items:,} samples of {items} items" in extended.stderr
     told = json.loads(extended.stdout)
     assert (told["about"]["k"], told["about"]["samples"], told["about"]["looks"]) == (2, 32, 2)
     assert told["verdict"] == "passed"
     assert extended.returncode == 0
     record = json.loads((new / "run.json").read_text())
-    assert sum(launch["samples"] for launch in record["launches"]) == 300 * 32
-    assert [launch["samples"] for launch in record["launches"]] == [300 * 2, 300 * 30]
+    assert sum(launch["samples"] for launch in record["launches"]) == items * 32
+    assert [launch["samples"] for launch in record["launches"]] == [items * 2, items * 30]
     # Asked again nothing is sampled, and a smaller number takes nothing away.
     for more in (32, 4):
         again = grmeval(*words, "--extend", more, "--json")

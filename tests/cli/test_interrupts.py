@@ -64,8 +64,11 @@ MOMENTS = ("grmeval.cli", "pydantic", "grmeval.runs", "pyarrow", "grmeval.report
 @pytest.mark.parametrize(
     ("when", "number"),
     [
-        *((when, signal.SIGINT) for when in MOMENTS),
-        *((when, signal.SIGTERM) for when in ("pydantic", "pyarrow")),
+        *((when, signal.SIGINT) for when in MOMENTS[::2]),
+        ("exit", signal.SIGINT),
+        ("pyarrow", signal.SIGTERM),
+        *(pytest.param(when, signal.SIGINT, marks=pytest.mark.long) for when in MOMENTS[1:5:2]),
+        pytest.param("pydantic", signal.SIGTERM, marks=pytest.mark.long),
     ],
 )
 def test_it_is_one_line_and_130(when: str, number: int, tmp_path: Path) -> None:

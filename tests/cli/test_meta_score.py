@@ -61,7 +61,11 @@ def test_one_command_samples_scores_and_votes(tmp_path: Path) -> None:
     assert launch["memory_mib"]["peak"] < 2000
     assert found.stderr.count("peak memory") == 2
     assert found.stderr.index("the engine is closed") < found.stderr.index("loading meta RM")
-    # Further votes, a larger k, the same command.
+
+
+@pytest.mark.usefixtures("children_here")
+def test_further_votes_and_a_larger_k_are_the_same_command(tmp_path: Path) -> None:
+    assert grmeval(*RUN, "--results", tmp_path).returncode == 0
     more = grmeval(*RUN, "--k", 6, "--vote", "meta", "--k-meta", 2, "--results", tmp_path)
     assert more.returncode == 0, more.stderr
     assert [each["samples"] for each in record(tmp_path)["launches"]] == [300, 150]
@@ -97,6 +101,7 @@ def test_a_command_that_is_killed_leaves_no_writer_and_goes_on(tmp_path: Path) -
     assert launches[1]["samples"] == 300 - last
 
 
+@pytest.mark.usefixtures("children_here")
 def test_a_dead_meta_rm_is_infrastructure(tmp_path: Path) -> None:
     dying = ("--meta-engine-arg", "die_after=50", "--results", tmp_path)
     found = grmeval(*RUN, *dying)
@@ -164,6 +169,7 @@ def test_votes_that_cannot_be_counted_cost_nothing(
     assert not list(tmp_path.rglob("run.json"))
 
 
+@pytest.mark.usefixtures("children_here")
 def test_the_plain_vote_is_told_although_the_meta_rm_dies(tmp_path: Path) -> None:
     words = ("--meta-model", "m", "--meta-engine-arg", "die_after=3")
     found = grmeval(

@@ -455,7 +455,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (">&-", 0, ""),
     ],
 )
-@pytest.mark.parametrize("words", ["score latest", "runs --json", "--help"])
+@pytest.mark.parametrize(
+    "words", [pytest.param("score latest", marks=pytest.mark.long), "runs --json", "--help"]
+)
 def test_wherever_the_output_goes_the_exit_code_is_the_documented_one(
     small: Path, words: str, redirected: str, code: int, said: str
 ) -> None:

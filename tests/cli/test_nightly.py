@@ -17,10 +17,12 @@ from junitparser import JUnitXml
 
 from grmeval import cli
 from grmeval.store import all_runs
-from tests.cli.test_gate import ITEMS, JUDGE, MARGIN, K, rows
+from tests.cli.test_gate import JUDGE, K, rows
 from tests.helpers import ENVIRONMENT, acted_on, grmeval
 
 ROOT = Path(__file__).parents[2]
+
+ITEMS, MARGIN = 600, 7.5
 
 WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
 
@@ -136,7 +138,7 @@ def test_a_missing_baseline_is_red_unless_the_run_is_said_to_be_the_first(
 
 @pytest.mark.long
 def test_the_workflows_own_steps_tell_nights_apart(tmp_path: Path, workflow: Any) -> None:
-    bench, base = rows(tmp_path), tmp_path / "base.json"
+    bench, base = rows(tmp_path, ITEMS), tmp_path / "base.json"
     more = {"BASELINE": str(base), "MAX_DROP": str(MARGIN), "K": str(K), "FIRST_NIGHT": "1"}
     runner = Runner(tmp_path, workflow, bench, **more)
     short = STEPS[:2]

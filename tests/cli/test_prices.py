@@ -40,6 +40,7 @@ def per_thousand(path: Path, k: int = 2) -> float:
     return float((launch["prompt_tokens"] + 2 * launch["tokens"]) / 1e6 / 75 * 1000)
 
 
+@pytest.mark.usefixtures("children_here")
 def test_a_run_says_what_it_cost_with_its_meta_rm(tmp_path: Path) -> None:
     words = ("--engine", "fake", "--k", 2, "--meta-model", "rm", "--results", tmp_path / "r")
     found = grmeval("run", *words, "--prices", written(tmp_path))

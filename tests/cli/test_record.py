@@ -254,6 +254,7 @@ def test_runs_show_no_number_of_fewer_samples_than_there_are(tmp_path: Path) -> 
     assert ask("runs", "--results", tmp_path / "1").splitlines()[-1].split()[6] != "-"
 
 
+@pytest.mark.usefixtures("children_here")
 def test_a_question_that_lacks_samples_or_rewards_never_replaces_the_record(tmp_path: Path) -> None:
     words = (*FAKE, "--limit", 20, "--results", tmp_path)
     ask(*words, "--k", 4, "--meta-model", "mm")

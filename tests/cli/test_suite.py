@@ -4,8 +4,7 @@ import csv
 import json
 import shlex
 import signal
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from grmeval.store import RunFolder
 from tests.benches.test_rewardbench import rows
 from tests.engines.server.chat_server import serving
-from tests.helpers import grmeval, journaled, running, until
+from tests.helpers import child_here, grmeval, journaled, running, until
 from tests.runs.suite.test_planner import SUITE, own
 
 GROUP = SUITE.replace('["rewardbench"]', '["grm-overall"]').replace('table = "8"', 'table = "6"')
@@ -30,14 +29,8 @@ def made_up(folder: Path) -> Path:
 @pytest.fixture(autouse=True, scope="module")
 def children_here() -> Iterator[None]:
     """A suite's runs in this process too; those that are killed or ended below are processes of their own."""
-
-    def run_here(words: Sequence[object], quiet: bool = False) -> int:
-        done = grmeval(*words)
-        print(done.stderr, file=sys.stderr, end="")
-        return done.returncode
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("grmeval.cli.suite.run_child", run_here)
+        patch.setattr("grmeval.cli.suite.run_child", child_here)
         yield
 
 

@@ -11,12 +11,13 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 
 ITEM = Item("toy", "toys", "a", (Message("user", "?"),), ("one", "two"))
 SAID = "Specific Criteria: a\nAnalysis: b\nScores: \\boxed{8, 6}"
+MOST = 80
 CHATTER = r"\n[a-z]{600,700}"
 
 
 @pytest.fixture
 def sampling() -> Sampling:
-    return Sampling(temperature=1.0, top_p=1.0, max_tokens=120)
+    return Sampling(temperature=1.0, top_p=1.0, max_tokens=MOST)
 
 
 def written(text: str) -> str:
@@ -37,8 +38,8 @@ def test_what_follows_the_scores_is_not_generated(engine: VllmEngine) -> None:
     assert {done.finish for done in whole} == {"length"}
     assert [(done.text, done.finish) for done in stopped] == [(SAID, "stop")] * 4
     # The line's end is the last token that is paid; no token is shorter than a character.
-    assert {done.tokens for done in whole} == {120}
-    assert all(done.tokens <= len(SAID) + 1 < 120 for done in stopped)
+    assert {done.tokens for done in whole} == {MOST}
+    assert all(done.tokens <= len(SAID) + 1 < MOST for done in stopped)
     assert not engine._engine.has_unfinished_requests()
     assert not engine._engine.output_processor.request_states
 

@@ -8,7 +8,6 @@ import pytest
 
 from grmeval.benches import load
 from grmeval.engines import Sampling
-from grmeval.engines.models import resolve
 from grmeval.engines.vllm import VllmEngine
 from grmeval.items import Completion, Item, Key, Message, Request
 from grmeval.judges import Judge, make_judge
@@ -25,12 +24,12 @@ def sampling() -> Sampling:
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model(few: Path) -> Any:
     """The same weights, in transformers."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    found = AutoModelForCausalLM.from_pretrained(resolve("demo", None).location)
+    found = AutoModelForCausalLM.from_pretrained(few)
     return found.to(torch.float32).eval()
 
 
@@ -112,10 +111,12 @@ def two_words(text: str) -> tuple[int, int] | None:
 def test_a_probability_is_that_of_the_raw_logits(engine: VllmEngine, model: Any) -> None:
     import torch
 
-    engine._sampling = engine._sampling._replace(max_tokens=20)
+    engine._sampling = engine._sampling._replace(max_tokens=40)
     asked = ["Tell a story.", "Name unusual minerals.", "Schreibe einen Satz.", "List emoji: 🙂🙃"]
     requests = [
-        Request(Key("s", f"{text}{at}"), (0,), (0, 1), (Message("user", text),), None, locate)
+        Request(
+            Key("s", f"{text}{at}"), (0,), tuple(range(6)), (Message("user", text),), None, locate
+        )
         for at, locate in enumerate((third_word, two_words))
         for text in asked
     ]

@@ -29,11 +29,10 @@ KILLS = int(os.environ.get("GRMEVAL_VLLM_KILLS", "1"))
 
 
 @pytest.mark.long
-def test_the_seed_of_a_launch_decides_its_texts() -> None:
-    location = resolve("demo", None).location
+def test_the_seed_of_a_launch_decides_its_texts(few: Path) -> None:
     texts = []
     for seed in (5, 5, 6):
-        settings = ModelSettings(location, dtype="float32", max_model_len=256)
+        settings = ModelSettings(str(few), dtype="float32", max_model_len=256)
         engine = VllmEngine(settings, Sampling(1.0, 1.0, 16), seed=seed)
         texts.append(
             [done.text for done in answers(engine, ask("Tell a story.", js=(0, 1))).values()]
@@ -45,7 +44,7 @@ def test_the_seed_of_a_launch_decides_its_texts() -> None:
 def test_run_extend_and_rerun_through_the_command_line(
     commanded: Commanded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, results, engine = commanded
+    words, _, results, engine = commanded
     assert "4 samples of 2 items" in commanded.done.stderr
     folder = RunFolder(latest(results))
     prompts, totals = forecast_of_run(folder).prompts, folder.record["totals"]
@@ -61,11 +60,11 @@ def test_run_extend_and_rerun_through_the_command_line(
 
     monkeypatch.setattr("grmeval.engines.vllm.VllmEngine", loaded_again)
     monkeypatch.setattr(engine, "close", lambda: None)
-    second = grmeval("run", *SMALL, "--k", 4, "--results", results)
+    second = grmeval("run", *words, "--k", 4)
     assert "4 samples of 2 items (4 are there)" in second.stderr, second.stderr
     after = rows(latest(results))
     assert [row for row in after if row["j"] < 2] == before
-    third = grmeval("run", *SMALL, "--k", 4, "--results", results)
+    third = grmeval("run", *words, "--k", 4)
     assert (third.returncode, "loading" in third.stderr) == (0, False)
     assert third.stdout == second.stdout
     launches = RunFolder(latest(results)).record["launches"]

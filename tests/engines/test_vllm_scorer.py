@@ -28,8 +28,8 @@ TEXTS = 16
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_head(tmp_path_factory.mktemp("models") / "head")
+def folder(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_head(tmp_path_factory.mktemp("models") / "head", base=few)
 
 
 @pytest.fixture(scope="module")

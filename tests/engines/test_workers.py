@@ -113,7 +113,10 @@ def test_all_killed_is_an_error_and_the_same_command_goes_on(
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGKILL, signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)],
+    [
+        signal.SIGKILL,
+        *(pytest.param(n, marks=pytest.mark.long) for n in (signal.SIGTERM, signal.SIGINT)),
+    ],
 )
 def test_no_process_outlives_the_command(
     number: signal.Signals, tmp_path: Path, alone: RunFolder

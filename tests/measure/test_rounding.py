@@ -28,7 +28,7 @@ from tests.measure.oracle import Block, stored_samples, votes_for
 
 NAN = float("nan")
 CASES = [(n, vote) for n in (1, 2, 4) for vote in votes_for(n)]
-STEPS = [1e-10, 1e-3, 1e6]
+STEPS = [1e-10, *(pytest.param(step, marks=pytest.mark.long) for step in (1e-3, 1e6))]
 HAIR = 2.0**-52
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 from email.utils import formatdate
@@ -18,7 +17,7 @@ from filelock import FileLock
 from grmeval.benches.sources import damage
 from grmeval.errors import ConfigError, GrmevalError, InfrastructureError, StoreError
 from grmeval.remote.download import download, plain
-from tests.helpers import ENVIRONMENT, command, process, until
+from tests.helpers import ENVIRONMENT, command, grmeval, until
 from tests.hub import COMMIT, GitHub, Handler, Hub, Trouble, serve, sha256
 
 # ---------------------------------------------------------------------- one archive, of our own
@@ -312,7 +311,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def fetch(environment: dict[str, str], folder: Path, *words: object) -> Any:
-    return process("data", "fetch", *words, env=surroundings(environment, folder))
+    return grmeval("data", "fetch", *words, env=surroundings(environment, folder))
 
 
 def surroundings(environment: dict[str, str], folder: Path) -> dict[str, str]:
@@ -494,21 +493,18 @@ def test_a_file_that_a_crash_spoilt_in_the_hubs_cache_is_got_again(
 
 
 @pytest.mark.parametrize("at", ["/revision/main", TREE, f"HEAD /datasets/o/n{FILE}"])
-def test_a_hub_that_keeps_silent_is_not_waited_for(at: str, tmp_path: Path, mine: Path) -> None:
+def test_a_hub_that_keeps_silent_is_not_waited_for(
+    at: str, tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """huggingface_hub lists files without a timeout, and waits for minutes elsewhere: ours ends by itself.
 
     The server keeps silent until it is closed: a command that waits for it ends with the test's limit.
     """
+    for module in ("download", "hub"):
+        monkeypatch.setattr(f"grmeval.remote.{module}.SECONDS", 0.3)
     site = Hub(files={REPOSITORY: {"rows.jsonl": ROWS}}, troubles=[Trouble(at, stall=600)])
-    program = (
-        "import sys, grmeval.remote.download, grmeval.remote.hub; from grmeval.cli import main\n"
-        "grmeval.remote.download.SECONDS = grmeval.remote.hub.SECONDS = 0.3\n"
-        f"sys.argv = ['grmeval', 'data', 'fetch', {str(mine)!r}]; main()"
-    )
     with serve(site) as hub:
-        environment = surroundings(hub.environment(tmp_path / "hf"), tmp_path)
-        words = [sys.executable, "-c", program]
-        found = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+        found = fetch(hub.environment(tmp_path / "hf"), tmp_path, mine)
         assert found.returncode == 0, found.stderr
         assert hub.count(at) == 2
     assert "trying again" in found.stderr

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers import process
+from tests.helpers import grmeval
 from tests.hub import COMMIT, Handler, Hub, serve
 
 REPOSITORY = ("dataset", "allenai/reward-bench")
@@ -38,7 +38,7 @@ def run(hub: Hub, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     bench = ("--bench", "rewardbench") if "--bench" not in more else ()
     words = ("run", *bench, "--engine", "fake", "--k", "1", "--results", folder / "r", *more)
     cache = {"GRMEVAL_CACHE": str(folder / "cache")}
-    return process(*words, env=hub.environment(folder / "hf") | cache)
+    return grmeval(*words, env=hub.environment(folder / "hf") | cache)
 
 
 def test_rows_are_downloaded_once_and_survive_the_hub(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -118,6 +119,22 @@ def adaptive(results: Path, give: Give | None = None, **settings: Any) -> tuple[
     with Engines(opened) as engines:
         folder = extend(plan, Quiet(), engines)
     return folder, made[-1] if made else None
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of an adaptive run."""
+    results = tmp_path_factory.mktemp("made")
+    adaptive(results)
+    return results
+
+
+@pytest.fixture
+def stopped(made: Path, tmp_path: Path) -> RunFolder:
+    """The same in this test's own folder: what follows is as if it had been made there."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    [record] = tmp_path.glob("*/*/*/run.json")
+    return RunFolder(record.parent)
 
 
 def missing(folder: RunFolder, k: int = 16, vote: str = "sum") -> int:
@@ -245,9 +262,11 @@ def test_of_a_plain_run_what_is_there_is_looked_at_first(tmp_path: Path) -> None
     assert len(engine.asked) < 0.7 * ITEMS * 24
 
 
-def test_verdicts_are_those_of_the_samples_that_items_stopped_with(tmp_path: Path) -> None:
+def test_verdicts_are_those_of_the_samples_that_items_stopped_with(
+    stopped: RunFolder, tmp_path: Path
+) -> None:
     """Beside the whole run: the same verdicts but for few; samples are the first of it."""
-    folder, _ = adaptive(tmp_path)
+    folder = stopped
     plain = sampled(tmp_path / "plain", limit=ITEMS, k=16)
     there = {(row["subset"], row["id"], row["j"]): row for row in rows(plain.path)}
     assert all(there[row["subset"], row["id"], row["j"]] == row for row in rows(folder.path))
@@ -299,11 +318,12 @@ def test_shards_limits_parts_and_merge(tmp_path: Path) -> None:
     assert all("pairs" in stop.subset for stop in stops_of(limited.path))
 
 
-def test_a_merge_leaves_stops_of_other_judgements_behind(tmp_path: Path) -> None:
+def test_a_merge_leaves_stops_of_other_judgements_behind(
+    stopped: RunFolder, tmp_path: Path
+) -> None:
     """Samples that were there before are kept, and the other's stops are not about those."""
-    whole, _ = adaptive(tmp_path / "other")
     here = sampled(tmp_path / "here", limit=ITEMS, k=1)
-    assert grmeval("merge", here.path, whole.path).returncode == 0
+    assert grmeval("merge", here.path, stopped.path).returncode == 0
     assert not list(stops_of(here.path))
 
 
@@ -337,8 +357,8 @@ def test_other_votes(vote: str, tmp_path: Path) -> None:
     assert kinds == ({"bound"} if vote == "median" else kinds)
 
 
-def test_a_damaged_line_is_a_stop_that_is_decided_again(tmp_path: Path) -> None:
-    folder, _ = adaptive(tmp_path)
+def test_a_damaged_line_is_a_stop_that_is_decided_again(stopped: RunFolder, tmp_path: Path) -> None:
+    folder = stopped
     [path] = (folder.path / "stopped").iterdir()
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0].replace(b'"k":', b'"k": 1'), *lines[1:]]))
@@ -356,9 +376,9 @@ def test_a_damaged_line_is_a_stop_that_is_decided_again(tmp_path: Path) -> None:
     assert not read_run(folder, None, ITEMS).damaged
 
 
-def test_a_stop_of_which_a_sample_is_lost_is_no_more(tmp_path: Path) -> None:
+def test_a_stop_of_which_a_sample_is_lost_is_no_more(stopped: RunFolder, tmp_path: Path) -> None:
     """Drawn anew the sample may be another one: what was decided by the first is decided again."""
-    folder, _ = adaptive(tmp_path)
+    folder = stopped
     [gone, *_] = before = list(stops_of(folder.path))
     names = sample_schema().names
     keyed = [(SampleKey(*row[:3]), row) for row in read_rows(folder.path, names)]

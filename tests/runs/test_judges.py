@@ -95,7 +95,7 @@ def test_the_measured_accuracy_covers_the_truth(
 def test_each_failure_has_its_reason(
     name: str, bench: Path, principles: Path, tmp_path: Path
 ) -> None:
-    folder = sampled(tmp_path, **asked(name, bench, principles, engine_args=FAILURES))
+    folder = sampled(tmp_path, **asked(name, bench, principles, limit=100, engine_args=FAILURES))
     found = rows(folder.path)
     for reason, rate in FAILURES.items():
         low, high = binom.interval(0.999, len(found), rate)

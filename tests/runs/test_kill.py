@@ -44,7 +44,7 @@ MOMENTS = (
 
 @pytest.mark.parametrize(
     ("most", "folds"),
-    [(4, 1), pytest.param(50, 12, marks=pytest.mark.long)],
+    [(3, 1), pytest.param(50, 12, marks=pytest.mark.long)],
     ids=["a few kills", "fifty kills"],
 )
 def test_kills_lose_nothing_and_repeat_nothing(most: int, folds: int, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_kills_lose_nothing_and_repeat_nothing(most: int, folds: int, tmp_path: 
         seed += 1
         torn, whole = tmp_path / f"torn{seed}", tmp_path / f"whole{seed}"
         seen: set[object] = set()
-        for moment in MOMENTS:
+        for moment in MOMENTS[:most]:
             lines = int(random.integers(1, SAMPLES))
             was_there = kill_once(torn, seed, moment, lines)
             kills[moment] += was_there

@@ -19,7 +19,6 @@ from tests.helpers import (
     command,
     grmeval,
     journaled,
-    process,
     rows,
     running,
     sampled,
@@ -145,19 +144,6 @@ def test_one_writer_of_what_may_overlap(
                 pass
     with other.writer(wanted):
         pass
-
-
-def test_two_processes_one_folder(tmp_path: Path) -> None:
-    slow = ("run", "--engine", "fake", "--results", tmp_path, "--engine-arg", "latency=0.2")
-    with running(*slow) as first:
-        assert until(lambda: list(tmp_path.glob("*/*/*/journal/*.jsonl")), first)
-        second = process("run", "--engine", "fake", "--results", tmp_path)
-        assert second.returncode == 3
-        assert f"being written by process {first.pid}" in second.stderr
-        first.send_signal(signal.SIGINT)
-        assert first.wait() == 130
-    third = grmeval("run", "--engine", "fake", "--results", tmp_path)
-    assert third.returncode == 0
 
 
 @pytest.mark.long

@@ -31,7 +31,7 @@ from grmeval.store import RunFolder
 from tests.helpers import sampled
 from tests.runs.meta.test_score import scored
 
-ITEMS, K, ACCURACY = 600, 8, 0.6
+ITEMS, K, ACCURACY = 300, 8, 0.6
 PLAIN: dict[str, Any] = {"accuracy": ACCURACY, "ties": 0.0, "noise": 0.0, "chars": 0}
 """A judge whose every sample of a pair puts one response a single point ahead."""
 
