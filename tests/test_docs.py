@@ -78,10 +78,10 @@ def test_every_benchmark_is_in_the_table_with_its_size(page: str) -> None:
 
 
 def every_command() -> Iterator[Any]:
-    """The commands, those of `data` and `import` too, and the root."""
+    """The root, its commands and those of its groups, and what is called by `python -m`."""
     for module in pkgutil.iter_modules(cli.__path__):
         importlib.import_module(f"grmeval.cli.{module.name}")
-    waiting = [typer.main.get_command(cli.app), typer.main.get_command(smol.app)]
+    waiting = [typer.main.get_command(smol.app), typer.main.get_command(cli.app)]
     while waiting:
         command: Any = waiting.pop()
         yield command

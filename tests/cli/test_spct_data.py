@@ -109,9 +109,10 @@ def test_all_that_is_at_hand_is_compared_and_what_is_not_is_named(
     copy = bench(tmp_path, battle, name="battles")
     words = ("spct", "data", "--source", files["mine"], "-o", files["out"], "--json")
     record = json.loads(ask(*words, "--data", f"ppe-preference={copy}"))
-    assert [each["bench"] for each in record["against"]] == ["ppe-preference", "sample"]
+    against = ["ppe-preference", "sample", "sample-smol"]
+    assert [each["bench"] for each in record["against"]] == against
     assert "realmistake" in record["not_at_hand"]
-    assert not {"ppe-preference", "sample"} & {*record["not_at_hand"]}
+    assert not {*against} & {*record["not_at_hand"]}
     assert record["sources"][0]["dropped"] == {"duplicate": 1, "prompt": 1}
 
 
