@@ -113,6 +113,7 @@ def main() -> None:
         return
     settings = {"bench": "sample", "model": given.model, "k": given.k, "limit": given.items}
     settings |= {"dtype": given.dtype, "max_tokens": given.max_tokens, "max_model_len": 2048}
+    settings["structured"] = False  # neither way is held to a format
     if given.here:
         clock = Clock()
         ARMS[given.arms[0]](settings, given.replicas[0], clock)
