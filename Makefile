@@ -67,6 +67,11 @@ TESTS :=
 else
 TESTS := and not vllm and not ray and not train
 endif
+# Published counts are checked on the authors' own rows, which may not be shipped: without a folder of them
+# (see tests/helpers.py) those tests are left out; where there is one, a missing copy is a failure.
+ifeq ($(wildcard ../shared/data),)
+TESTS += and not official_rows
+endif
 
 test: install  ## All tests but the long ones, on two processes.
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not long $(TESTS)"

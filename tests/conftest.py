@@ -41,6 +41,19 @@ def _no_wait_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture reads them: which of the authors' rows are missing."""
+    for mark in item.iter_markers("official_rows"):
+        (copy,) = mark.args
+        if not copy.exists():
+            pytest.fail(
+                f"the authors' rows are not at {copy}: put a copy there (`grmeval benches` says where each "
+                "comes from), or leave out what needs them: -m 'not official_rows and not long'",
+                pytrace=False,
+            )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file's tests go to one process, for what they share is made once; files go to whichever is free.

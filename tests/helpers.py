@@ -39,16 +39,13 @@ WRITING = {
 
 
 def on_official_rows(copy: Path) -> pytest.MarkDecorator:
-    """For a test that the authors' own rows give their published counts: without them it is skipped.
+    """For a test that the authors' own rows give their published counts; it fails where `copy` is not there.
 
-    Their licences do not let this repository hold the rows (some state none), and tests use no network.
-    Whatever code such a test runs also runs on rows of our own, in tests that are never skipped.
+    Their licences do not let this repository hold the rows (some state none), and tests use no network: where
+    there are none at all, `make test` leaves these tests out. Whatever code they run also runs on rows of our
+    own, in tests that always run.
     """
-    return pytest.mark.skipif(
-        not copy.exists(),
-        reason=f"the authors' rows may not be shipped with this project: to check their published counts, "
-        f"put a copy at {copy} (`grmeval benches` says where each comes from)",
-    )
+    return pytest.mark.official_rows(copy)
 
 
 class Quiet:
