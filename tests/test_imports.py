@@ -41,6 +41,7 @@ ROOMS = {
         ("verdicts", "cost"),
         ("arrays",),
     ),
+    "train": (("data", "smol", "rft", "rl", "meta"), ("select",), ("*",)),
     "runs": (("suite",), ("meta", "imports", "forecast"), ("*",), ("derived",)),
 }
 # Whoever is outside takes what these hand on, and none of their files.

@@ -12,7 +12,7 @@ from grmeval.benches.check_items import check_rules
 from grmeval.benches.copies import Copy, copies
 from grmeval.benches.groups import groups
 from grmeval.benches.layouts import LAYOUTS
-from grmeval.benches.own import OWN_ROWS, own_file, spec_of_rows
+from grmeval.benches.own import BENCH_FILE, OWN_ROWS, own_file, spec_of_rows
 from grmeval.benches.rows import read_rows
 from grmeval.benches.shapes import make_items, subset_of
 from grmeval.benches.spec import BenchSpec, Table, holds, read_spec
@@ -68,6 +68,7 @@ def expand(names: Iterable[str]) -> list[str]:
             each = " ".join(f"--bench {one.strip()}" for one in name.split(","))
             raise ConfigError(f"--bench {name!r}: repeat the flag: {each}")
         else:
+            _refuse_folder(name)
             known = nearest(name, [*bench_ids(), *groups()])
             raise ConfigError(
                 f"--bench {name!r} is not known; {known}; or a file of yours: .toml, "
@@ -79,8 +80,10 @@ def expand(names: Iterable[str]) -> list[str]:
 def find_spec(bench: str) -> tuple[BenchSpec, Path]:
     """(what a benchmark's TOML says, the folder its files lie beside); ConfigError for an unknown one.
 
-    `bench` is an id, a TOML of the user's, or a file of rows in a neutral schema.
+    `bench` is an id, a TOML of the user's, a folder with a bench.toml, or a file of rows in a neutral schema.
     """
+    if bench in bench_ids():
+        return read_spec(resources.tasks() / f"{bench}.toml"), resources.tasks()
     if path := own_file(bench):
         if not path.is_file():
             raise ConfigError(f"--bench {bench}: no such file")
@@ -90,9 +93,15 @@ def find_spec(bench: str) -> tuple[BenchSpec, Path]:
         if spec.id in bench_ids():
             raise ConfigError(f"{path}: id {spec.id!r} is a packaged benchmark's; give it its own")
         return spec, path.absolute().parent
-    if bench not in bench_ids():
-        raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
-    return read_spec(resources.tasks() / f"{bench}.toml"), resources.tasks()
+    _refuse_folder(bench)
+    raise ConfigError(f"--bench {bench!r} is not known; {nearest(bench, bench_ids())}")
+
+
+def _refuse_folder(bench: str) -> None:
+    if Path(bench).expanduser().is_dir():
+        raise ConfigError(
+            f"--bench {bench}: a folder, and has no {BENCH_FILE}; `grmeval spct data` makes such"
+        )
 
 
 def count(items: Iterable[Item]) -> Counter[str]:

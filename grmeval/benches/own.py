@@ -12,8 +12,10 @@ from grmeval.benches.spec import BenchSpec, Source, Table
 from grmeval.benches.turns import is_turn
 from grmeval.errors import DataError
 
-__all__ = ["OWN_ROWS", "own_file", "spec_of_rows"]
+__all__ = ["BENCH_FILE", "OWN_ROWS", "own_file", "spec_of_rows"]
 
+BENCH_FILE = "bench.toml"
+"""What makes a folder a benchmark; `grmeval spct data` writes such."""
 OWN_ROWS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 _Columns = Mapping[str, Any]
@@ -48,8 +50,10 @@ HELPSTEER = {str(n): (int(n <= 0), int(n >= 0)) for n in range(-3, 4)}
 
 
 def own_file(bench: str) -> Path | None:
-    """The path that `--bench` names, if it names one."""
+    """The path that `--bench` names, if it names one: of a folder of training items, its bench.toml."""
     path = Path(bench).expanduser()
+    if (path / BENCH_FILE).is_file():
+        return path / BENCH_FILE
     return path if path.name.endswith((".toml", *OWN_ROWS)) and path.suffix else None
 
 

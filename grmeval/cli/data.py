@@ -91,7 +91,7 @@ def overlap(
     rows: Annotated[
         str,
         typer.Argument(
-            help="Rows that may hold texts of others: a benchmark, a training set (DATA/bench.toml), a file.",
+            help="Rows that may hold texts of others: a benchmark, a training set (its folder), a file.",
             autocompletion=bench_names,
         ),
     ],

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from grmeval.report.columns import Column
 from grmeval.report.grid import rich_table
-from grmeval.train.rejection import KEPT, RULES
-from grmeval.train.selection import Selection, footer, title
+from grmeval.train.select import KEPT, RULES, Selection, footer, title
 
 if TYPE_CHECKING:
     from rich.table import Table

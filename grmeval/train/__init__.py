@@ -1,25 +1,10 @@
 """SPCT: training data out of stored judgements, and the training itself.
 
-Open reward.py first; of the training itself folder.py and rft.py.
+Open reward.py first; data/, select/ and rft.py, rl/ and meta/ are the stages in their order, folder.py and
+trainer.py what each training is made in.
 """
 
-from grmeval.train.grpo_reward import GrpoReward, grpo_reward, judgement_shares
-from grmeval.train.pass_rate import Filtered, filter_items, rights
 from grmeval.train.reward import THRESHOLD, correct, reward, singles_out
-from grmeval.train.rollouts import Group, groups_of, grpo_rows
+from grmeval.train.rl import grpo_reward, grpo_rows
 
-__all__ = [
-    "THRESHOLD",
-    "Filtered",
-    "Group",
-    "GrpoReward",
-    "correct",
-    "filter_items",
-    "groups_of",
-    "grpo_reward",
-    "grpo_rows",
-    "judgement_shares",
-    "reward",
-    "rights",
-    "singles_out",
-]
+__all__ = ["THRESHOLD", "correct", "grpo_reward", "grpo_rows", "reward", "singles_out"]

@@ -2,27 +2,27 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from grmeval.doctor.machine import main_memory
 from grmeval.engines.gpus import Gpu
 from grmeval.engines.model_files import own_config, stored_tensors
 from grmeval.engines.model_size import size_of
+from grmeval.engines.models import ModelRef
 from grmeval.errors import EngineError
 from grmeval.store import memory
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import lora_config
 from grmeval.train.recorder import recorder
-from grmeval.train.rft import Prepared, make_trainer
-from grmeval.train.rl import RlPrepared
-from grmeval.train.rl_settings import RlTable
+from grmeval.train.settings import TrainConfig
+from grmeval.train.stage_settings import RlTable, StageTable
 from grmeval.train.trainer import quiet, settings_fit
 
-__all__ = ["Forecast", "Measured", "Parts", "forecast"]
+__all__ = ["Forecast", "Measured", "Parts", "Prepared", "forecast"]
 
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 _GIB = 2**30
@@ -83,12 +83,46 @@ class Forecast:
     notes: tuple[str, ...] = ()
 
 
-Given = Prepared | RlPrepared
+class Prepared(Protocol):
+    """What a training of any stage begins with: a dataclass that has these."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """Its configuration."""
+        ...
+
+    @property
+    def table(self) -> StageTable:
+        """The stage's part of it."""
+        ...
+
+    @property
+    def model(self) -> ModelRef:
+        """The model that training begins with."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """What is trained on."""
+        ...
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each of `rows`."""
+        ...
+
+    @property
+    def too_long(self) -> int:
+        """Rows that were left out."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        ...
 
 
-def forecast(
-    given: Given, gpu: Gpu | None, measure: bool, make: Callable[..., Any] = make_trainer
-) -> Forecast:
+def forecast(given: Prepared, gpu: Gpu | None, measure: bool, make: Callable[..., Any]) -> Forecast:
     """What a training would take; with `measure` a few real steps are taken, in a folder that is removed.
 
     `make` gives the stage's trainer. Of RL each rollout counts with all of `max_tokens`. Only weights that
@@ -116,7 +150,7 @@ def forecast(
     return replace(found, measured=_measured(given, make))
 
 
-def _counted(given: Given) -> tuple[int, int]:
+def _counted(given: Prepared) -> tuple[int, int]:
     """(all parameters, those that are trained), counted on a model without weights."""
     import torch
     import transformers
@@ -140,7 +174,7 @@ def _counted(given: Given) -> tuple[int, int]:
 
 
 def _parts(
-    given: Given, config: Mapping[str, Any], parameters: int, trained: int, longest: int
+    given: Prepared, config: Mapping[str, Any], parameters: int, trained: int, longest: int
 ) -> Parts:
     held = _BYTES[given.config.model.dtype]
     # PEFT keeps an adapter in float32, whatever its model is held in.
@@ -154,13 +188,13 @@ def _parts(
     )
 
 
-def _copies(given: Given) -> int:
+def _copies(given: Prepared) -> int:
     """Of the weights: RL holds those that the KL term compares with too; an adapter is taken off for that."""
     table = given.table
     return 2 if isinstance(table, RlTable) and table.beta and not given.config.lora else 1
 
 
-def _activations(given: Given, config: Mapping[str, Any], longest: int) -> float:
+def _activations(given: Prepared, config: Mapping[str, Any], longest: int) -> float:
     try:
         width, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         heads = int(config["num_attention_heads"])
@@ -176,7 +210,7 @@ def _activations(given: Given, config: Mapping[str, Any], longest: int) -> float
     return float(each * kept * table.micro_batch * longest)
 
 
-def _on_gpu(found: Forecast, given: Given, config: Mapping[str, Any], gpu: Gpu) -> Forecast:
+def _on_gpu(found: Forecast, given: Prepared, config: Mapping[str, Any], gpu: Gpu) -> Forecast:
     """With the bound of a GPU: two FLOPs a weight and token forward, four backward.
 
     An adapter saves the half of the backward pass that makes the gradients of weights; checkpointing adds a
@@ -203,7 +237,7 @@ def _on_gpu(found: Forecast, given: Given, config: Mapping[str, Any], gpu: Gpu) 
     return replace(found, gpu=gpu.title, gpu_seconds=seconds, fits=fits, notes=tuple(notes))
 
 
-def _unmeasured(given: Given, needed: float) -> str | None:
+def _unmeasured(given: Prepared, needed: float) -> str | None:
     """Why no step can be taken here; None: it can."""
     if given.model.revision is not None:
         return "the weights are on the hub, and are not downloaded for this"
@@ -218,7 +252,7 @@ def _unmeasured(given: Given, needed: float) -> str | None:
     return None
 
 
-def _measured(given: Given, make: Callable[..., Any]) -> Measured:
+def _measured(given: Prepared, make: Callable[..., Any]) -> Measured:
     """Micro-batches of the rows, in their order; those behind the first are timed."""
     import torch
 
@@ -234,7 +268,7 @@ def _measured(given: Given, make: Callable[..., Any]) -> Measured:
     with tempfile.TemporaryDirectory(prefix="grmeval-") as place:
         folder = TrainingFolder.open(Path(place), {"stage": "rft", "config": {}}, {})
         callback = recorder(folder, lambda *_: times.append(time.monotonic()))
-        shorter: Any = replace(given, table=table)  # type: ignore[arg-type]
+        shorter = replace(cast(Any, given), table=table)
         trainer = quiet(make(shorter, folder, callback))
         trainer.args.save_strategy = "no"
         trainer.train()

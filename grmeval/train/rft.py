@@ -12,9 +12,9 @@ from grmeval.items import Message
 from grmeval.train.folder import TrainingFolder
 from grmeval.train.model import find_model, load_model, load_tokenizer, lora_config, tidy_model
 from grmeval.train.recorder import Watch
-from grmeval.train.rft_settings import RftTable
-from grmeval.train.selected import Selected, read_selected
+from grmeval.train.select import Selected, read_selected
 from grmeval.train.settings import TrainConfig
+from grmeval.train.stage_settings import RftTable
 from grmeval.train.trainer import (
     against_defaults,
     import_trainers,

@@ -12,10 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from grmeval import resources
 from grmeval.errors import ConfigError, nearest
 from grmeval.files import read_toml
-from grmeval.train.meta_settings import MetaTable
-from grmeval.train.rft_settings import RftTable
-from grmeval.train.rl_settings import RlTable
-from grmeval.train.stage_settings import LoraTable, ModelTable, StageTable
+from grmeval.train.stage_settings import (
+    LoraTable,
+    MetaTable,
+    ModelTable,
+    RftTable,
+    RlTable,
+    StageTable,
+)
 
 __all__ = ["STAGES", "TrainConfig", "accelerate_file", "config_names", "read_config"]
 

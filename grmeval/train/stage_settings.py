@@ -1,10 +1,10 @@
-"""What every stage of training may be told; a stage's own table adds to it."""
+"""What the stages of training may be told: what they share, and a table of each that adds to it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["LoraTable", "ModelTable", "StageTable", "execution", "setting"]
+__all__ = ["LoraTable", "MetaTable", "ModelTable", "RftTable", "RlTable", "StageTable"]
 
 
 def setting(text: str, default: Any = ..., **limits: Any) -> Any:
@@ -99,3 +99,72 @@ class StageTable(_Strict):
             return self.steps
         assert self.epochs is not None
         return max(1, round(self.epochs * -(-rows // self.batch)))
+
+
+class RftTable(StageTable):
+    """[rft]: settings of `grmeval spct rft`."""
+
+    max_length: int = setting(
+        "Tokens of prompt and completion; longer rows are left out and counted, none is cut.", ge=8
+    )
+
+
+class RlTable(StageTable):
+    """[rl]: settings of `grmeval spct rl`; `batch` counts rollouts."""
+
+    group: int = setting("Rollouts of a prompt, compared with one another.", 4, ge=2)
+    beta: float = setting("Weight of the KL penalty.", ge=0)
+    clip: float = setting("Clipping range of the probability ratio (epsilon).", 0.2, gt=0, lt=1)
+    temperature: float = setting("Of the rollouts.", 1.0, gt=0, le=10)
+    top_p: float = setting("Of the rollouts.", 1.0, gt=0, le=1)
+    max_prompt: int = setting("Tokens of a prompt; longer ones are left out and counted.", ge=8)
+    max_tokens: int = setting("Tokens of a rollout; one that meets them earns -1.", ge=1)
+    rollouts: Literal["transformers", "vllm"] = execution(
+        "Who samples: transformers, or vLLM beside the trainer (a GPU, and a version that TRL takes).",
+        "transformers",
+    )
+    vllm_memory: float = execution(
+        "Share of a GPU's memory for vLLM beside the trainer.", 0.3, gt=0, lt=1
+    )
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> "RlTable":
+        if self.batch % self.group:
+            raise ValueError(f"batch {self.batch} is no multiple of group {self.group}")
+        return self
+
+
+class MetaTable(StageTable):
+    """[meta]: settings of `grmeval meta train`."""
+
+    max_length: int = setting("Tokens of an example; longer ones are left out and counted.", ge=8)
+    held_out: float = setting(
+        "Share of the items, whole clusters, that the AUC is measured on.", 0.1, gt=0, lt=1
+    )
+    patience: int = setting(
+        "Evaluations without a better AUC inside items after which training stops.", 3, ge=1
+    )
+    evaluate_every: int = setting(
+        "Steps from one evaluation to the next: a multiple of save_every, so that the best can be kept.",
+        50,
+        ge=1,
+    )
+    pos_weight: Literal["balanced"] | Annotated[float, Field(gt=0)] = setting(
+        "What a right judgement counts in the loss, where a wrong one counts 1; balanced: as much as makes "
+        "both kinds count alike.",
+        1.0,
+    )
+    unreadable: Literal["left-out", "wrong"] = setting(
+        "Judgements that no scores can be read from: left out, since a vote ranks them last whatever their "
+        "reward; or wrong examples.",
+        "left-out",
+    )
+
+    @model_validator(mode="after")
+    def _every_evaluation_is_kept(self) -> "MetaTable":
+        if self.evaluate_every % self.save_every:
+            raise ValueError(
+                f"evaluate_every {self.evaluate_every} is no multiple of save_every {self.save_every}: the "
+                "best evaluation would have no checkpoint"
+            )
+        return self

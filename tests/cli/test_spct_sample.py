@@ -166,7 +166,10 @@ def test_items_without_a_truth_are_refused(rows: str, why: str, tmp_path: Path) 
             "a head writes no texts to learn from",
         ),
         (("all", "--engine", "fake"), "a group of benchmarks; name one set of items"),
-        ((".", "--engine", "fake"), "has no bench.toml; `grmeval spct data` makes such a folder"),
+        (
+            (".", "--engine", "fake"),
+            "a folder, and has no bench.toml; `grmeval spct data` makes such",
+        ),
         (("sample", "--engine", "fake", "--layout", "single"), "judged one by one"),
         (("nosuch", "--engine", "fake"), "is not known"),
     ],

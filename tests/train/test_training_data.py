@@ -313,7 +313,7 @@ def test_the_folder_is_a_benchmark_of_the_same_items(
     sources = [read(name, copies) for name in training_sets()]
     found = make(sources, iter(()), Settings())
     record = write(tmp_path / "My set", found, sources, [], ["rmb"], {"seed": 0})
-    loaded = load(str(tmp_path / "My set" / "bench.toml"))
+    loaded = load(str(tmp_path / "My set"))
     assert loaded.items == tuple(replace(each, bench="my-set", flags=()) for each in found.items)
     assert loaded.content_hash == record["content_hash"]
     assert (loaded.spec.id, loaded.spec.title, loaded.missing) == ("my-set", "My set", {})

@@ -37,7 +37,7 @@ def data(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder to write; DATA/bench.toml is its benchmark.")
+        Path, typer.Option("--out", "-o", help="Folder to write; `--bench DATA` takes it.")
     ],
     against: Against = None,
     copies: Annotated[

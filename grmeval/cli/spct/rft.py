@@ -9,17 +9,19 @@ from grmeval.cli.spct import spct
 from grmeval.cli.training import (
     Config,
     DryRun,
+    OfGpu,
     Out,
     Sets,
     TrainedModel,
-    is_finished,
-    leave_card,
+    check_gpu,
     signs_of_training,
+    tell_forecast,
+    train_to_the_end,
 )
 
 if TYPE_CHECKING:
-    from grmeval.report.signs import Signs
-    from grmeval.train.rft import Prepared
+    from grmeval.train.folder import TrainingFolder
+    from grmeval.train.recorder import Watch
 
 
 @spct.command()
@@ -43,14 +45,7 @@ def rft(
         ),
     ] = False,
     dry_run: DryRun = False,
-    gpu: Annotated[
-        str | None,
-        typer.Option(
-            "--gpu",
-            help="With --dry-run: the GPU whose bound is wanted, such as h100-sxm.",
-            show_default=False,
-        ),
-    ] = None,
+    gpu: OfGpu = None,
 ) -> None:
     """Fine-tune a judge on selected judgements.
 
@@ -60,42 +55,27 @@ def rft(
     is the adapter (with [lora]) or the weights; on several GPUs: accelerate launch -m grmeval spct rft ...
     """
     from grmeval.errors import ConfigError
-    from grmeval.report.training import TrainingProgress
     from grmeval.train.model import merge_once
-    from grmeval.train.rft import prepare
-    from grmeval.train.rft import rft as train
+    from grmeval.train.rft import make_trainer, prepare
+    from grmeval.train.rft import rft as rejective
     from grmeval.train.settings import read_config
 
     asked = read_config(config, sets or (), "rft", model__name=model)
     if merge and asked.lora is None:
         raise ConfigError("--merge: without [lora] there is no adapter; OUT/model has the weights")
-    if gpu and not dry_run:
-        raise ConfigError("--gpu: is of --dry-run")
+    check_gpu(gpu, dry_run)
     with signs_of_training() as signs:
         signs.at(f"reading {selected}")
         prepared = prepare(selected, asked)
         if dry_run:
-            _tell(prepared, gpu, signs)
+            tell_forecast(prepared, gpu, signs, make_trainer)
             return
-        signs.at(f"loading {prepared.model.label}")
-        finished = is_finished(out)
-        folder = train(prepared, out, TrainingProgress(signs))
-        if merge:
-            signs.at("merging the adapter into the weights")
-            merge_once(folder, prepared.model)
-        signs.so_far(None)
-        leave_card(folder, finished)
 
+        def train(out: Path, watch: "Watch") -> "TrainingFolder":
+            folder = rejective(prepared, out, watch)
+            if merge:
+                signs.at("merging the adapter into the weights")
+                merge_once(folder, prepared.model)
+            return folder
 
-def _tell(prepared: "Prepared", gpu: str | None, signs: "Signs") -> None:
-    """Print what the training would take."""
-    from grmeval.cli.output import show_tables
-    from grmeval.engines.gpus import find_gpu
-    from grmeval.report.training_forecast import forecast_tables
-    from grmeval.train.forecast import forecast
-
-    steps = "" if gpu else ", and taking a few steps where the weights are here"
-    signs.at(f"counting parameters{steps}")
-    found = forecast(prepared, find_gpu(gpu) if gpu else None, measure=gpu is None)
-    signs.so_far(None)
-    show_tables(lambda width: forecast_tables(found, prepared.config.title, width))
+        train_to_the_end(train, out, prepared, signs)

@@ -7,12 +7,22 @@ import typer
 
 from grmeval.cli.options import Results, bench_names, takes
 from grmeval.cli.spct import spct
-from grmeval.cli.training import Config, DryRun, Out, Sets, TrainedModel, is_finished, leave_card
+from grmeval.cli.training import (
+    Config,
+    DryRun,
+    OfGpu,
+    Out,
+    Sets,
+    TrainedModel,
+    check_gpu,
+    signs_of_training,
+    tell_forecast,
+    train_to_the_end,
+)
 
 if TYPE_CHECKING:
     from grmeval.judges import Judge
     from grmeval.train.folder import TrainingFolder
-    from grmeval.train.rl_items import RlItems
 
 
 @spct.command()
@@ -64,14 +74,7 @@ def rl(
     ] = None,
     results: Results = None,
     dry_run: DryRun = False,
-    gpu: Annotated[
-        str | None,
-        typer.Option(
-            "--gpu",
-            help="With --dry-run: the GPU whose bound is wanted, such as h100-sxm.",
-            show_default=False,
-        ),
-    ] = None,
+    gpu: OfGpu = None,
 ) -> None:
     """Train by GRPO: +1 where a judgement ranks the best response first, -1 otherwise.
 
@@ -80,15 +83,16 @@ def rl(
     The same command goes on from the last checkpoint in OUT. OUT/model is the adapter (with [lora]) or the
     weights; on several GPUs: accelerate launch -m grmeval spct rl ...
     """
+    from functools import partial
+
     from grmeval.cli.settings import results_folder
     from grmeval.errors import ConfigError
-    from grmeval.report.signs import Signs
     from grmeval.store import RunFolder, find_run
-    from grmeval.train.rl_items import bench_of, read_items
+    from grmeval.train.rl import make_trainer, prepare, read_items
+    from grmeval.train.rl import rl as train
     from grmeval.train.settings import read_config
 
-    if gpu and not dry_run:
-        raise ConfigError("--gpu: is of --dry-run")
+    check_gpu(gpu, dry_run)
     if drop_wrong and filter_run is None:
         raise ConfigError("--drop-wrong: says what --filter RUN leaves out; name a run")
     trainings = [
@@ -97,13 +101,17 @@ def rl(
     ]
     judge = _judge(settings)
     run = RunFolder(find_run(filter_run, results_folder(results))) if filter_run else None
-    with Signs() as signs:
+    with signs_of_training() as signs:
         signs.at(f"reading {data}")
-        items = read_items(bench_of(data), judge, run, drop_wrong)
-        if dry_run:
-            _forecast(trainings[0][0], judge, items, lora, gpu, signs)
-            return
-        folders = [_train(asked, judge, items, lora, place, signs) for asked, place in trainings]
+        items = read_items(data, judge, run, drop_wrong)
+        folders = []
+        for asked, place in trainings:
+            signs.at("measuring the prompts")
+            prepared = prepare(asked, judge, items, lora)
+            if dry_run:
+                tell_forecast(prepared, gpu, signs, make_trainer)
+                return
+            folders.append(train_to_the_end(partial(train, prepared), place, prepared, signs))
     if grid:
         _tell(folders)
 
@@ -134,40 +142,6 @@ def _grid(grid: str | None, out: Path) -> list[tuple[list[str], Path]]:
         )
     key = name.rpartition(".")[2]
     return [([f"{name}={value}"], out / f"{key}-{value}") for value in each]
-
-
-def _train(
-    config: Any, judge: "Judge", items: "RlItems", lora: Path | None, out: Path, signs: Any
-) -> "TrainingFolder":
-    from grmeval.report.training import TrainingProgress
-    from grmeval.train.rl import prepare_rl
-    from grmeval.train.rl import rl as train
-
-    signs.at("measuring the prompts")
-    prepared = prepare_rl(config, judge, items, lora)
-    signs.at(f"loading {prepared.model.label}")
-    finished = is_finished(out)
-    folder = train(prepared, out, TrainingProgress(signs))
-    signs.so_far(None)
-    leave_card(folder, finished)
-    return folder
-
-
-def _forecast(
-    config: Any, judge: "Judge", items: "RlItems", lora: Path | None, gpu: str | None, signs: Any
-) -> None:
-    """Print what the (first) training would take."""
-    from grmeval.cli.output import show_tables
-    from grmeval.engines.gpus import find_gpu
-    from grmeval.report.training_forecast import forecast_tables
-    from grmeval.train.forecast import forecast
-    from grmeval.train.rl import make_rl_trainer, prepare_rl
-
-    prepared = prepare_rl(config, judge, items, lora)
-    signs.at("counting parameters, and taking a few steps where the weights are here")
-    found = forecast(prepared, find_gpu(gpu) if gpu else None, gpu is None, make_rl_trainer)
-    signs.so_far(None)
-    show_tables(lambda width: forecast_tables(found, config.title, width))
 
 
 def _tell(folders: "list[TrainingFolder]") -> None:

@@ -1,7 +1,6 @@
 """`grmeval spct sample`: the judgements that rejective fine-tuning chooses from."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,19 +61,21 @@ def sample(
     Makes two ordinary run folders, which are resumed and extended as those of `run`; `spct select` makes a
     data set of them. The hinted one is never scored: its prompts name the best response.
     """
+    from grmeval.benches import groups
     from grmeval.cli.settings import read_settings
     from grmeval.engines import BATCH
-    from grmeval.errors import Incomplete
+    from grmeval.errors import ConfigError, Incomplete
     from grmeval.report.signs import Signs
 
-    bench = _bench(items)
+    if items in groups():
+        raise ConfigError(f"DATA {items}: a group of benchmarks; name one set of items")
     _refuse_head(settings.get("judge") or read_settings(config).get("judge"))
     # What the settings file says of scoring is not meant here.
     given = dict.fromkeys(_LEFT_OUT) | {"adaptive": False, "k": N_RFT} | settings
     for field in ("k_min", "epsilon"):
         del given[field]
     with Signs() as signs:
-        (plan,), _ = make_plans(given | {"bench": [bench]}, [], config, signs)
+        (plan,), _ = make_plans(given | {"bench": [items]}, [], config, signs)
         _check(plan)
         # The hinted run first, so that `latest` is the one that can be scored.
         plans = [plan] if no_hinted else [_hinted(plan, signs), plan]
@@ -93,23 +94,6 @@ def sample(
         raise typer.Exit(Incomplete.exit_code)  # what to do has been said, and nothing failed
     if missing:
         raise Incomplete(f"{missing:,} samples are missing; the same command asks for them")
-
-
-def _bench(data: str) -> str:
-    """What --bench would be given; ConfigError: several benchmarks, or a folder without training items."""
-    from grmeval.benches import groups
-    from grmeval.errors import ConfigError
-
-    folder = Path(data).expanduser()
-    if data in groups():
-        raise ConfigError(f"DATA {data}: a group of benchmarks; name one set of items")
-    if not folder.is_dir():
-        return data
-    if not (folder / "bench.toml").is_file():
-        raise ConfigError(
-            f"DATA {data}: has no bench.toml; `grmeval spct data` makes such a folder"
-        )
-    return str(folder / "bench.toml")
 
 
 def _refuse_head(judge: str | None) -> None:

@@ -56,9 +56,8 @@ def select(
     from grmeval.cli.settings import results_folder
     from grmeval.report.select import select_table
     from grmeval.store import RunFolder, find_run
-    from grmeval.train.select import Choices
+    from grmeval.train.select import Choices, Sources
     from grmeval.train.select import select as make
-    from grmeval.train.sources import Sources
 
     choices = Choices(mix and mix.expanduser(), ratio, max_per_item, seed)
     where = results_folder(results)

@@ -1,6 +1,6 @@
 """A training set's folder: items.jsonl (or .jsonl.gz), bench.toml beside it, data.json last of all.
 
-`--bench DATA/bench.toml` reads it as any benchmark of one's own; data.json says how it came about.
+`--bench DATA` reads it as any benchmark of one's own; data.json says how it came about.
 """
 
 import gzip
@@ -13,6 +13,7 @@ from typing import Any
 
 from grmeval import __version__
 from grmeval.benches import bench_ids, content_hash
+from grmeval.benches.own import BENCH_FILE
 from grmeval.errors import ConfigError
 from grmeval.files import is_left_behind, write_json, write_text, write_with
 from grmeval.items import Item
@@ -23,7 +24,6 @@ from grmeval.train.data.sources import Read
 __all__ = ["check_out", "write"]
 
 RECORD = "data.json"
-BENCH = "bench.toml"
 ROWS = ("items.jsonl", "items.jsonl.gz")
 """As they are, or packed."""
 LARGE = 8 * 2**20
@@ -47,7 +47,7 @@ def check_out(out: Path, asked: Mapping[str, Any]) -> None:
             f"-o {out}: {RECORD} cannot be read ({error}); name another folder"
         ) from None
     names = {path.name for path in out.iterdir() if not is_left_behind(path)}
-    if record is None and names - {BENCH, *ROWS}:  # those are of a command that was killed
+    if record is None and names - {BENCH_FILE, *ROWS}:  # those are of a command that was killed
         raise ConfigError(f"-o {out}: holds other files; name a new folder")
     if record is not None and (not isinstance(record, dict) or record.get("asked") != asked):
         raise ConfigError(f"-o {out}: holds a training set of other settings; name another folder")
@@ -70,7 +70,7 @@ def write(
     large = sum(map(len, lines)) > LARGE
     name, other = ROWS[::-1] if large else ROWS
     write_with(out / name, lambda path: _write_lines(path, lines, packed=large))
-    write_text(out / BENCH, _toml(out, name, made, sources))
+    write_text(out / BENCH_FILE, _toml(out, name, made, sources))
     (out / other).unlink(missing_ok=True)
     record = {
         "grmeval": __version__,

@@ -33,7 +33,7 @@ def known_texts() -> set[str]:
 def write_bench(
     folder: Path, split: Split, each: int, seed: int, families: Sequence[str]
 ) -> tuple[list[Made], Loaded]:
-    """The items, written and read again as `--bench FOLDER/bench.toml` reads them.
+    """The items, written and read again as `--bench FOLDER` reads them.
 
     What lay there before is replaced. ConfigError: a family has not so many items.
     """

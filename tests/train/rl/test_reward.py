@@ -6,7 +6,7 @@ import pytest
 
 from grmeval.items import Item, Message, Reading
 from grmeval.judges import make_judge
-from grmeval.train import grpo_reward, grpo_rows, judgement_shares
+from grmeval.train.rl import grpo_reward, grpo_rows, judgement_shares
 
 EOS, PAD = 2, 0
 
@@ -63,7 +63,7 @@ def test_a_box_that_a_response_holds_earns_nothing() -> None:
 
 
 def test_a_thought_is_not_read_where_the_prompt_opened_it() -> None:
-    from grmeval.train.grpo_reward import GrpoReward
+    from grmeval.train.rl.reward import GrpoReward
 
     thinking = GrpoReward(make_judge("pointwise"), lead="<think>\n")
     text = "\\boxed{9, 1} or so"

@@ -139,7 +139,7 @@ def test_prompts_are_those_of_an_evaluation(task: Path) -> None:
     import transformers
 
     from grmeval.engines.chat import ChatEncoder
-    from grmeval.train.grpo_trainer import trainer_class
+    from grmeval.train.rl.trainer import trainer_class
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(task / "random")
     encode = ChatEncoder(tokenizer, {})

@@ -12,11 +12,17 @@ from grmeval import __version__
 from grmeval.errors import ConfigError
 from grmeval.files import write_with
 from grmeval.items import Key
-from grmeval.train.general import GeneralData
-from grmeval.train.rejection import KEPT, OVER, RULES, reject
-from grmeval.train.selection import ROWS, Selection, check_folder, selection_before, write_selection
-from grmeval.train.sources import Sources
-from grmeval.train.training_rows import HINTS, THOUGHTS, training_rows
+from grmeval.train.select.folder import (
+    ROWS,
+    Selection,
+    check_folder,
+    selection_before,
+    write_selection,
+)
+from grmeval.train.select.general import GeneralData
+from grmeval.train.select.rejection import KEPT, OVER, RULES, reject
+from grmeval.train.select.rows import HINTS, THOUGHTS, training_rows
+from grmeval.train.select.runs import Sources
 
 __all__ = ["Choices", "select"]
 

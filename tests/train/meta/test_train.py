@@ -12,8 +12,8 @@ from grmeval.errors import ConfigError
 from grmeval.judges import MetaPrompt
 from grmeval.runs.meta import configure_meta, meta_score, prepare_meta
 from grmeval.runs.meta.plan import MetaPlan
-from grmeval.train.meta import _best, _exhausted
-from grmeval.train.meta_data import judgements
+from grmeval.train.meta.judgements import judgements
+from grmeval.train.meta.train import _best, _exhausted
 from grmeval.train.settings import read_config
 from tests.helpers import sampled
 from tests.runs.meta.test_score import Watcher

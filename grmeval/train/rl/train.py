@@ -12,16 +12,15 @@ from grmeval.errors import ConfigError
 from grmeval.items import Item
 from grmeval.judges import Judge
 from grmeval.train.folder import TrainingFolder
-from grmeval.train.grpo_reward import GrpoReward
-from grmeval.train.grpo_settings import check_rollouts, grpo_settings
-from grmeval.train.grpo_trainer import trainer_class, without_vllm
 from grmeval.train.model import find_model, load_model, load_tokenizer, lora_config, tidy_model
 from grmeval.train.recorder import Watch
-from grmeval.train.rl_items import RlItems, without_long
-from grmeval.train.rl_settings import RlTable
-from grmeval.train.rollouts import groups_of, row_of
+from grmeval.train.rl.items import RlItems, without_long
+from grmeval.train.rl.reward import GrpoReward
+from grmeval.train.rl.rollouts import groups_of, row_of
+from grmeval.train.rl.settings import check_rollouts, grpo_settings
+from grmeval.train.rl.trainer import trainer_class, without_vllm
 from grmeval.train.settings import TrainConfig
-from grmeval.train.stage_settings import LoraTable
+from grmeval.train.stage_settings import LoraTable, RlTable
 from grmeval.train.trainer import (
     against_defaults,
     import_trainers,
@@ -33,11 +32,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
-__all__ = ["RlPrepared", "make_rl_trainer", "prepare_rl", "rl"]
+__all__ = ["Prepared", "make_trainer", "prepare", "rl"]
 
 
 @dataclass(frozen=True)
-class RlPrepared:
+class Prepared:
     """What a training begins with; `adapter`: one that is there, and is trained on.
 
     `lengths` [items]: tokens of a rollout with its prompt, at most.
@@ -69,9 +68,9 @@ class RlPrepared:
         return self.table.total(len(self.data.items) * self.table.group)
 
 
-def prepare_rl(
+def prepare(
     config: TrainConfig, judge: Judge, items: RlItems, adapter: Path | None = None
-) -> RlPrepared:
+) -> Prepared:
     """Find the model and measure the prompts. No weights are read.
 
     ConfigError: the model or the adapter is not there, or is another one than [lora] says.
@@ -85,7 +84,7 @@ def prepare_rl(
     tokenizer = load_tokenizer(config.model, model)
     encode = ChatEncoder(tokenizer, config.model.chat_template_kwargs)
     left, prompts = without_long(items, judge, encode, config.rl.max_prompt)
-    return RlPrepared(
+    return Prepared(
         config=config,
         table=config.rl,
         model=model,
@@ -114,7 +113,7 @@ def _check_shape(adapter: Path, lora: LoraTable | None) -> None:
             )
 
 
-def rl(prepared: RlPrepared, out: Path, watch: Watch = lambda *_: None) -> TrainingFolder:
+def rl(prepared: Prepared, out: Path, watch: Watch = lambda *_: None) -> TrainingFolder:
     """Train in the folder `out`, or go on there; what is finished is left as it is.
 
     ConfigError: rollouts cannot be written here as configured.
@@ -141,15 +140,15 @@ def rl(prepared: RlPrepared, out: Path, watch: Watch = lambda *_: None) -> Train
     train_in(
         folder,
         given.steps,
-        lambda callback: make_rl_trainer(given, folder, callback),
+        lambda callback: make_trainer(given, folder, callback),
         watch,
         lambda model: tidy_model(model, given.config.lora, given.config.model.name),
     )
     return folder
 
 
-def make_rl_trainer(
-    given: RlPrepared, folder: TrainingFolder, callback: "TrainerCallback | None" = None
+def make_trainer(
+    given: Prepared, folder: TrainingFolder, callback: "TrainerCallback | None" = None
 ) -> "Trainer":
     """TRL's trainer over these items; what it is told beside its defaults is noted in the folder."""
     with without_vllm(given.table.rollouts == "transformers"):
@@ -175,7 +174,7 @@ def make_rl_trainer(
     return trainer
 
 
-def _policy(given: RlPrepared) -> "PreTrainedModel":
+def _policy(given: Prepared) -> "PreTrainedModel":
     model = load_model(given.config.model, given.model)
     if given.adapter is None:
         return model
@@ -184,7 +183,7 @@ def _policy(given: RlPrepared) -> "PreTrainedModel":
     return peft.PeftModel.from_pretrained(model, str(given.adapter), is_trainable=True)
 
 
-def _rows(given: RlPrepared) -> "Dataset":
+def _rows(given: Prepared) -> "Dataset":
     """One row a group, in the order of training; a prompt is made when it is wanted."""
     from datasets import Dataset
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grmeval.items import Key, Message
-from grmeval.train.general import GeneralData
-from grmeval.train.sources import Sampled, Sources, Text
+from grmeval.train.select.general import GeneralData
+from grmeval.train.select.runs import Sampled, Sources, Text
 from grmeval.unicode import whole
 
 __all__ = ["HINTS", "THOUGHTS", "training_rows"]

@@ -8,7 +8,8 @@ from grmeval.benches import load
 from grmeval.errors import ConfigError, Incomplete
 from grmeval.items import Item, Key, Message
 from grmeval.store import item_samples
-from grmeval.train import correct, filter_items, rights
+from grmeval.train import correct
+from grmeval.train.rl import filter_items, rights
 from tests.helpers import sampled
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grmeval.errors import DataError
-from grmeval.train.selected import read_selected
+from grmeval.train.select.selected import read_selected
 from tests.tiny import chat_row, write_rows
 
 GOOD = chat_row("2 + 2?", "4")

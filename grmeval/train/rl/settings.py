@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grmeval.errors import ConfigError
 
 if TYPE_CHECKING:
-    from grmeval.train.rl_settings import RlTable
+    from grmeval.train.stage_settings import RlTable
 
 __all__ = ["check_rollouts", "grpo_settings"]
 

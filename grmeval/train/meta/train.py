@@ -14,9 +14,9 @@ import numpy as np
 
 from grmeval.measure import auc_inside, roc_auc
 from grmeval.train.folder import TrainingFolder
-from grmeval.train.meta_data import content_hash
-from grmeval.train.meta_model import make_model, merge_head
-from grmeval.train.meta_prepare import Encoded, Prepared, balance, notes
+from grmeval.train.meta.head import make_model, merge_head
+from grmeval.train.meta.judgements import content_hash
+from grmeval.train.meta.prepare import Encoded, Prepared, balance, notes
 from grmeval.train.recorder import Watch
 from grmeval.train.trainer import against_defaults, train_in, trainer_settings
 

@@ -16,7 +16,7 @@ from grmeval.judges import MetaPrompt, PointwiseJudge
 from grmeval.runs import Engines, configure, extend, prepare
 from grmeval.runs.meta import is_right
 from grmeval.store import RunFolder
-from grmeval.train.meta_data import Example, content_hash, judgements, split
+from grmeval.train.meta.judgements import Example, content_hash, judgements, split
 from grmeval.train.reward import correct
 from tests.helpers import Quiet, sampled
 

@@ -14,9 +14,9 @@ from grmeval.items import Completion, Request
 from grmeval.runs import Engines, Plan, configure, extend, prepare
 from grmeval.runs.derived import panel_of
 from grmeval.store import RunFolder
-from grmeval.train.select import Choices, select
-from grmeval.train.selection import Selection
-from grmeval.train.sources import Sources
+from grmeval.train.select.folder import Selection
+from grmeval.train.select.make import Choices, select
+from grmeval.train.select.runs import Sources
 from tests.helpers import Quiet, sampled
 
 
@@ -136,6 +136,6 @@ def test_other_judgements_make_another_set(tmp_path: Path) -> None:
 def test_a_benchmark_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = sampled(tmp_path / "r", bench=str(rows_file(tmp_path, [1, 0], [0, 1])), k=3)
     assert Sources(folder).benchmark is None
-    monkeypatch.setattr("grmeval.train.sources.bench_ids", lambda: ["rows", "sample"])
+    monkeypatch.setattr("grmeval.train.select.runs.bench_ids", lambda: ["rows", "sample"])
     assert Sources(folder).benchmark == "rows"
     assert Sources(sampled(tmp_path, k=1)).benchmark is None  # the packaged sample

@@ -10,11 +10,11 @@ from grmeval.engines.models import ModelRef
 from grmeval.errors import DataError
 from grmeval.judges import MetaPrompt
 from grmeval.store import RunFolder
-from grmeval.train.meta_data import Example, Judgements, judgements, split
-from grmeval.train.meta_model import padding
-from grmeval.train.meta_settings import MetaTable
+from grmeval.train.meta.head import padding
+from grmeval.train.meta.judgements import Example, Judgements, judgements, split
 from grmeval.train.model import find_model, load_tokenizer
 from grmeval.train.settings import TrainConfig
+from grmeval.train.stage_settings import MetaTable
 from grmeval.train.trainer import import_trainers
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from grmeval.errors import ConfigError, DataError
 from grmeval.judges import make_judge
-from grmeval.train.grpo_settings import check_rollouts, grpo_settings
-from grmeval.train.rl_items import bench_of, read_items
+from grmeval.train.rl import read_items
+from grmeval.train.rl.settings import check_rollouts, grpo_settings
 from grmeval.train.settings import read_config
 from tests.helpers import ask, sampled
 
@@ -71,9 +71,8 @@ def test_the_filter_and_what_it_counts(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_training_items_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"has no bench\.toml"):
-        bench_of(str(tmp_path))
-    assert bench_of("sample") == "sample"
+    with pytest.raises(ConfigError, match=r"a folder, and has no bench\.toml"):
+        read_items(str(tmp_path), make_judge("pointwise"))
 
 
 @pytest.mark.parametrize(

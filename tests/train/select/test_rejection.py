@@ -2,7 +2,7 @@
 
 import pytest
 
-from grmeval.train.rejection import (
+from grmeval.train.select.rejection import (
     INCORRECT,
     KEPT,
     NO_BEST,

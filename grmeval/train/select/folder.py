@@ -1,6 +1,6 @@
 """A folder with a data set that was selected: what says that it is whole, and which set it is.
 
-train.jsonl    the rows, see training_rows.py
+train.jsonl    the rows, see rows.py
 select.md      kept and dropped, by rule
 select.json    the same, the settings, the hash of train.jsonl; written last
 """
@@ -14,7 +14,7 @@ from typing import Any
 from grmeval.errors import ConfigError, StoreError
 from grmeval.files import is_left_behind, write_text
 from grmeval.store import read_record, write_record
-from grmeval.train.rejection import RULES
+from grmeval.train.select.rejection import RULES
 
 __all__ = [
     "ROWS",

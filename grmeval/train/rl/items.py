@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from grmeval.benches import BenchSpec, content_hash, load
@@ -11,10 +10,10 @@ from grmeval.errors import ConfigError, DataError
 from grmeval.items import Item
 from grmeval.judges import Judge
 from grmeval.store import RunFolder
-from grmeval.train.pass_rate import K, filter_items, rights
 from grmeval.train.reward import singles_out
+from grmeval.train.rl.pass_rate import K, filter_items, rights
 
-__all__ = ["RlItems", "bench_of", "read_items", "without_long"]
+__all__ = ["RlItems", "read_items", "without_long"]
 
 
 @dataclass(frozen=True)
@@ -25,18 +24,6 @@ class RlItems:
     spec: BenchSpec
     sha256: str
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-def bench_of(data: str) -> str:
-    """What `--bench` would be given: of a folder of training items their bench.toml."""
-    folder = Path(data).expanduser()
-    if not folder.is_dir():
-        return data
-    if not (folder / "bench.toml").is_file():
-        raise ConfigError(
-            f"DATA {data}: has no bench.toml; `grmeval spct data` makes such a folder"
-        )
-    return str(folder / "bench.toml")
 
 
 def read_items(

@@ -147,8 +147,8 @@ def test_a_batch_of_unlike_lengths_has_the_logits_of_each_alone(base: Path) -> N
     import torch
     from transformers import AutoTokenizer
 
-    from grmeval.train.meta import _collator
-    from grmeval.train.meta_model import make_model, padding
+    from grmeval.train.meta.head import make_model, padding
+    from grmeval.train.meta.train import _collator
     from grmeval.train.model import find_model
 
     config = read_config("smol", ["lora=null", "model.dtype=float32"], model__name=str(base))
@@ -174,7 +174,7 @@ def test_the_loss_is_the_mean_over_a_step_and_weighs_the_right(base: Path) -> No
 
     import torch
 
-    from grmeval.train.meta import _loss
+    from grmeval.train.meta.train import _loss
 
     outputs = SimpleNamespace(logits=torch.tensor([[2.0], [-1.0]]))
     labels = torch.tensor([1.0, 0.0])
@@ -311,7 +311,7 @@ def test_what_was_learned_is_served_by_vllm_and_its_votes_gain(
 
 def _same_tokens(run: RunFolder, base: Path, ids: dict[tuple[Any, int], list[int]]) -> bool:
     """Training on this run would see the very tokens that vLLM was given."""
-    from grmeval.train.meta_prepare import prepare
+    from grmeval.train.meta.prepare import prepare
 
     config = read_config("smol", SETS, "meta", model__name=str(base))
     given = prepare([run], config)
